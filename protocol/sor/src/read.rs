@@ -1,0 +1,231 @@
+//! Bytes to a trace.
+
+use crate::checksum::{self, Checksum};
+use crate::cursor::Cursor;
+use crate::data;
+use crate::events::KeyEvents;
+use crate::link;
+use crate::map::{Body, Layout, Map};
+use crate::params::{Acquisition, General, Supplier};
+use crate::sor::{Sor, VendorBlock};
+
+/// Blocks this crate understands; all others are kept as bytes.
+const KNOWN: [&str; 7] = [
+    "GenParams",
+    "SupParams",
+    "FxdParams",
+    "KeyEvents",
+    "LnkParams",
+    "DataPts",
+    "Cksum",
+];
+
+/// Group indices outside these are possible and worth a second look.
+const USUAL_INDEX: std::ops::RangeInclusive<f64> = 1.44..=1.50;
+
+/// Why a file is no trace.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// It does not begin like a SOR file of any version.
+    #[error("{length} bytes that do not begin like a SOR file")]
+    NotSor {
+        /// How many bytes there are.
+        length: usize,
+    },
+    /// Its map can't be read.
+    #[error("the map of blocks is broken: {found}")]
+    Map {
+        /// What is wrong with it.
+        found: String,
+    },
+    /// A block without which there is no trace is not there.
+    #[error("block {block} is missing")]
+    Missing {
+        /// The block's name.
+        block: &'static str,
+    },
+    /// The file ends inside a block without which there is no trace.
+    #[error("the file ends inside block {block}{}", missing_samples(*.missing))]
+    Truncated {
+        /// The block's name.
+        block: &'static str,
+        /// How many samples are missing, where that is known.
+        missing: Option<usize>,
+    },
+    /// A number that no instrument can have meant.
+    #[error("implausible {field}: {found}, want {wanted}")]
+    Implausible {
+        /// What the number stands for.
+        field: &'static str,
+        /// What the file holds.
+        found: String,
+        /// What would be right.
+        wanted: &'static str,
+    },
+}
+
+impl ReadError {
+    pub(crate) fn implausible(
+        field: &'static str,
+        found: impl Into<String>,
+        wanted: &'static str,
+    ) -> Self {
+        Self::Implausible {
+            field,
+            found: found.into(),
+            wanted,
+        }
+    }
+
+    /// A short name of the kind, for reports: `not_sor`, `map`, `missing`, `truncated`, `implausible`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NotSor { .. } => "not_sor",
+            Self::Map { .. } => "map",
+            Self::Missing { .. } => "missing",
+            Self::Truncated { .. } => "truncated",
+            Self::Implausible { .. } => "implausible",
+        }
+    }
+}
+
+fn missing_samples(missing: Option<usize>) -> String {
+    missing.map_or_else(String::new, |samples| format!(", {samples} samples short"))
+}
+
+/// Reads a SOR file of any version.
+///
+/// # Errors
+///
+/// [`ReadError`] where the bytes hold no trace that makes sense; everything less is a line in
+/// [`Sor::warnings`].
+pub fn read(bytes: &[u8]) -> Result<Sor, ReadError> {
+    let mut map = Map::read(bytes)?;
+    let mut warnings = std::mem::take(&mut map.warnings);
+    let fixed = find(&map, bytes, "FxdParams", &mut warnings)
+        .ok_or(ReadError::Missing { block: "FxdParams" })?;
+    let (acquisition, layout) = acquisition(&fixed, map.layout, &mut warnings)?;
+    let points = find(&map, bytes, "DataPts", &mut warnings)
+        .ok_or(ReadError::Missing { block: "DataPts" })?;
+    let data = data::decode(&points, acquisition.stated_samples)?;
+    warnings.extend(data.warnings);
+
+    let mut sor = Sor::new(acquisition, data.curve);
+    sor.version = map.version;
+    sor.other_curves = data.others;
+    sor.warnings = warnings;
+    describe(&mut sor, &map, bytes, layout);
+    sor.checksum = checksum(&map, bytes);
+    sor.vendor_blocks = vendor_blocks(&map, bytes);
+    sor.blocks = map.entries;
+    Ok(sor)
+}
+
+fn find<'a>(
+    map: &Map,
+    bytes: &'a [u8],
+    name: &str,
+    warnings: &mut Vec<String>,
+) -> Option<Body<'a>> {
+    let body = map.find(bytes, name)?;
+    if body.moved {
+        warnings.push(format!("{name}: not where the map says, found by its name"));
+    }
+    Some(body)
+}
+
+/// The settings, by the layout of the file's version or, where that makes no sense, by the other.
+fn acquisition(
+    body: &Body<'_>,
+    layout: Layout,
+    warnings: &mut Vec<String>,
+) -> Result<(Acquisition, Layout), ReadError> {
+    let other = match layout {
+        Layout::V1 => Layout::V2,
+        Layout::V2 => Layout::V1,
+    };
+    let (found, layout) = match Acquisition::decode(body.fields, layout) {
+        Ok(found) => (found, layout),
+        Err(error) => match Acquisition::decode(body.fields, other) {
+            Ok(found) if found.wavelength_nm.is_some() => {
+                warnings.push("FxdParams: laid out as in the other version".into());
+                (found, other)
+            }
+            Ok(_) | Err(_) => return Err(error),
+        },
+    };
+    let index = found.group_index.value();
+    if !USUAL_INDEX.contains(&index) {
+        warnings.push(format!("FxdParams: unusual group index {index:.5}"));
+    }
+    if found.backscatter.is_none() {
+        warnings.push("FxdParams: no plausible backscatter coefficient".into());
+    }
+    Ok((found, layout))
+}
+
+/// Fills in what a trace can do without.
+fn describe(sor: &mut Sor, map: &Map, bytes: &[u8], layout: Layout) {
+    let mut warnings = Vec::new();
+    let mut optional = |name: &str| {
+        let body = find(map, bytes, name, &mut warnings);
+        body.map(|body| body.fields)
+    };
+    let general = optional("GenParams").map(|fields| General::decode(fields, layout));
+    let supplier = optional("SupParams").map(Supplier::decode);
+    let events = optional("KeyEvents").map(|fields| KeyEvents::decode(fields, layout));
+    let link = optional("LnkParams").map(link::decode);
+
+    let complete = |state: Option<bool>, name: &str| match state {
+        Some(true) => None,
+        Some(false) => Some(format!("{name}: ends before its last field")),
+        None => Some(format!("{name}: missing")),
+    };
+    let state = general.as_ref().map(|(_, complete)| complete.is_ok());
+    warnings.extend(complete(state, "GenParams"));
+    let state = supplier.as_ref().map(|(_, complete)| complete.is_ok());
+    warnings.extend(complete(state, "SupParams"));
+    sor.general = general.map(|(general, _)| general).unwrap_or_default();
+    sor.supplier = supplier.map(|(supplier, _)| supplier).unwrap_or_default();
+    if let Some((events, warning)) = events {
+        sor.events = Some(events);
+        warnings.extend(warning);
+    }
+    if let Some((landmarks, warning)) = link {
+        sor.landmarks = landmarks;
+        warnings.extend(warning);
+    }
+    if sor.wavelength_nm().is_none() {
+        warnings.push("no plausible wavelength".into());
+    }
+    sor.warnings.append(&mut warnings);
+}
+
+fn checksum(map: &Map, bytes: &[u8]) -> Checksum {
+    let stored = map.find(bytes, "Cksum").and_then(|body| {
+        let before = bytes.len().checked_sub(body.to_end.len())?;
+        let stored = Cursor::new(body.fields).u16().ok()?;
+        Some(checksum::compare(bytes.get(..before)?, stored))
+    });
+    stored.unwrap_or_default()
+}
+
+fn vendor_blocks(map: &Map, bytes: &[u8]) -> Vec<VendorBlock> {
+    let unknown = map
+        .entries
+        .iter()
+        .filter(|entry| !KNOWN.contains(&entry.name.as_str()));
+    let kept = unknown.filter_map(|entry| {
+        let body = map.body(bytes, entry)?;
+        Some(VendorBlock {
+            name: entry.name.clone(),
+            version: entry.version,
+            bytes: body.fields.to_vec(),
+        })
+    });
+    kept.collect()
+}
+
+#[cfg(test)]
+mod tests;
