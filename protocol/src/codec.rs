@@ -331,3 +331,99 @@ fn optional<T: core::str::FromStr>(
     })?;
     Ok(Some(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::Epoch;
+
+    const EPOCH: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+    fn record(body: Body) -> Record {
+        let epoch: Epoch = EPOCH.parse().unwrap();
+        let envelope = Envelope {
+            agent: "main".parse().unwrap(),
+            epoch,
+            seq: Seq::new(7).unwrap(),
+            late: true,
+        };
+        let (line, site) = ("baku-poti".parse().unwrap(), "ganja".parse().unwrap());
+        Record {
+            line,
+            site,
+            envelope,
+            body,
+        }
+    }
+
+    fn trace() -> Body {
+        let trace = TraceFile {
+            at: "2026-01-02T03:04:05Z".parse().unwrap(),
+            view: Some("ganja-b".parse().unwrap()),
+            port: Some(2),
+            trigger: Trigger::LightLost,
+            sor: vec![0, 1, 255],
+        };
+        Body::Trace("otdr-1".parse().unwrap(), trace)
+    }
+
+    fn decoded(wire: &Wire) -> Result<Record, DecodeError> {
+        decode(&wire.topic, &wire.payload, &wire.properties)
+    }
+
+    #[test]
+    fn a_trace_travels_byte_for_byte() {
+        let wire = encode(&record(trace()));
+        assert_eq!(wire.payload, [0, 1, 255]);
+        assert_eq!(decoded(&wire).unwrap(), record(trace()));
+    }
+
+    #[test]
+    fn unknown_properties_are_ignored_and_missing_ones_named() {
+        let mut wire = encode(&record(trace()));
+        wire.properties.push(("colour".into(), "blue".into()));
+        assert!(decoded(&wire).is_ok());
+        for name in ["v", "agent", "epoch", "seq", "late", "at"] {
+            let mut wire = wire.clone();
+            wire.properties.retain(|(key, _)| key != name);
+            assert_eq!(decoded(&wire), Err(DecodeError::Missing(name)));
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_by_name() {
+        let mut wire = encode(&record(trace()));
+        wire.properties[0].1 = "2".into();
+        assert_eq!(decoded(&wire), Err(DecodeError::Version(2)));
+    }
+
+    #[test]
+    fn what_is_too_large_is_never_parsed() {
+        let mut wire = encode(&record(trace()));
+        wire.payload = vec![b' '; MAX_TRACE + 1];
+        assert!(matches!(decoded(&wire), Err(DecodeError::TooLarge { .. })));
+        wire.topic = wire.topic.replace("trace", "sample");
+        wire.payload.truncate(MAX_JSON + 1);
+        assert!(matches!(decoded(&wire), Err(DecodeError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn what_is_not_spooled_is_no_record() {
+        let wire = encode(&record(trace()));
+        for topic in ["silkline/1/a/b/committed", "silkline/1/site/b/status/main"] {
+            let said = decode(topic, &wire.payload, &wire.properties);
+            assert_eq!(said, Err(DecodeError::NotARecord), "{topic}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_payload_makes_the_reader_panic(payload: Vec<u8>, kind in 0..5usize) {
+            let what = ["sample", "trace", "event", "about", "gap"][kind];
+            let device = if kind == 4 { "" } else { "d/" };
+            let topic = format!("silkline/1/l/s/{device}{what}");
+            let wire = encode(&record(trace()));
+            let _ = decode(&topic, &payload, &wire.properties);
+        }
+    }
+}

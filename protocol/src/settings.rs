@@ -228,7 +228,7 @@ impl<'a> Section<'a> {
     }
 
     /// The table under `key`, where there is one.
-    pub fn section(&mut self, key: &str) -> Option<Section<'a>> {
+    pub fn section(&mut self, key: &str) -> Option<Self> {
         let value = self.find(key)?;
         let path = self.path_of(key);
         if let DeValue::Table(table) = value.get_ref() {
@@ -239,7 +239,7 @@ impl<'a> Section<'a> {
     }
 
     /// The tables of the array `[[key]]`, in order; none where it is absent.
-    pub fn sections(&mut self, key: &str) -> Vec<Section<'a>> {
+    pub fn sections(&mut self, key: &str) -> Vec<Self> {
         let Some(value) = self.find(key) else {
             return Vec::new();
         };

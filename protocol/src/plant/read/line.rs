@@ -231,6 +231,8 @@ fn post(section: &mut settings::Section<'_>) -> Option<Post> {
 
 /// Excess of loose-tube cable where the file does not say, and how well it is known then.
 const EXCESS_PERCENT: (f64, f64) = (1.0, 1.0);
+/// How well an excess is known that the file states without saying so, in per cent.
+const STATED_EXCESS_PLUS_MINUS: f64 = 0.1;
 
 fn cable_section(section: &mut settings::Section<'_>) -> Option<Section> {
     let from = required_route_m(section, "from_m");
@@ -238,11 +240,12 @@ fn cable_section(section: &mut settings::Section<'_>) -> Option<Section> {
     let group_index = group_indices(section);
     let excess = within(section, "excess_percent", -1.0, 10.0);
     let known = within(section, "excess_plus_minus", 0.0, 10.0);
-    let known = known.unwrap_or(if excess.is_some() {
-        0.1
+    let assumed = if excess.is_some() {
+        STATED_EXCESS_PLUS_MINUS
     } else {
         EXCESS_PERCENT.1
-    });
+    };
+    let known = known.unwrap_or(assumed);
     let cable = section.optional("cable");
     let laid = word(section, "laid", "buried, duct, aerial, seabed");
     let depth_m = within(section, "depth_m", 0.0, 12_000.0);

@@ -56,6 +56,26 @@ fn rising<T>(entries: &[At<T>], chainage: impl Fn(&T) -> RouteLength, notes: &No
     }
 }
 
+/// Notes every entry that lies beyond `end`.
+fn stays_within<T>(
+    entries: &[At<T>],
+    chainage: impl Fn(&T) -> RouteLength,
+    end: RouteLength,
+    notes: &Notes,
+) {
+    for entry in entries {
+        let at = chainage(&entry.it);
+        if at > end {
+            let (at, end) = (at.get(), end.get());
+            note(
+                notes,
+                entry,
+                format!("{at} m lies beyond the line's end at {end} m"),
+            );
+        }
+    }
+}
+
 impl Entries {
     /// The plant, with every mistake of reference noted.
     pub(super) fn check(self, notes: &Notes, warnings: &mut Vec<String>) -> Plant {
@@ -234,16 +254,9 @@ impl LineCheck<'_> {
         let Some(end) = line.nodes.last().map(|node| node.it.chainage) else {
             return;
         };
-        let beyond = |at: RouteLength| (at > end).then(|| beyond_end(at, end));
-        for landmark in &line.landmarks {
-            beyond(landmark.it.at).map(|problem| note(self.notes, landmark, problem));
-        }
-        for section in &line.sections {
-            beyond(section.it.to).map(|problem| note(self.notes, section, problem));
-        }
-        for post in &line.posts {
-            beyond(post.it.chainage).map(|problem| note(self.notes, post, problem));
-        }
+        stays_within(&line.landmarks, |landmark| landmark.at, end, self.notes);
+        stays_within(&line.sections, |section| section.to, end, self.notes);
+        stays_within(&line.posts, |post| post.chainage, end, self.notes);
     }
 
     fn views(&self, line: &mut LineEntry) {
@@ -321,14 +334,6 @@ impl LineCheck<'_> {
             self.notes,
         );
     }
-}
-
-fn beyond_end(at: RouteLength, end: RouteLength) -> String {
-    format!(
-        "{} m lies beyond the line's end at {} m",
-        at.get(),
-        end.get()
-    )
 }
 
 /// A small plant names no nodes: they are its two ends.
