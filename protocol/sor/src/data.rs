@@ -7,6 +7,10 @@ use crate::read::ReadError;
 /// Raw samples that instruments write where they measured no power at all.
 const FLOOR_CODES: [u16; 3] = [65_535, 63_999, 48_000];
 
+/// The share of a curve, as one in so many samples, that makes its lowest level a code: noise does
+/// not stop at one number, a logarithm that was refused does.
+const CODE_SHARE: usize = 200;
+
 /// A trace of fewer samples is no trace.
 const FEWEST_SAMPLES: usize = 10;
 
@@ -36,12 +40,23 @@ pub enum Level {
 impl Curve {
     /// The raw value that stands for "no power" in this curve.
     ///
-    /// The largest possible number always does; the other codes only where nothing lies below
-    /// them, since they may be honest levels elsewhere.
+    /// It is the largest number in the curve, where that is a code known from several makers or
+    /// occurs far more often than noise would bring it; others may be honest levels.
     #[must_use]
     pub fn floor_code(&self) -> Option<u16> {
         let lowest = self.raw.iter().copied().max()?;
-        FLOOR_CODES.contains(&lowest).then_some(lowest)
+        let often = || {
+            let count = self.raw.iter().filter(|&&raw| raw == lowest).count();
+            count > self.raw.len() / CODE_SHARE && count > FEWEST_SAMPLES && self.has_shape()
+        };
+        (FLOOR_CODES.contains(&lowest) || often()).then_some(lowest)
+    }
+
+    /// Whether the samples differ at all: a blank shot is no floor.
+    fn has_shape(&self) -> bool {
+        self.raw
+            .first()
+            .is_some_and(|first| self.raw.iter().any(|raw| raw != first))
     }
 
     /// Every sample as a level, in order.
@@ -308,5 +323,15 @@ mod tests {
         };
         assert_eq!(lower.floor_code(), Some(48_000));
         assert_eq!(Curve::default().floor_code(), None);
+        let raw = (0..500).chain([700; 20]).collect();
+        assert_eq!(Curve { scale: 1_000, raw }.floor_code(), Some(700));
+        assert_eq!(
+            Curve {
+                scale: 1_000,
+                raw: vec![0; 500]
+            }
+            .floor_code(),
+            None
+        );
     }
 }

@@ -4,8 +4,8 @@ use crate::cursor::{Block, Cursor, Short};
 use crate::map::Layout;
 use crate::quantity::{MilliDb, OneWayTime};
 
-/// The reflectance field of an event that has none.
-const NO_REFLECTANCE: i32 = i32::MIN;
+/// Reflectances are above this; what is below is some maker's code for "none", mostly -2147483.648.
+const LOWEST_REFLECTANCE: i32 = -150_000;
 
 /// The table with its summary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,8 @@ pub struct KeyEvent {
     pub slope_mdb_per_km: i16,
     /// Loss; negative for a gain.
     pub loss: MilliDb,
-    /// Reflectance, negative; none where the file has its code for none, or 0.
+    /// Reflectance, negative whatever its sign in the file; none where the file has its code for
+    /// none, or 0.
     pub reflectance: Option<MilliDb>,
     /// Six characters: reflective or not, who found it, landmark number; such as `1F9999`.
     pub code: String,
@@ -83,13 +84,13 @@ impl KeyEvent {
     /// Whether the instrument takes it for the end of the fibre.
     #[must_use]
     pub fn is_end(&self) -> bool {
-        matches!(self.code.chars().nth(1), Some('E' | 'D'))
+        matches!(self.code.chars().nth(1), Some('E' | 'e' | 'D' | 'd'))
     }
 
     /// Whether a person put it there.
     #[must_use]
     pub fn is_added_by_user(&self) -> bool {
-        self.code.chars().nth(1) == Some('A')
+        matches!(self.code.chars().nth(1), Some('A' | 'a'))
     }
 
     fn decode(cursor: &mut Cursor<'_>, layout: Layout) -> Result<Self, Short> {
@@ -212,7 +213,10 @@ fn time(cursor: &mut Cursor<'_>) -> Result<OneWayTime, Short> {
 }
 
 fn reflectance(raw: i32) -> Option<MilliDb> {
-    (raw != 0 && raw != NO_REFLECTANCE).then_some(MilliDb(raw))
+    let negative = -raw.saturating_abs();
+    (LOWEST_REFLECTANCE..0)
+        .contains(&negative)
+        .then_some(MilliDb(negative))
 }
 
 #[cfg(test)]
@@ -280,7 +284,9 @@ mod tests {
     #[test]
     fn no_reflectance_is_none() {
         assert_eq!(reflectance(i32::MIN), None);
+        assert_eq!(reflectance(i32::MIN + 1), None);
         assert_eq!(reflectance(0), None);
         assert_eq!(reflectance(-52_000), Some(MilliDb(-52_000)));
+        assert_eq!(reflectance(47_285), Some(MilliDb(-47_285)));
     }
 }
