@@ -1,0 +1,60 @@
+# Thin on purpose: every target is one command that a person could type. CI runs `check` and `test`.
+#
+#   make demo    the whole system on this machine, with a simulated corridor that gets cut
+#   make test    every test, end-to-end stories against real servers included
+#   make check   format, lints, documentation, licences, TypeScript
+#   make bench   speed, side by side with a bound      make accuracy   how right the answers are
+#   make soak    the long campaigns                    make docs       what is generated into docs/
+
+SHELL := /bin/bash
+SETUP := deploy/setup.sh
+WEB   := collector/web
+BINS  := target/debug/silkline-agent target/debug/silkline-collector target/debug/silkline-sim
+
+.PHONY: demo test check bench accuracy soak docs web build setup-demo setup-test
+
+demo: setup-demo web build
+	@exec target/debug/silkline-sim demo
+
+test: setup-test web build
+	@cargo test --workspace --quiet --no-fail-fast
+
+check: setup-test web
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --log-level error check licenses bans sources; \
+	else echo "cargo-deny is not installed: licences, bans and sources were not checked"; fi
+	npm --prefix $(WEB) run --silent check
+
+bench: setup-test web
+	@cargo bench --workspace --quiet
+
+accuracy:
+	@cargo run --release --quiet --package silkline-analysis --example accuracy
+
+soak: setup-test web build
+	SILKLINE_MODEL_RUNS=100000 SILKLINE_KILLS=100 cargo test --workspace --release --quiet --no-fail-fast
+
+docs:
+	SILKLINE_WRITE_DOCS=1 cargo test --quiet --package silkline-protocol --test schemas
+
+setup-demo:
+	@$(SETUP) demo
+
+setup-test:
+	@$(SETUP) test
+
+web: $(WEB)/dist/index.html
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
+	@echo "dashboard: fetching packages"
+	@npm --prefix $(WEB) ci --silent --no-audit --no-fund && touch $@
+
+$(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB)/index.html $(WEB)/vite.config.ts $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null)
+	@echo "dashboard: building"
+	@npm --prefix $(WEB) run --silent build && touch $@
+
+build:
+	@$(SETUP) say-build
+	@cargo build --workspace --bins $(if $(CI),--quiet,)

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Brings a Debian-like machine with Rust and Node to where silkline builds, runs and is tested.
+# Quiet when there is nothing to do; says what it does while it does it.
+#
+#   setup.sh demo       what `make demo` needs
+#   setup.sh test       that, and the real servers that the stories run against
+#   setup.sh say-build  one line before a build that will take minutes
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# The HTTP stack of the InfluxDB client links OpenSSL; SQLite is compiled from its source.
+demo_packages=(gcc libc6-dev make pkg-config libssl-dev)
+test_packages=("${demo_packages[@]}" mosquitto mosquitto-clients snmpd snmp victoria-metrics
+               chromium python3-aiosmtpd openssl fonts-dejavu-core curl)
+
+missing() {
+    local package
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+    done
+}
+
+# Debian starts a server as soon as it is installed. Ours are started by each test, on a free
+# loopback port, so nothing may start here.
+forbid_services() {
+    policy=/usr/sbin/policy-rc.d
+    [ -e "$policy" ] && return
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+    $sudo chmod +x "$policy"
+    trap '$sudo rm -f "$policy"' EXIT
+}
+
+install() {
+    local packages
+    packages=$(missing "$@")
+    [ -z "$packages" ] && return
+    if ! command -v apt-get >/dev/null; then
+        echo "set-up: please install by your own package manager:" $packages >&2
+        exit 69
+    fi
+    sudo=""
+    [ "$(id -u)" = 0 ] || sudo="sudo"
+    echo "set-up: installing" $packages
+    forbid_services
+    export DEBIAN_FRONTEND=noninteractive
+    $sudo apt-get update -qq
+    # shellcheck disable=SC2086 # a list of packages is meant
+    $sudo apt-get install -y -qq --no-install-recommends $packages >/dev/null
+}
+
+need() {
+    command -v "$1" >/dev/null && return
+    echo "set-up: $1 is missing: $2" >&2
+    exit 69
+}
+
+need cargo "install Rust 1.90 or newer"
+need npm "install Node 20 or newer"
+
+case "${1:-}" in
+    demo) install "${demo_packages[@]}" ;;
+    test) install "${test_packages[@]}" ;;
+    say-build)
+        if [ ! -x target/debug/silkline-sim ]; then
+            echo "building: the first time takes a few minutes"
+        fi
+        ;;
+    *)
+        echo "usage: setup.sh demo|test|say-build" >&2
+        exit 2
+        ;;
+esac
