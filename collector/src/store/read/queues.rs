@@ -1,0 +1,99 @@
+//! What waits: notices to be sent, messages set aside, cursors of forwarders.
+
+use rusqlite::{OptionalExtension, Row, params};
+use silkline_protocol::time::Timestamp;
+
+use super::Queries;
+use super::live::number_of;
+use crate::store::StoreError;
+use crate::store::column::{Column, json, number, text, time};
+use crate::store::rows::{OutboxRow, QuarantineRow, RowId};
+
+const OUTBOX: &str = "SELECT id, channel, incident, reason, text, json, created, tries, next_try
+    FROM outbox WHERE done IS NULL";
+
+impl Queries<'_> {
+    /// Notices that are due at `now`, the oldest first, at most `most`.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn due_notices(&self, now: Timestamp, most: usize) -> Result<Vec<OutboxRow>, StoreError> {
+        let sql = format!("{OUTBOX} AND next_try <= ?1 ORDER BY id LIMIT ?2");
+        self.rows(&sql, params![now.nanos(), number_of(most)], outbox)
+    }
+
+    /// When the next notice is due, if any waits.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn next_notice(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT min(next_try) FROM outbox WHERE done IS NULL";
+        let next: Option<i64> = self.db.query_row(sql, [], |row| row.get(0))?;
+        Ok(next.map(Timestamp::from_nanos))
+    }
+
+    /// Messages that were set aside, the newest first, at most `most`.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn quarantine(&self, most: usize) -> Result<Vec<QuarantineRow>, StoreError> {
+        let sql = "SELECT id, at, topic, kind, reason, properties, bytes, payload
+            FROM quarantine ORDER BY id DESC LIMIT ?1";
+        self.rows(sql, params![number_of(most)], quarantine)
+    }
+
+    /// One message that was set aside.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn quarantined(&self, id: i64) -> Result<Option<QuarantineRow>, StoreError> {
+        let sql = "SELECT id, at, topic, kind, reason, properties, bytes, payload
+            FROM quarantine WHERE id = ?1";
+        Ok(self.rows(sql, params![id], quarantine)?.pop())
+    }
+
+    /// How far the cursor called `name` has come; the beginning where it never moved.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn cursor(&self, name: &str) -> Result<RowId, StoreError> {
+        let sql = "SELECT passed FROM cursor WHERE name = ?1";
+        let passed = self
+            .db
+            .query_row(sql, [name], |row| row.get(0))
+            .optional()?;
+        Ok(RowId(passed.unwrap_or(0)))
+    }
+}
+
+fn outbox(row: &Row<'_>) -> Column<OutboxRow> {
+    Ok(OutboxRow {
+        id: row.get(0)?,
+        channel: row.get(1)?,
+        incident: text(row, 2)?,
+        reason: row.get(3)?,
+        text: row.get(4)?,
+        json: json(row, 5)?,
+        created: time(row, 6)?,
+        tries: row.get(7)?,
+        next_try: time(row, 8)?,
+    })
+}
+
+fn quarantine(row: &Row<'_>) -> Column<QuarantineRow> {
+    Ok(QuarantineRow {
+        id: row.get(0)?,
+        at: time(row, 1)?,
+        topic: row.get(2)?,
+        kind: row.get(3)?,
+        reason: row.get(4)?,
+        properties: json(row, 5)?,
+        bytes: number(row, 6)?,
+        payload: row.get(7)?,
+    })
+}
