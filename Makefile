@@ -11,7 +11,7 @@ SETUP := deploy/setup.sh
 WEB   := collector/web
 BINS  := target/debug/silkline-agent target/debug/silkline-collector target/debug/silkline-sim
 
-.PHONY: demo test check bench accuracy soak docs web build setup-demo setup-test
+.PHONY: demo test check bench accuracy soak docs web build setup-demo setup-test setup-check
 
 demo: setup-demo web build
 	@exec target/debug/silkline-sim demo
@@ -19,12 +19,11 @@ demo: setup-demo web build
 test: setup-test web build
 	@cargo test --workspace --quiet --no-fail-fast
 
-check: setup-test web
+check: setup-check web
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny --log-level error check licenses bans sources; \
-	else echo "cargo-deny is not installed: licences, bans and sources were not checked"; fi
+	cargo deny --log-level error check licenses bans sources
 	npm --prefix $(WEB) run --silent check
 
 bench: setup-test web
@@ -44,6 +43,9 @@ setup-demo:
 
 setup-test:
 	@$(SETUP) test
+
+setup-check:
+	@$(SETUP) check
 
 web: $(WEB)/dist/index.html
 

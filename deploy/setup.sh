@@ -4,6 +4,7 @@
 #
 #   setup.sh demo       what `make demo` needs
 #   setup.sh test       that, and the real servers that the stories run against
+#   setup.sh check      what `make check` needs: cargo-deny
 #   setup.sh say-build  one line before a build that will take minutes
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -60,13 +61,20 @@ need npm "install Node 20 or newer"
 case "${1:-}" in
     demo) install "${demo_packages[@]}" ;;
     test) install "${test_packages[@]}" ;;
+    check)
+        install "${demo_packages[@]}"
+        if ! cargo deny --version >/dev/null 2>&1; then
+            echo "set-up: building cargo-deny, which checks licences and sources (a few minutes)"
+            cargo install --quiet --locked cargo-deny
+        fi
+        ;;
     say-build)
         if [ ! -x target/debug/silkline-sim ]; then
             echo "building: the first time takes a few minutes"
         fi
         ;;
     *)
-        echo "usage: setup.sh demo|test|say-build" >&2
+        echo "usage: setup.sh demo|test|check|say-build" >&2
         exit 2
         ;;
 esac
