@@ -1,0 +1,10 @@
+import { render } from "preact";
+import "leaflet/dist/leaflet.css";
+import "./style.css";
+import { App } from "./app";
+
+const root = document.getElementById("app");
+if (root !== null) {
+  root.replaceChildren();
+  render(<App />, root);
+}

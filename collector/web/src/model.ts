@@ -1,0 +1,143 @@
+// What the page knows, and how it stays true: fetched whole at first and after every reconnect,
+// kept fresh by the live stream in between.
+
+import { useEffect, useState } from "preact/hooks";
+import type { Device, Incident, LineDetail, Reading } from "./api";
+import * as client from "./client";
+import { rank } from "./format";
+import { listen } from "./live";
+
+/** Everything on the screen. */
+export interface Model {
+  /** False until the first answer: an empty list is not yet "all is well". */
+  loaded: boolean;
+  /** Why the last fetch failed. */
+  trouble: string | null;
+  /** Whether the live stream stands. */
+  live: boolean;
+  /** When the server was last heard, by its own clock. */
+  heardAt: number;
+  lines: LineDetail[];
+  devices: Device[];
+  /** Open incidents, worst first, newest first among equals. */
+  incidents: Incident[];
+  /** The last few, open or over. */
+  latest: Incident[];
+}
+
+/** Slow things that the stream does not tell, such as a device that fell silent. */
+const REFRESH_MS = 15_000;
+/** Several events in a row cause one fetch. */
+const SETTLE_MS = 300;
+
+const EMPTY: Model = {
+  loaded: false, trouble: null, live: false, heardAt: 0, lines: [], devices: [], incidents: [], latest: [],
+};
+
+/** The page's state, from mount to unmount. */
+export function useModel(): Model {
+  const [model, setModel] = useState(EMPTY);
+  useEffect(() => {
+    const change = (part: (model: Model) => Partial<Model>) => setModel((model) => ({ ...model, ...part(model) }));
+    let settle = 0;
+    const refetch = async () => {
+      try {
+        const fresh = await fetchAll();
+        change(() => ({ ...fresh, loaded: true, trouble: null, heardAt: client.serverNow() }));
+      } catch (error) {
+        change(() => ({ trouble: error instanceof Error ? error.message : String(error) }));
+      }
+    };
+    const soon = () => {
+      window.clearTimeout(settle);
+      settle = window.setTimeout(refetch, SETTLE_MS);
+    };
+    const stop = listen({
+      event(name, data) {
+        change((model) => ({ ...apply(model, name, data), heardAt: client.serverNow() }));
+        if (name !== "device") soon();
+      },
+      opened() {
+        change(() => ({ live: true }));
+        void refetch();
+      },
+      lost: () => change(() => ({ live: false })),
+    });
+    const timer = window.setInterval(refetch, REFRESH_MS);
+    void refetch();
+    return () => {
+      stop();
+      window.clearInterval(timer);
+      window.clearTimeout(settle);
+    };
+  }, []);
+  return model;
+}
+
+async function fetchAll() {
+  const [lines, devices, open, latest] = await Promise.all([
+    client.lines(), client.devices(), client.openIncidents(), client.latestIncidents(),
+  ]);
+  const details = await Promise.all(lines.map((line) => client.line(line.id)));
+  return { lines: details, devices, incidents: sorted(open), latest };
+}
+
+const OVER = new Set(["cleared", "closed", "suspect"]);
+
+function apply(model: Model, name: string, data: unknown): Partial<Model> {
+  if (name === "incident") {
+    const incident = data as Incident;
+    const others = model.incidents.filter((other) => other.id !== incident.id);
+    return { incidents: OVER.has(incident.state) ? others : sorted([...others, incident]) };
+  }
+  if (name === "device") return { devices: withSample(model.devices, data as DeviceEvent) };
+  return {};
+}
+
+interface DeviceEvent {
+  id: string;
+  at: string;
+  readings: Record<string, number | "dark" | { bad: string }>;
+}
+
+function withSample(devices: Device[], event: DeviceEvent): Device[] {
+  return devices.map((device) => {
+    if (device.id !== event.id || (device.newest !== null && device.newest > event.at)) return device;
+    const readings = device.readings.map((reading) => renewed(reading, event));
+    return { ...device, newest: event.at, state: "fresh" as const, readings };
+  });
+}
+
+function renewed(reading: Reading, event: DeviceEvent): Reading {
+  const said = event.readings[reading.point];
+  if (said === undefined) return reading;
+  const value = typeof said === "number" ? said : null;
+  const bad = typeof said === "object" ? said.bad : null;
+  return { ...reading, at: event.at, value, dark: said === "dark", bad };
+}
+
+function sorted(incidents: Incident[]): Incident[] {
+  return incidents.toSorted((a, b) => rank(a.severity) - rank(b.severity) || b.opened.localeCompare(a.opened));
+}
+
+/** The server's time, told anew every second. */
+export function useNow(): number {
+  const [now, setNow] = useState(client.serverNow);
+  useEffect(() => {
+    const timer = window.setInterval(() => setNow(client.serverNow()), 1_000);
+    return () => window.clearInterval(timer);
+  }, []);
+  return now;
+}
+
+/** Which incident the address names, and how to name another: `#/incident/ID` may stand in a mail. */
+export function useSelection(): [string | null, (id: string | null) => void] {
+  const read = () => /^#\/incident\/(.+)$/.exec(window.location.hash)?.[1] ?? null;
+  const [selected, setSelected] = useState(read);
+  useEffect(() => {
+    const changed = () => setSelected(read());
+    window.addEventListener("hashchange", changed);
+    return () => window.removeEventListener("hashchange", changed);
+  }, []);
+  return [selected, (id) => { window.location.hash = id === null ? "" : `#/incident/${id}`; }];
+}

@@ -1,0 +1,46 @@
+// One sentence on how things are, and how fresh that sentence is.
+
+import type { Severity } from "../api";
+import { duration, STATES } from "../format";
+import type { Model } from "../model";
+
+export function Header({ model, now }: { model: Model; now: number }) {
+  const worst = model.incidents[0]?.severity;
+  return (
+    <header class={`bar ${worst ?? (model.loaded ? "well" : "no_data")}`}>
+      <h1>silkline</h1>
+      <p class="sentence" role="status">{model.incidents.length > 0 ? <Counts model={model} /> : calm(model)}</p>
+      <Freshness model={model} now={now} />
+      <time class="clock">{new Date(now).toISOString().slice(0, 19).replace("T", " ")} UTC</time>
+    </header>
+  );
+}
+
+/** How many of each severity, worst first. */
+function Counts({ model }: { model: Model }) {
+  return (
+    <>
+      {(["critical", "major", "minor", "warning"] as Severity[]).map((severity) => {
+        const count = model.incidents.filter((incident) => incident.severity === severity).length;
+        return count > 0 && <span class={severity}>{STATES[severity].sign} {count} {STATES[severity].word}</span>;
+      })}
+    </>
+  );
+}
+
+/** What to say when no incident is open. */
+function calm(model: Model): string {
+  if (!model.loaded) return model.trouble === null ? "Loading…" : `? No data: ${model.trouble}`;
+  const silent = model.devices.filter((device) => device.state !== "fresh").length;
+  const lines = `${model.lines.length} line${model.lines.length === 1 ? "" : "s"}`;
+  if (silent > 0) return `? Nothing open on ${lines}, but ${silent} of ${model.devices.length} devices do not report`;
+  return `✓ All well on ${lines}`;
+}
+
+function Freshness({ model, now }: { model: Model; now: number }) {
+  const age = duration((now - model.heardAt) / 1_000);
+  if (model.heardAt === 0) return <p class="fresh lost">○ not connected</p>;
+  if (!model.live) return <p class="fresh lost">○ connection lost, what you see is {age} old</p>;
+  if (model.trouble !== null) return <p class="fresh lost">○ {model.trouble}; what you see is {age} old</p>;
+  return <p class="fresh">● live, heard {age} ago</p>;
+}

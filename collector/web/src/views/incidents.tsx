@@ -1,0 +1,31 @@
+// The open incidents, worst first, one line of type each.
+
+import type { Incident } from "../api";
+import { ago, life, placeInShort, STATES } from "../format";
+
+interface Props {
+  incidents: Incident[];
+  shown: Incident | null;
+  now: number;
+  select: (id: string) => void;
+}
+
+export function Incidents({ incidents, shown, now, select }: Props) {
+  return (
+    <nav class="incidents" aria-label="open incidents">
+      {incidents.map((incident) => (
+        <button
+          key={incident.id}
+          class={`row ${incident.severity} ${incident.id === shown?.id ? "shown" : ""}`}
+          aria-current={incident.id === shown?.id}
+          onClick={() => select(incident.id)}
+        >
+          <span class="badge">{STATES[incident.severity].sign} {STATES[incident.severity].word}</span>
+          <span class="headline">{incident.headline}</span>
+          <span class="dim">{placeInShort(incident.place)}</span>
+          <span class="dim right">{life(incident.state)} · opened {ago(incident.opened, now)}</span>
+        </button>
+      ))}
+    </nav>
+  );
+}

@@ -1,0 +1,129 @@
+// The corridor on a map that needs no internet: land from Natural Earth, lines from the plant file.
+
+import L from "leaflet";
+import { useEffect, useRef } from "preact/hooks";
+import { feature } from "topojson-client";
+import landUrl from "world-atlas/land-50m.json?url";
+import type { Incident, LineDetail, LineState } from "../api";
+import { chainage, STATES } from "../format";
+import { at, stretch } from "../route";
+import { declutter, label } from "./labels";
+
+interface Props {
+  lines: LineDetail[];
+  incidents: Incident[];
+  shown: Incident | null;
+  select: (id: string) => void;
+}
+
+/** Colour, width and dashes: a line's state shows in all three. */
+const PEN: Record<LineState, L.PolylineOptions> = {
+  critical: { color: "#ff5c52", weight: 5, dashArray: "3 7" },
+  major: { color: "#ff9d3c", weight: 5, dashArray: "12 5" },
+  minor: { color: "#f2d03f", weight: 4, dashArray: "12 5" },
+  warning: { color: "#7cb8ff", weight: 4 },
+  no_data: { color: "#77828e", weight: 3, dashArray: "1 7" },
+  well: { color: "#4fa596", weight: 3 },
+};
+
+export function Map(props: Props) {
+  const element = useRef<HTMLDivElement>(null);
+  const map = useRef<L.Map | null>(null);
+  const layer = useRef<L.LayerGroup | null>(null);
+  useEffect(() => {
+    if (element.current === null) return undefined;
+    const made = makeMap(element.current);
+    map.current = made;
+    layer.current = L.layerGroup().addTo(made);
+    made.on("zoomend moveend", () => declutter(made));
+    const resized = new ResizeObserver(() => made.invalidateSize());
+    resized.observe(element.current);
+    return () => {
+      resized.disconnect();
+      made.remove();
+    };
+  }, []);
+
+  // A new plant moves the view; new states do not: nobody likes a map that jumps.
+  const plant = props.lines.map((line) => line.id).join();
+  useEffect(() => {
+    const points = props.lines.flatMap((line) => line.route.map(([lat, lon]) => L.latLng(lat, lon)));
+    if (points.length > 1) map.current?.fitBounds(L.latLngBounds(points), { paddingTopLeft: [40, 46], paddingBottomRight: [80, 40], animate: false });
+  }, [plant]);
+
+  useEffect(() => {
+    if (layer.current === null || map.current === null) return;
+    layer.current.clearLayers();
+    for (const line of props.lines) drawLine(layer.current, line);
+    drawSites(layer.current, props.lines);
+    for (const incident of props.incidents) drawFault(layer.current, incident, props);
+    declutter(map.current);
+  }, [props.lines, props.incidents, props.shown?.id]);
+
+  const goTo = () => {
+    const spot = props.shown?.place;
+    if (spot?.lat != null && spot.lon != null) map.current?.flyTo([spot.lat, spot.lon], 11, { duration: 0.6 });
+  };
+  return (
+    <section class="map">
+      <div ref={element} class="leaflet" aria-label="map of all lines" />
+      {props.shown?.place.lat != null && <button class="zoom" onClick={goTo}>Zoom to fault</button>}
+    </section>
+  );
+}
+
+function makeMap(element: HTMLElement): L.Map {
+  const map = L.map(element, { attributionControl: false, zoomSnap: 0.25, minZoom: 3, maxZoom: 15 });
+  map.setView([41.5, 47.5], 6);
+  map.createPane("land").classList.add("land");
+  const renderer = L.canvas({ pane: "land", padding: 0.5 });
+  // Fill only: the outline of this data set draws a stray line at the antimeridian.
+  const style = { stroke: false, fill: true, fillColor: "#242d37", fillOpacity: 1, interactive: false, renderer };
+  void fetch(landUrl)
+    .then((answer) => answer.json())
+    .then((land) => L.geoJSON(feature(land, land.objects.land), { style, interactive: false, pane: "land" }).addTo(map));
+  L.control.scale({ imperial: false, position: "bottomright" }).addTo(map);
+  return map;
+}
+
+function drawLine(layer: L.LayerGroup, line: LineDetail): void {
+  for (const span of line.spans) {
+    // Where nobody reports, a span is as unknown as its line.
+    const state = span.state === "well" ? (line.state === "no_data" ? "no_data" : "well") : span.state;
+    const points = stretch(line.route, span.from_m, span.to_m);
+    const says = `${line.name}, ${span.from} – ${span.to}: ${STATES[state].sign} ${STATES[state].word}`;
+    L.polyline(points, { color: "#0b0f14", weight: 9, opacity: 0.6, interactive: false }).addTo(layer);
+    L.polyline(points, { ...PEN[state], lineCap: "round" }).bindTooltip(says, { sticky: true }).addTo(layer);
+  }
+}
+
+function drawSites(layer: L.LayerGroup, lines: LineDetail[]): void {
+  const seen = new Set<string>();
+  const nodes = lines.flatMap((line) => line.nodes);
+  for (const node of nodes.toSorted((a, b) => importance(b.kind) - importance(a.kind))) {
+    const key = node.site ?? node.name;
+    if (node.lat === null || node.lon === null || seen.has(key)) continue;
+    seen.add(key);
+    const big = node.kind === "terminal";
+    const dot = { radius: big ? 5 : 3, color: "#0b0f14", weight: 1.5, fillColor: "#d7dee6", fillOpacity: 1 };
+    L.circleMarker([node.lat, node.lon], dot).bindTooltip(`${node.name} (${node.kind})`).addTo(layer);
+    if (node.kind !== "repeater") label([node.lat, node.lon], node.name, big ? "site" : "site small", importance(node.kind)).addTo(layer);
+  }
+}
+
+const importance = (kind: string) => (kind === "terminal" ? 2 : kind === "repeater" ? 0 : 1);
+
+function drawFault(layer: L.LayerGroup, incident: Incident, { lines, shown, select }: Props): void {
+  const place = incident.place;
+  const line = lines.find((line) => line.id === place.line);
+  if (line === undefined || place.chainage_m === null) return;
+  const [from, to] = place.interval95_m ?? [place.chainage_m, place.chainage_m];
+  L.polyline(stretch(line.route, from, to), { color: "#ffffff", weight: 9, opacity: 0.85, lineCap: "butt" }).addTo(layer);
+  const spot = place.lat !== null && place.lon !== null ? ([place.lat, place.lon] as [number, number]) : at(line.route, place.chainage_m);
+  if (spot === null) return;
+  const ring = { radius: shown?.id === incident.id ? 13 : 9, color: "#ffffff", weight: 2.5, fill: true, fillOpacity: 0.05 };
+  const name = `${STATES[incident.severity].sign} ${chainage(place.chainage_m)}`;
+  L.circleMarker(spot, ring).on("click", () => select(incident.id)).addTo(layer);
+  L.circleMarker(spot, { radius: 3, stroke: false, fillColor: "#ffffff", fillOpacity: 1, interactive: false }).addTo(layer);
+  label(spot, name, `fault ${incident.severity}`, 9).addTo(layer);
+}
