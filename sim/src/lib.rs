@@ -1,0 +1,6 @@
+//! A forward model of a plant with known faults, and the hardware that would stand there.
+
+mod chance;
+pub mod corridor;
+
+pub use chance::Seed;
