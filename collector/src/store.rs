@@ -15,8 +15,10 @@ mod column;
 pub mod read;
 pub mod readings;
 pub mod rows;
+pub mod write;
 
 pub use read::{Queries, Reader, TraceFilter};
+pub use write::{Transaction, Writer};
 
 /// Why the hot store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,22 @@ pub enum StoreError {
         found: String,
         /// The newest layout known.
         known: u32,
+    },
+    /// The folder cannot be made.
+    #[error("{path}: folder of the hot store: {source}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something in it is not what this program wrote.
+    #[error("{path}: the hot store is damaged: {what}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is not right.
+        what: String,
     },
     /// SQLite says no.
     #[error("hot store: {0}")]
