@@ -1,0 +1,3 @@
+//! The agent: polls the hardware of a site and hands every reading to the collector.
+
+pub mod profile;

@@ -1,0 +1,90 @@
+//! What can only be checked when a whole profile has been read: names, places, references.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use silkline_protocol::settings::Section;
+
+use crate::profile::{FieldValue, Function, Map, ModbusMap, ModbusPoint, Placed, Profile, ShotMap};
+
+/// Notes every mistake of `profile` that lies between its entries.
+pub(super) fn whole(top: &Section<'_>, profile: &Profile) {
+    let mut seen = BTreeSet::new();
+    let mut any = false;
+    for point in profile.points() {
+        any = true;
+        if !seen.insert(&point.name) {
+            top.wrong(
+                "point",
+                format!("the name {} is given to two points", point.name),
+            );
+        }
+    }
+    if !any {
+        top.wrong(
+            "point",
+            "is missing: a profile without points reads nothing",
+        );
+    }
+    if let Map::Modbus(map) = &profile.map {
+        overlaps(top, map);
+    }
+    if let Some(shot) = &profile.shot {
+        shot_fits(top, profile, shot);
+    }
+}
+
+/// Every register belongs to one point, unless bit fields share it and their bits differ.
+fn overlaps(top: &Section<'_>, map: &ModbusMap) {
+    let most = map.tables.iter().map(|table| table.max_rows).max();
+    let mut owners: BTreeMap<(Function, u16), Vec<Placed>> = BTreeMap::new();
+    for placed in map.placed(most) {
+        for register in placed.at.register
+            ..placed
+                .at
+                .register
+                .saturating_add(placed.at.kind.registers())
+        {
+            let here = owners.entry((placed.at.function, register)).or_default();
+            if let Some(other) = here.iter().find(|other| !may_share(&placed.at, &other.at)) {
+                let (name, other) = (&placed.name, &other.name);
+                top.wrong(
+                    "point",
+                    format!("{name} and {other} overlap at register {register}"),
+                );
+                return;
+            }
+            here.push(placed.clone());
+        }
+    }
+}
+
+fn may_share(one: &ModbusPoint, other: &ModbusPoint) -> bool {
+    let same_word = one.register == other.register && one.kind == other.kind;
+    same_word
+        && one
+            .bits
+            .zip(other.bits)
+            .is_some_and(|(a, b)| !a.overlaps(b))
+}
+
+fn shot_fits(top: &Section<'_>, profile: &Profile, shot: &ShotMap) {
+    if !matches!(profile.map, Map::Modbus(_)) {
+        top.wrong("shot", "needs the protocol modbus");
+    }
+    for wanted in [FieldValue::Port, FieldValue::Start] {
+        if !shot.fields.iter().any(|field| field.value == wanted) {
+            top.wrong(
+                "shot",
+                format!("has no field {wanted:?}: nothing would be started"),
+            );
+        }
+    }
+    if let Some(state) = &shot.state
+        && profile.point(state).is_none()
+    {
+        top.wrong(
+            "shot",
+            format!("names the point {state}, which the profile does not have"),
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! What a profile may say and what is refused.
+
+use super::*;
+use crate::profile::Status;
+
+const GOOD: &str = r#"
+id = "a"
+title = "A"
+protocol = "modbus"
+source = "a manual, page 3"
+[modbus]
+function = "input"
+word_order = "big"
+[[point]]
+name = "p"
+register = 0
+type = "u16"
+unit = "V"
+role = "battery_voltage"
+status = "read"
+"#;
+
+fn mistakes(text: &str) -> String {
+    read("a.toml", text).expect_err("has mistakes").to_string()
+}
+
+#[test]
+fn a_small_profile_takes_every_default() {
+    let profile = read("a.toml", GOOD).unwrap();
+    let Map::Modbus(map) = &profile.map else {
+        panic!("no Modbus")
+    };
+    assert_eq!(
+        (map.port, map.max_gap, map.max_registers),
+        (502, MAX_GAP, 125)
+    );
+    let point = &map.points[0].point;
+    assert_eq!(
+        (point.status, point.meaning.clone()),
+        (Status::Read, Meaning::default())
+    );
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_place() {
+    let text = GOOD
+        .replace("\"V\"", "\"furlong\"")
+        .replace("battery_voltage", "phase_of_moon");
+    let text = text
+        .replace("register = 0", "register = 70000")
+        .replace("source", "sauce");
+    let said = mistakes(&text);
+    for wanted in [
+        "furlong",
+        "phase_of_moon",
+        "70000",
+        "source: is missing",
+        "sauce: is no key",
+    ] {
+        assert!(said.contains(wanted), "{wanted} not in:\n{said}");
+    }
+    assert!(said.contains("a.toml:11:12: point[0].register"), "{said}");
+}
+
+#[test]
+fn a_profile_without_a_source_is_refused() {
+    assert!(mistakes(&GOOD.replace("a manual, page 3", "")).contains("source"));
+}
+
+#[test]
+fn registers_that_overlap_are_refused_and_bit_fields_that_do_not_are_taken() {
+    let second = "[[point]]\nname = \"q\"\nregister = 0\ntype = \"u16\"\nunit = \"\"\n\
+                  role = \"other\"\nstatus = \"read\"\n";
+    let both = format!("{GOOD}{second}");
+    assert!(mistakes(&both).contains("q and p overlap at register 0"));
+    let first_bit = GOOD.replace("type = \"u16\"", "type = \"u16\"\nbit = 0");
+    let second_bit = second.replace("type = \"u16\"", "type = \"u16\"\nbit = 1");
+    assert!(read("a.toml", &format!("{first_bit}{second_bit}")).is_ok());
+    let same_bit = second.replace("type = \"u16\"", "type = \"u16\"\nbit = 0");
+    assert!(mistakes(&format!("{first_bit}{same_bit}")).contains("overlap"));
+}
+
+#[test]
+fn a_wide_value_overlaps_with_its_second_register() {
+    let wide = GOOD.replace("\"u16\"", "\"f32\"");
+    let second = "[[point]]\nname = \"q\"\nregister = 1\ntype = \"i16\"\nunit = \"\"\n\
+                  role = \"other\"\nstatus = \"read\"\n";
+    assert!(mistakes(&format!("{wide}{second}")).contains("overlap at register 1"));
+}
+
+#[test]
+fn a_table_must_fit_its_stride_and_the_address_space() {
+    let table = "[[table]]\nindex = [\"{n}\"]\nrows = 4\nregister = 100\nstride = 1\n\
+                 [[table.point]]\nname = \"r\"\nregister = 0\ntype = \"u32\"\nunit = \"\"\n\
+                 role = \"other\"\nstatus = \"read\"\n";
+    assert!(mistakes(&format!("{GOOD}{table}")).contains("too short"));
+    let far = table.replace("stride = 1", "stride = 40000");
+    assert!(mistakes(&format!("{GOOD}{far}")).contains("past 65536"));
+    let right = table.replace("stride = 1", "stride = 2");
+    assert!(read("a.toml", &format!("{GOOD}{right}")).is_ok());
+}
+
+#[test]
+fn darkness_belongs_to_light_meters() {
+    let text = GOOD.replace("status", "dark_below = -35\nstatus");
+    assert!(mistakes(&text).contains("light meter"));
+}
+
+#[test]
+fn a_part_of_a_signed_number_is_refused() {
+    let text = GOOD.replace("type = \"u16\"", "type = \"i16\"\nbits = [3, 1]");
+    assert!(mistakes(&text).contains("no part of an unsigned number"));
+}
+
+#[test]
+fn oids_stand_after_the_base_unless_complete() {
+    let text = "id = \"a\"\ntitle = \"A\"\nprotocol = \"snmp\"\nsource = \"RFC 1628\"\n\
+                [snmp]\nbase = \"1.3.6.1\"\n\
+                [[point]]\nname = \"p\"\noid = \".2.0\"\nunit = \"\"\nrole = \"other\"\nstatus = \"known\"\n\
+                [[point]]\nname = \"q\"\noid = \"1.3.9\"\nunit = \"\"\nrole = \"other\"\nstatus = \"known\"\n";
+    let profile = read("a.toml", text).unwrap();
+    let Map::Snmp(map) = &profile.map else {
+        panic!("no SNMP")
+    };
+    let oids: Vec<String> = map
+        .points
+        .iter()
+        .map(|point| point.oid.to_string())
+        .collect();
+    assert_eq!(oids, ["1.3.6.1.2.0", "1.3.9"]);
+    assert!(mistakes(&text.replace("\".2.0\"", "\"system\"")).contains("not an OID"));
+}
+
+#[test]
+fn a_shot_must_start_something() {
+    let shot = "[shot]\nregister = 100\nfields = [\"port:u16\"]\nstate = \"nothing\"\n";
+    let said = mistakes(&format!("{GOOD}{shot}"));
+    assert!(
+        said.contains("no field Start") && said.contains("nothing"),
+        "{said}"
+    );
+}
