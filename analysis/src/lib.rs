@@ -1,0 +1,20 @@
+//! The science of silkline: pure, synchronous, deterministic; it knows only the times it is told.
+//!
+//! ```text
+//!   samples ──► series ──► anomalies ──┐
+//!                                      ├──► incident
+//!   light ────► span ──┐               │
+//!   traces ───► trace ─┼─► evidence ───┴──► fuse ──► place
+//!   feeding ──► feed ──┘                     │
+//!                                  route: glass → ground
+//! ```
+
+#[cfg(test)]
+mod example;
+mod matrix;
+
+pub mod incident;
+pub mod place;
+pub mod route;
+pub mod series;
+pub mod spread;
