@@ -2,5 +2,7 @@
 
 mod chance;
 pub mod corridor;
+pub mod forward;
+pub mod truth;
 
 pub use chance::Seed;
