@@ -25,7 +25,7 @@ impl Seed {
     }
 
     /// FNV-1a, 64 bits: unlike std's hasher it is the same in every release.
-    fn hash(self, bytes: impl Iterator<Item = u8>) -> u64 {
+    pub(crate) fn hash(self, bytes: impl Iterator<Item = u8>) -> u64 {
         let start = 0xcbf2_9ce4_8422_2325;
         let all = self.0.to_le_bytes().into_iter().chain(bytes);
         all.fold(start, |hash, byte| {

@@ -2,7 +2,9 @@
 
 mod chance;
 pub mod corridor;
+pub mod fault;
 pub mod forward;
 pub mod truth;
+pub mod world;
 
 pub use chance::Seed;
