@@ -13,8 +13,12 @@
 mod example;
 mod matrix;
 
+pub mod feed;
+pub mod fuse;
 pub mod incident;
 pub mod place;
 pub mod route;
 pub mod series;
+pub mod span;
 pub mod spread;
+pub mod trace;

@@ -1,0 +1,435 @@
+//! All sources multiplied on the ground, on a grid that is fine where anything is narrow.
+
+use silkline_protocol::id::NodeId;
+use silkline_protocol::plant::{Line, SpanId};
+use silkline_protocol::unit::RouteLength;
+
+use super::OUTLIERS;
+use super::glass::{Glass, Hypothesis};
+use crate::place::{Candidate, rounded, to_mm};
+use crate::spread::{Spread, normal_below};
+
+/// How far a span's end is softened: a break in the hut's own cable belongs to both sides.
+const SOFT_M: f64 = 25.0;
+
+/// Grid points across the whole line, and to each side of every narrow part.
+const COARSE: i32 = 600;
+const FINE: i32 = 160;
+
+/// Probability from which a further place is worth showing.
+const WORTH: f64 = 0.05;
+
+/// A place wider than this share of what is possible is a stretch and not a point.
+const POINT_SHARE: f64 = 0.5;
+
+/// What one source other than a trace says on the ground.
+pub(super) struct Likelihood {
+    pub(super) id: String,
+    pub(super) kind: &'static str,
+    shape: Shape,
+}
+
+enum Shape {
+    Normal(Spread),
+    Stretch(f64, f64),
+}
+
+/// Where the fault is.
+pub(super) struct Answer {
+    places: Vec<Cluster>,
+    /// The damage between two breaks, where there may well be two.
+    extent: Option<[RouteLength; 2]>,
+    single: Option<Single>,
+    interval95: Option<[RouteLength; 2]>,
+    stretch: Option<SpanId>,
+}
+
+/// The one place.
+#[derive(Clone, Copy)]
+pub(super) struct Single {
+    pub(super) mean: RouteLength,
+    pub(super) sd: f64,
+    pub(super) interval50: [RouteLength; 2],
+    /// Whether any source tells a point; else only a stretch is known.
+    pub(super) is_point: bool,
+}
+
+/// One place of one hypothesis, after all sources have spoken.
+struct Cluster {
+    weight: f64,
+    density: Density,
+    ids: Vec<String>,
+    /// Whether a source tells this place; else it is where nothing else is left.
+    is_point: bool,
+}
+
+/// Probability over the grid; adds up to one.
+#[derive(Clone)]
+struct Density {
+    xs: Vec<f64>,
+    below: Vec<f64>,
+    mean: f64,
+    sd: f64,
+}
+
+impl Likelihood {
+    pub(super) fn normal(id: &str, kind: &'static str, spread: Spread) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind,
+            shape: Shape::Normal(spread),
+        }
+    }
+
+    pub(super) fn stretch(id: &str, from: RouteLength, to: RouteLength) -> Self {
+        let (low, high) = (from.get().min(to.get()), from.get().max(to.get()));
+        Self {
+            id: id.to_owned(),
+            kind: "light_lost",
+            shape: Shape::Stretch(low, high),
+        }
+    }
+
+    pub(super) const fn is_stretch(&self) -> bool {
+        matches!(self.shape, Shape::Stretch(..))
+    }
+
+    /// What it says alone, as a spread.
+    pub(super) fn alone(&self) -> Spread {
+        match &self.shape {
+            Shape::Normal(spread) => spread.clone(),
+            Shape::Stretch(low, high) => Spread::normal(
+                RouteLength::of(f64::midpoint(*low, *high)),
+                RouteLength::of((high - low) / 12.0_f64.sqrt()),
+            ),
+        }
+    }
+
+    fn at(&self, x: f64, length: f64) -> f64 {
+        let own = match &self.shape {
+            Shape::Normal(spread) => spread.density(x),
+            Shape::Stretch(low, high) => {
+                let inside = normal_below((x - low) / SOFT_M) - normal_below((x - high) / SOFT_M);
+                inside / (high - low).max(1.0)
+            }
+        };
+        (1.0 - OUTLIERS).mul_add(own, OUTLIERS / length)
+    }
+}
+
+/// Multiplies everything.
+pub(super) fn combine(line: &Line, glass: Option<&Glass>, sources: &[Likelihood]) -> Answer {
+    let length = line.length().get().max(1.0);
+    let hypotheses = glass.map_or_else(
+        || {
+            vec![Hypothesis {
+                weight: 1.0,
+                places: Vec::new(),
+            }]
+        },
+        |glass| glass.hypotheses(line.length()),
+    );
+    let xs = grid(length, &hypotheses, sources);
+    let ground: Vec<f64> = xs
+        .iter()
+        .map(|x| sources.iter().map(|s| s.at(*x, length)).product())
+        .collect();
+    let told = sources.iter().any(|source| !source.is_stretch());
+    let mut singles = Vec::new();
+    let mut pair: Vec<Cluster> = Vec::new();
+    for hypothesis in hypotheses {
+        let count = hypothesis.places.len().max(1) as f64;
+        let is_pair = hypothesis.places.len() == 2;
+        let flat = vec![(None, Vec::new())];
+        let places = hypothesis
+            .places
+            .into_iter()
+            .map(|(spread, ids)| (Some(spread), ids));
+        let places = if is_pair || places.len() > 0 {
+            places.collect()
+        } else {
+            flat
+        };
+        for (spread, ids) in places {
+            let prior = |x: f64| spread.as_ref().map_or(1.0 / length, |s| s.density(x));
+            let values = xs.iter().zip(&ground).map(|(x, g)| prior(*x) * g).collect();
+            let Some((mass, density)) = Density::of(&xs, values) else {
+                continue;
+            };
+            let is_point = told || spread.is_some();
+            let weight = hypothesis.weight * mass / count;
+            let cluster = Cluster {
+                weight,
+                density,
+                ids,
+                is_point,
+            };
+            if is_pair {
+                pair.push(cluster)
+            } else {
+                singles.push(cluster)
+            }
+        }
+    }
+    conclude(line, &xs, singles, pair, sources)
+}
+
+fn conclude(
+    line: &Line,
+    xs: &[f64],
+    singles: Vec<Cluster>,
+    pair: Vec<Cluster>,
+    sources: &[Likelihood],
+) -> Answer {
+    let weight = |clusters: &[Cluster]| clusters.iter().map(|c| c.weight).sum::<f64>();
+    let two = weight(&pair);
+    let all = (weight(&singles) + two).max(f64::MIN_POSITIVE);
+    let extent = (two / all >= WORTH).then(|| outer(&pair)).flatten();
+    let merged = merge(singles, pair, all);
+    let is_clear = merged.iter().skip(1).all(|other| other.weight < WORTH);
+    let mixed = mixture(xs, &merged);
+    let interval = |share: f64| {
+        let tail = (1.0 - share) / 2.0;
+        mixed
+            .as_ref()
+            .map(|m| [m.quantile(tail), m.quantile(1.0 - tail)].map(RouteLength::of))
+    };
+    let only_stretches = merged.first().is_some_and(|main| !main.is_point);
+    let interval95 = if only_stretches {
+        told_stretch(sources)
+    } else {
+        interval(0.95)
+    };
+    let single = merged
+        .first()
+        .filter(|_| is_clear)
+        .zip(interval(0.5))
+        .map(|(main, half)| {
+            let narrow = main.density.sd * 2.0 < POINT_SHARE * line.length().get();
+            Single {
+                mean: RouteLength::of(main.density.mean),
+                sd: main.density.sd,
+                interval50: half,
+                is_point: main.is_point && narrow,
+            }
+        });
+    let stretch = only_stretches
+        .then(|| stretch_span(line, interval95))
+        .flatten();
+    Answer {
+        places: merged,
+        extent,
+        single,
+        interval95,
+        stretch,
+    }
+}
+
+/// From the first to the last of several places.
+fn outer(clusters: &[Cluster]) -> Option<[RouteLength; 2]> {
+    let means = clusters.iter().map(|cluster| cluster.density.mean);
+    let low = means.clone().min_by(f64::total_cmp)?;
+    Some([low, means.max_by(f64::total_cmp)?].map(RouteLength::of))
+}
+
+/// The stretch that all stretches share, as they told it.
+fn told_stretch(sources: &[Likelihood]) -> Option<[RouteLength; 2]> {
+    let mut ends: Option<(f64, f64)> = None;
+    for source in sources {
+        if let Shape::Stretch(low, high) = source.shape {
+            let (l, h) = ends.unwrap_or((low, high));
+            ends = Some((l.max(low), h.min(high)));
+        }
+    }
+    ends.filter(|(low, high)| low < high)
+        .map(|(low, high)| [low, high].map(RouteLength::of))
+}
+
+fn stretch_span(line: &Line, ends: Option<[RouteLength; 2]>) -> Option<SpanId> {
+    let [low, high] = ends?;
+    let near = |at: RouteLength| -> Option<NodeId> {
+        let apart = |n: &&silkline_protocol::plant::Node| (n.chainage - at).abs().get();
+        line.nodes
+            .iter()
+            .min_by(|a, b| apart(a).total_cmp(&apart(b)))
+            .map(|n| n.id.clone())
+    };
+    near(low)
+        .zip(near(high))
+        .map(|(from, to)| SpanId { from, to })
+}
+
+/// Puts together what means the same place, the likeliest first. Weights become probabilities
+/// that there is a fault: both places of a pair have the pair's.
+fn merge(mut clusters: Vec<Cluster>, pair: Vec<Cluster>, all: f64) -> Vec<Cluster> {
+    clusters.extend(pair.into_iter().map(|c| Cluster {
+        weight: c.weight * 2.0,
+        ..c
+    }));
+    clusters.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    let mut merged: Vec<Cluster> = Vec::new();
+    for mut cluster in clusters {
+        cluster.weight = (cluster.weight / all).min(1.0);
+        let near = |known: &&mut Cluster| {
+            let apart = (known.density.mean - cluster.density.mean).abs();
+            apart < 3.0 * known.density.sd.hypot(cluster.density.sd)
+        };
+        match merged.iter_mut().find(near) {
+            Some(known) => {
+                known.weight = (known.weight + cluster.weight).min(1.0);
+                known.ids.extend(cluster.ids);
+                known.ids.sort();
+                known.ids.dedup();
+            }
+            None => merged.push(cluster),
+        }
+    }
+    merged.retain(|cluster| cluster.weight > 1e-6);
+    merged.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    merged
+}
+
+fn mixture(xs: &[f64], clusters: &[Cluster]) -> Option<Density> {
+    let mut values = vec![0.0; xs.len()];
+    for cluster in clusters {
+        let mut before = 0.0;
+        for (value, below) in values.iter_mut().zip(&cluster.density.below) {
+            *value += cluster.weight * (below - before);
+            before = *below;
+        }
+    }
+    Density::of_masses(xs, values)
+}
+
+impl Density {
+    /// The density of `values` per metre and their whole mass.
+    fn of(xs: &[f64], values: Vec<f64>) -> Option<(f64, Self)> {
+        let mut masses = vec![0.0];
+        let pairs = xs.iter().zip(&values);
+        for ((x, v), (y, w)) in pairs.clone().zip(pairs.skip(1)) {
+            masses.push((y - x) * f64::midpoint(*v, *w));
+        }
+        let mass: f64 = masses.iter().sum();
+        Self::of_masses(xs, masses).map(|density| (mass, density))
+    }
+
+    /// Each mass lies between its point and the one before.
+    fn of_masses(xs: &[f64], masses: Vec<f64>) -> Option<Self> {
+        let whole: f64 = masses.iter().sum();
+        if !(whole > 0.0 && whole.is_finite()) {
+            return None;
+        }
+        let (mut sum, mut first, mut second) = (0.0, 0.0, 0.0);
+        let mut below = Vec::with_capacity(xs.len());
+        let origin = xs
+            .iter()
+            .zip(&masses)
+            .max_by(|a, b| a.1.total_cmp(b.1))
+            .map_or(0.0, |a| *a.0);
+        let mut last = xs.first().copied().unwrap_or_default();
+        for (x, mass) in xs.iter().zip(masses) {
+            let share = mass / whole;
+            let middle = f64::midpoint(*x, last) - origin;
+            sum += share;
+            first += share * middle;
+            second += share * middle * middle;
+            below.push(sum);
+            last = *x;
+        }
+        let sd = (second - first * first).max(0.0).sqrt();
+        Some(Self {
+            xs: xs.to_vec(),
+            below,
+            mean: origin + first,
+            sd,
+        })
+    }
+
+    fn quantile(&self, share: f64) -> f64 {
+        let k = self.below.partition_point(|below| *below < share);
+        let of = |values: &[f64], k: usize| values.get(k).copied();
+        let (Some(x), Some(b)) = (of(&self.xs, k), of(&self.below, k)) else {
+            return self.xs.last().copied().unwrap_or_default();
+        };
+        let before = k.checked_sub(1);
+        let Some((y, c)) = before.and_then(|k| of(&self.xs, k).zip(of(&self.below, k))) else {
+            return x;
+        };
+        if b > c {
+            (x - y).mul_add((share - c) / (b - c), y)
+        } else {
+            x
+        }
+    }
+}
+
+impl Answer {
+    pub(super) const fn single(&self) -> Option<&Single> {
+        self.single.as_ref()
+    }
+
+    pub(super) const fn interval95(&self) -> Option<[RouteLength; 2]> {
+        self.interval95
+    }
+
+    /// The span that stretches alone told.
+    pub(super) fn stretch(&self) -> Option<SpanId> {
+        self.stretch.clone()
+    }
+
+    pub(super) const fn extent(&self) -> Option<[RouteLength; 2]> {
+        self.extent
+    }
+
+    /// Every place worth showing, by rising chainage.
+    pub(super) fn candidates(&self) -> Vec<Candidate> {
+        let mut worth: Vec<&Cluster> = self
+            .places
+            .iter()
+            .filter(|cluster| cluster.weight >= WORTH / 5.0)
+            .collect();
+        worth.sort_by(|a, b| a.density.mean.total_cmp(&b.density.mean));
+        let candidate = |cluster: &Cluster| {
+            let density = &cluster.density;
+            let ends = [density.quantile(0.025), density.quantile(0.975)];
+            Candidate {
+                chainage_m: to_mm(RouteLength::of(density.mean)),
+                interval95_m: ends.map(|x| to_mm(RouteLength::of(x))),
+                weight: rounded(cluster.weight, 1e4),
+                sources: cluster.ids.clone(),
+            }
+        };
+        worth.into_iter().map(candidate).collect()
+    }
+}
+
+/// Where to look: everywhere coarsely, finely around every narrow part and every end of a span.
+fn grid(length: f64, hypotheses: &[Hypothesis], sources: &[Likelihood]) -> Vec<f64> {
+    let mut xs: Vec<f64> = (0..=COARSE)
+        .map(|k| length * f64::from(k) / f64::from(COARSE))
+        .collect();
+    let mut around = |mean: f64, sd: f64| {
+        let step = 6.5 * sd / f64::from(FINE);
+        xs.extend((-FINE..=FINE).map(|k| step.mul_add(f64::from(k), mean)));
+    };
+    for (spread, _) in hypotheses.iter().flat_map(|h| &h.places) {
+        spread
+            .parts()
+            .iter()
+            .filter(|p| p.weight > 1e-4)
+            .for_each(|p| around(p.mean, p.sd));
+    }
+    for source in sources {
+        match &source.shape {
+            Shape::Normal(spread) => spread.parts().iter().for_each(|p| around(p.mean, p.sd)),
+            Shape::Stretch(low, high) => {
+                around(*low, SOFT_M);
+                around(*high, SOFT_M);
+            }
+        }
+    }
+    xs.retain(|x| (0.0..=length).contains(x));
+    xs.sort_by(f64::total_cmp);
+    xs.dedup_by(|a, b| *a - *b < 1e-9);
+    xs
+}
