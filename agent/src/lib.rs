@@ -1,3 +1,5 @@
 //! The agent: polls the hardware of a site and hands every reading to the collector.
 
+pub mod clock;
+pub mod driver;
 pub mod profile;

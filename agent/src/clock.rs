@@ -1,0 +1,133 @@
+//! The only place that reads clocks.
+//!
+//! Two clocks that are never subtracted from each other: [`Clock::now`] is the time of day that
+//! goes into records and may be set back; [`Clock::moment`] only ever goes forward and is what
+//! polling, deadlines and back-off use.
+
+use core::ops::{Add, Sub};
+use core::time::Duration;
+use std::path::Path;
+
+use silkline_protocol::message::ClockState;
+use silkline_protocol::time::Timestamp;
+
+/// A point on the monotonic clock: how long after the agent's start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(Duration);
+
+/// The clocks of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: tokio::time::Instant,
+}
+
+impl Moment {
+    /// The agent's start.
+    pub const START: Self = Self(Duration::ZERO);
+
+    /// The moment `after` the agent's start.
+    #[must_use]
+    pub const fn after_start(after: Duration) -> Self {
+        Self(after)
+    }
+
+    /// How long after the agent's start it is.
+    #[must_use]
+    pub const fn since_start(self) -> Duration {
+        self.0
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Self;
+
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(span))
+    }
+}
+
+impl Sub for Moment {
+    type Output = Duration;
+
+    /// The time between, or zero when `earlier` is the later one.
+    fn sub(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Clock {
+    /// The clocks, with [`Moment::START`] now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self {
+            start: tokio::time::Instant::now(),
+        }
+    }
+
+    /// The time of day.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let nanos = jiff::Timestamp::now().as_nanosecond();
+        Timestamp::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+    }
+
+    /// The moment that it is.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        Moment(self.start.elapsed())
+    }
+
+    /// Waits until `moment`; returns at once when it has passed.
+    pub async fn sleep_until(&self, moment: Moment) {
+        tokio::time::sleep_until(self.start + moment.0).await;
+    }
+
+    /// What the operating system says of the time of day.
+    ///
+    /// Only systemd's time service leaves a sign that can be read without rights: its marker file.
+    /// Where that service does not run, another may, so the answer is unknown.
+    #[must_use]
+    pub fn state(&self) -> ClockState {
+        state_in(Path::new("/run/systemd/timesync"))
+    }
+}
+
+fn state_in(folder: &Path) -> ClockState {
+    if !folder.is_dir() {
+        ClockState::Unknown
+    } else if folder.join("synchronized").exists() {
+        ClockState::Synchronised
+    } else {
+        ClockState::Free
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_never_go_below_zero() {
+        let later = Moment::START + Duration::from_secs(5);
+        assert_eq!(Moment::START - later, Duration::ZERO);
+        assert_eq!(later - Moment::START, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn the_clock_is_unknown_unless_the_time_service_says_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(state_in(&folder.path().join("absent")), ClockState::Unknown);
+        assert_eq!(state_in(folder.path()), ClockState::Free);
+        std::fs::write(folder.path().join("synchronized"), "").unwrap();
+        assert_eq!(state_in(folder.path()), ClockState::Synchronised);
+    }
+
+    #[tokio::test]
+    async fn waiting_ends_at_the_moment() {
+        let clock = Clock::start();
+        let until = clock.moment() + Duration::from_millis(3);
+        clock.sleep_until(until).await;
+        assert!(clock.moment() >= until);
+        clock.sleep_until(Moment::START).await;
+    }
+}
