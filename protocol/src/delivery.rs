@@ -203,6 +203,15 @@ impl Limits {
     }
 }
 
+/// The numbers that will never come and that nobody has said so of: to be named in a gap.
+///
+/// `gone` are the numbers that a spool gave out and no longer holds; `named` those that the gap
+/// records it holds speak of. A restored store may ask for what was let go of as committed.
+#[must_use]
+pub fn unaccounted(gone: &Ranges, committed: &Ranges, named: &Ranges) -> Ranges {
+    gone.without(committed).without(named)
+}
+
 /// What a collector has stored of one line and site: the retained whole state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Committed {

@@ -285,15 +285,6 @@ impl Sender {
         &self.committed
     }
 
-    /// The numbers that will never come and that nobody has said so of: to be named in a gap.
-    ///
-    /// `gone` are the numbers that the spool gave out and no longer holds; `named` those that the gap
-    /// records it holds speak of. A restored store may ask for what was dropped as committed.
-    #[must_use]
-    pub fn unaccounted(&self, gone: &Ranges, named: &Ranges) -> Ranges {
-        gone.without(&self.committed).without(named)
-    }
-
     fn give_up_waiting(&mut self) {
         self.start_over();
         self.window = (self.window / 2).max(LEAST_WINDOW.min(self.limits.messages));

@@ -8,7 +8,7 @@ use rand::{Rng, RngExt};
 
 use super::Seen;
 use crate::delivery::sender::{Class, Entry, Sender, Spool};
-use crate::delivery::{Committed, Epoch, Limits, Monotonic, Ranges, Seq};
+use crate::delivery::{Committed, Epoch, Limits, Monotonic, Ranges, Seq, unaccounted};
 
 const KEEP: Duration = Duration::from_secs(8);
 const BROKER_TAKES: u64 = 990;
@@ -368,7 +368,7 @@ impl Machine {
                 continue;
             };
             let named = named.remove(epoch).unwrap_or_default();
-            let lost = sender.unaccounted(&row.gone, &named);
+            let lost = unaccounted(&row.gone, sender.state(), &named);
             if !lost.is_empty() {
                 gaps.push((*epoch, lost));
             }
