@@ -1,5 +1,6 @@
 //! The agent: polls the hardware of a site and hands every reading to the collector.
 
 pub mod clock;
+pub mod config;
 pub mod driver;
 pub mod profile;

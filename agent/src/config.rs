@@ -1,0 +1,165 @@
+//! The agent's settings: parsed once, into types that cannot hold a wrong value.
+//!
+//! Every mistake in the file is told at once with its line and column, including those between
+//! entries: a view whose trigger names a device that is not there, two devices of one id, a profile
+//! nobody has. Defaults are constants beside the types; `deploy/config/agent.toml` lists them all
+//! and a test holds it equal.
+
+mod broker;
+mod device;
+mod read;
+mod secret;
+
+pub use broker::{BadBroker, Broker};
+pub use device::{Device, Otdr, PointRef, View, Watch};
+pub use read::read;
+pub use secret::Secret;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use silkline_protocol::id::{AgentId, DeviceId, LineId, SiteId};
+use silkline_protocol::settings::Mistakes;
+
+/// The agent's id where a site has only one.
+pub const DEFAULT_AGENT: &str = "main";
+/// Where the spool lives, by the Filesystem Hierarchy Standard.
+pub const DEFAULT_DATA: &str = "/var/lib/silkline-agent";
+/// Room for the spool: three months of a hut with ten devices at one poll a second [by estimate].
+pub const DEFAULT_SPOOL_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+/// How long committed records stay, so that a restored collector gets them again (design §6.1).
+pub const DEFAULT_KEEP: Duration = Duration::from_secs(24 * 3600);
+/// A dead device is asked at least this often, so that it is never out for long after it is back.
+pub const DEFAULT_RETRY_CAP: Duration = Duration::from_secs(30);
+/// How long the agent takes to leave: below the 90 s after which systemd kills.
+pub const DEFAULT_SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// All settings of an agent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The site.
+    pub site: SiteId,
+    /// Which of the site's agents this is.
+    pub agent: AgentId,
+    /// Where the agent keeps its state.
+    pub data: PathBuf,
+    /// The longest time between two tries of a device that does not answer.
+    pub retry_cap: Duration,
+    /// How long leaving may take.
+    pub shutdown: Duration,
+    /// The spool's bounds.
+    pub spool: SpoolSettings,
+    /// The brokers, in the order in which they are tried; none keeps everything in the spool.
+    pub uplinks: Vec<UplinkSettings>,
+    /// What is polled.
+    pub devices: Vec<Device>,
+}
+
+/// The bounds of the spool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpoolSettings {
+    /// The most bytes it may take on disk.
+    pub max_bytes: u64,
+    /// How long records stay after they have been committed, unless room is needed.
+    pub keep: Duration,
+}
+
+/// One broker and how the agent shows who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UplinkSettings {
+    /// Where it is.
+    pub broker: Broker,
+    /// Certificates that the broker's must go back to; the system's where absent.
+    pub ca: Option<PathBuf>,
+    /// The agent's own certificate and its key.
+    pub identity: Option<Identity>,
+    /// The user's name; the site's id where absent and a password is given.
+    pub username: Option<String>,
+    /// The password.
+    pub password: Option<Secret>,
+}
+
+/// A client certificate with its key, both PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate chain.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Settings that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("{path}: {source}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file has mistakes.
+    #[error("{0}")]
+    Mistakes(Mistakes),
+}
+
+impl Config {
+    /// Reads the settings file at `path` and the profiles it points to.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in it, or why it can't be read.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        read(&path.display().to_string(), &text).map_err(ConfigError::Mistakes)
+    }
+
+    /// The device of this id.
+    #[must_use]
+    pub fn device(&self, id: &DeviceId) -> Option<&Device> {
+        self.devices.iter().find(|device| device.id == *id)
+    }
+
+    /// Every line that any device serves, once each.
+    #[must_use]
+    pub fn lines(&self) -> Vec<LineId> {
+        let mut lines: Vec<LineId> = self
+            .devices
+            .iter()
+            .flat_map(Device::all_lines)
+            .cloned()
+            .collect();
+        lines.sort();
+        lines.dedup();
+        lines
+    }
+
+    /// Files that the settings name and that can't be read, each with the reason.
+    #[must_use]
+    pub fn unreadable_files(&self) -> Vec<String> {
+        let uplinks = self.uplinks.iter().flat_map(|uplink| {
+            let identity = uplink.identity.iter().flat_map(|id| [&id.cert, &id.key]);
+            let password = uplink.password.iter().filter_map(Secret::file);
+            uplink.ca.iter().chain(identity).chain(password)
+        });
+        let devices = self
+            .devices
+            .iter()
+            .filter_map(|device| device.community.file());
+        uplinks
+            .chain(devices)
+            .filter_map(|path| {
+                std::fs::File::open(path)
+                    .err()
+                    .map(|error| format!("{}: {error}", path.display()))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! What is polled: one device entry of the settings.
+
+use core::fmt;
+use core::str::FromStr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use silkline_protocol::id::{DeviceId, LineId, PointName, ViewId};
+use silkline_protocol::setting_from_text;
+
+use super::Secret;
+use crate::profile::Profile;
+
+/// How often a device is asked: a lost light is then seen within a second.
+pub(super) const DEFAULT_POLL: Duration = Duration::from_secs(1);
+/// How long a request may take: slow agents of small devices need several hundred milliseconds.
+pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The unit of a Modbus device that is its own gateway.
+pub(super) const DEFAULT_UNIT: u8 = 1;
+/// The community that devices are shipped with.
+pub(super) const DEFAULT_COMMUNITY: &str = "public";
+/// How often the folder is looked at.
+pub(super) const DEFAULT_SCAN: Duration = Duration::from_millis(200);
+/// How long a file must stay as it is before it is taken: with the scan, well below a second.
+pub(super) const DEFAULT_SETTLE: Duration = Duration::from_millis(400);
+/// How long a file that can't be read is given to become readable.
+pub(super) const DEFAULT_GIVE_UP: Duration = Duration::from_secs(10);
+/// Files kept after they were taken in; the oldest go.
+pub(super) const DEFAULT_DONE_KEEP: usize = 500;
+/// Files kept that could not be taken in; the oldest go.
+pub(super) const DEFAULT_FAILED_KEEP: usize = 100;
+/// The shortest time between two shots for lost light on one view.
+pub(super) const DEFAULT_HOLD_OFF: Duration = Duration::from_secs(60);
+/// The name that a test unit gives its files, where it can be chosen.
+pub(super) const DEFAULT_PATTERN: &str = "{device}-p{port}-*.sor";
+/// A pulse that reaches the end of a long span and still places an event to some metres.
+pub(super) const DEFAULT_PULSE_NS: u32 = 1000;
+/// An average that finds the end of a cut span at once.
+pub(super) const DEFAULT_AVERAGE: Duration = Duration::from_secs(10);
+
+/// One piece of polled hardware.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Device {
+    /// Its id.
+    pub id: DeviceId,
+    /// What it is.
+    pub profile: Arc<Profile>,
+    /// Where it is, as `host:port`; absent where only its folder is watched.
+    pub address: Option<String>,
+    /// The unit behind that address (Modbus).
+    pub unit: u8,
+    /// The community (SNMP).
+    pub community: Secret,
+    /// How often it is polled.
+    pub poll: Duration,
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// The lines it serves.
+    pub lines: Vec<LineId>,
+    /// How many items its tables have (Modbus), where the profile does not say or says too many.
+    pub rows: Option<u16>,
+    /// What makes it an OTDR.
+    pub otdr: Option<Otdr>,
+}
+
+/// What an OTDR has besides its registers: a folder of files, and views.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Otdr {
+    /// How its folder is watched.
+    pub watch: Watch,
+    /// The shortest time between two shots for lost light on one view.
+    pub hold_off: Duration,
+    /// What it sees, port by port.
+    pub views: Vec<View>,
+}
+
+/// How a folder of SOR files is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// The folder into which the instrument drops its files.
+    pub folder: PathBuf,
+    /// The form of the files' names: `{device}`, `{port}` and `*` for anything.
+    pub pattern: String,
+    /// How often the folder is looked at.
+    pub scan: Duration,
+    /// How long a file must stay as it is before it is taken.
+    pub settle: Duration,
+    /// How long a file that can't be read is given to become readable.
+    pub give_up: Duration,
+    /// Files kept in `done/`.
+    pub done_keep: usize,
+    /// Files kept in `failed/`.
+    pub failed_keep: usize,
+}
+
+/// One fibre that an OTDR sees from one of its ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The port.
+    pub port: u16,
+    /// The view's id in the plant file.
+    pub view: ViewId,
+    /// The line on which it looks.
+    pub line: LineId,
+    /// How often a shot is taken without a cause; never where absent.
+    pub every: Option<Duration>,
+    /// Points whose darkness asks for a shot at once.
+    pub shoot_when_dark: Vec<PointRef>,
+    /// The pulse, in nanoseconds.
+    pub pulse_ns: u32,
+    /// How long to average.
+    pub average: Duration,
+}
+
+/// A point of a device of this agent: `edfa-1.in_power.1`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PointRef {
+    /// The device.
+    pub device: DeviceId,
+    /// The point, with its index.
+    pub point: PointName,
+}
+
+/// A text that names no point of a device.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a device and its point, such as edfa-1.in_power.1")]
+pub struct BadPointRef(String);
+
+impl Device {
+    /// Every line that the device or one of its views serves.
+    pub fn all_lines(&self) -> impl Iterator<Item = &LineId> {
+        let views = self.otdr.iter().flat_map(|otdr| &otdr.views);
+        self.lines.iter().chain(views.map(|view| &view.line))
+    }
+}
+
+impl FromStr for PointRef {
+    type Err = BadPointRef;
+
+    fn from_str(text: &str) -> Result<Self, BadPointRef> {
+        let bad = || BadPointRef(text.chars().take(140).collect());
+        let (device, point) = text.split_once('.').ok_or_else(bad)?;
+        let device = device.parse().map_err(|_| bad())?;
+        let point = point.parse().map_err(|_| bad())?;
+        Ok(Self { device, point })
+    }
+}
+
+impl fmt::Display for PointRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.device, self.point)
+    }
+}
+
+setting_from_text!(PointRef);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_reference_is_a_device_and_a_point() {
+        let text = "edfa-1.in_power.1";
+        let point: PointRef = text.parse().unwrap();
+        assert_eq!(
+            (point.device.as_str(), point.point.as_str()),
+            ("edfa-1", "in_power.1")
+        );
+        assert_eq!(point.to_string(), text);
+        for bad in ["edfa-1", "", ".", "EDFA.in_power", "edfa-1.In"] {
+            assert!(bad.parse::<PointRef>().is_err(), "{bad}");
+        }
+    }
+}

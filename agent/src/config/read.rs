@@ -1,0 +1,466 @@
+//! From the text of the settings to a [`Config`], or to every mistake in it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use silkline_protocol::device::Role;
+use silkline_protocol::id::{AgentId, LineId, ProfileId};
+use silkline_protocol::settings::{self, Mistakes, Section, Wrong};
+
+use super::device::{
+    DEFAULT_AVERAGE, DEFAULT_COMMUNITY, DEFAULT_DONE_KEEP, DEFAULT_FAILED_KEEP, DEFAULT_GIVE_UP,
+    DEFAULT_HOLD_OFF, DEFAULT_PATTERN, DEFAULT_POLL, DEFAULT_PULSE_NS, DEFAULT_SCAN,
+    DEFAULT_SETTLE, DEFAULT_TIMEOUT, DEFAULT_UNIT,
+};
+use super::{
+    Config, DEFAULT_AGENT, DEFAULT_DATA, DEFAULT_KEEP, DEFAULT_RETRY_CAP, DEFAULT_SHUTDOWN,
+    DEFAULT_SPOOL_BYTES, Device, Identity, Otdr, Secret, SpoolSettings, UplinkSettings, View,
+    Watch,
+};
+use crate::profile::{Library, Map, Profile};
+
+/// The shortest poll: below it devices and the spool do more than anybody can use.
+const POLL_MIN: Duration = Duration::from_millis(100);
+/// Longer than this a cut would go unseen for a day.
+const POLL_MAX: Duration = Duration::from_secs(86_400);
+/// The smallest spool that holds a trace of the largest size beside an hour of samples.
+const SPOOL_MIN: u64 = 16 * 1024 * 1024;
+
+/// Reads the settings file `name` with contents `text`, and the profiles of the folder it names.
+///
+/// # Errors
+///
+/// Every mistake in it.
+pub fn read(name: &str, text: &str) -> Result<Config, Mistakes> {
+    settings::read(name, text, config)
+}
+
+/// What the top of the file settles for its devices.
+struct Defaults {
+    library: Library,
+    lines: Vec<LineId>,
+}
+
+fn config(top: &mut Section<'_>) -> Option<Config> {
+    let site = top.required("site");
+    let agent: Option<AgentId> = if top.has("agent") {
+        top.optional("agent")
+    } else {
+        DEFAULT_AGENT.parse().ok()
+    };
+    let data = top.or("data", PathBuf::from(DEFAULT_DATA));
+    let retry_cap = within(top, "retry_cap", DEFAULT_RETRY_CAP, POLL_MIN);
+    let shutdown = within(top, "shutdown", DEFAULT_SHUTDOWN, POLL_MIN);
+    let lines = top.or("lines", Vec::new());
+    let library = library(top);
+    let spool = top.section("spool");
+    let spool = spool.map_or(SpoolSettings::default(), |mut section| {
+        spool_settings(&mut section)
+    });
+    let uplinks: Vec<_> = top.sections("uplink").iter_mut().map(uplink).collect();
+    let defaults = Defaults { library, lines };
+    let mut sections = top.sections("device");
+    let devices: Vec<_> = sections
+        .iter_mut()
+        .map(|section| device(section, &defaults))
+        .collect();
+    if sections.is_empty() {
+        top.wrong(
+            "device",
+            "is missing: an agent without devices has nothing to do",
+        );
+    }
+    unique(&sections, &devices);
+    triggers(&mut sections, &devices);
+    let uplinks = uplinks.into_iter().collect::<Option<Vec<_>>>();
+    let devices = devices.into_iter().collect::<Option<Vec<_>>>();
+    Some(Config {
+        site: site?,
+        agent: agent?,
+        data,
+        retry_cap,
+        shutdown,
+        spool,
+        uplinks: uplinks?,
+        devices: devices?,
+    })
+}
+
+fn library(top: &mut Section<'_>) -> Library {
+    let Some(folder) = top.optional::<PathBuf>("profiles") else {
+        return Library::embedded();
+    };
+    Library::with_folder(&folder).unwrap_or_else(|errors| {
+        for error in errors {
+            top.wrong("profiles", error.to_string());
+        }
+        Library::embedded()
+    })
+}
+
+/// A duration of at least `least`.
+fn within(section: &mut Section<'_>, key: &str, default: Duration, least: Duration) -> Duration {
+    let found = section.or(key, default);
+    if !(least..=POLL_MAX).contains(&found) {
+        section.wrong(key, format!("{found:?} is not between {least:?} and a day"));
+    }
+    found
+}
+
+impl Default for SpoolSettings {
+    fn default() -> Self {
+        Self {
+            max_bytes: DEFAULT_SPOOL_BYTES,
+            keep: DEFAULT_KEEP,
+        }
+    }
+}
+
+fn spool_settings(section: &mut Section<'_>) -> SpoolSettings {
+    let max_bytes = section.or("max_bytes", DEFAULT_SPOOL_BYTES);
+    if max_bytes < SPOOL_MIN {
+        section.wrong("max_bytes", format!("{max_bytes} is less than {SPOOL_MIN}"));
+    }
+    SpoolSettings {
+        max_bytes,
+        keep: section.or("keep", DEFAULT_KEEP),
+    }
+}
+
+fn uplink(section: &mut Section<'_>) -> Option<UplinkSettings> {
+    let broker: Option<super::Broker> = section.required("url");
+    let ca = section.optional("ca");
+    let cert: Option<PathBuf> = section.optional("cert");
+    let key: Option<PathBuf> = section.optional("key");
+    if cert.is_some() != key.is_some() {
+        section.wrong("cert", "and key stand together or not at all");
+    }
+    let identity = cert.zip(key).map(|(cert, key)| Identity { cert, key });
+    let username = section.optional("username");
+    let password = section.optional("password_file").map(Secret::File);
+    let plain = broker.as_ref().is_some_and(|broker| !broker.tls);
+    if plain && (ca.is_some() || identity.is_some()) {
+        section.wrong(
+            "url",
+            "is without TLS, so ca, cert and key do nothing: write mqtts://",
+        );
+    }
+    Some(UplinkSettings {
+        broker: broker?,
+        ca,
+        identity,
+        username,
+        password,
+    })
+}
+
+fn device(section: &mut Section<'_>, defaults: &Defaults) -> Option<Device> {
+    let id = section.required("id");
+    let profile = profile(section, &defaults.library);
+    let otdr = otdr(section, profile.as_deref());
+    let poll = within(section, "poll", DEFAULT_POLL, POLL_MIN);
+    let timeout = within(
+        section,
+        "timeout",
+        DEFAULT_TIMEOUT,
+        Duration::from_millis(10),
+    );
+    let lines = section.or("lines", defaults.lines.clone());
+    if lines.is_empty() {
+        section.wrong(
+            "lines",
+            "is missing, and there are no lines at the top of the file",
+        );
+    }
+    let address = address(section, profile.as_deref());
+    if address.is_none() && otdr.is_none() && !section.has("address") {
+        section.wrong("address", "is missing");
+    }
+    let (unit, community, rows) = protocol_keys(section, profile.as_deref());
+    let otdr = match otdr {
+        None => None,
+        Some(read) => Some(read?),
+    };
+    Some(Device {
+        id: id?,
+        profile: profile?,
+        address,
+        unit,
+        community,
+        poll,
+        timeout,
+        lines,
+        rows,
+        otdr,
+    })
+}
+
+fn profile(section: &mut Section<'_>, library: &Library) -> Option<Arc<Profile>> {
+    let id: ProfileId = section.required("profile")?;
+    if let Some(profile) = library.find(&id) {
+        return Some(Arc::new(profile.clone()));
+    }
+    let known: Vec<&str> = library.iter().map(|profile| profile.id.as_str()).collect();
+    section.wrong(
+        "profile",
+        format!("{id} is no profile; known are {}", known.join(", ")),
+    );
+    None
+}
+
+/// `host:port`, with the protocol's port where none is written.
+fn address(section: &mut Section<'_>, profile: Option<&Profile>) -> Option<String> {
+    let text: String = section.optional("address")?;
+    let port = profile.map_or(1, |profile| profile.map.port());
+    match with_port(&text, port) {
+        Ok(address) => Some(address),
+        Err(Wrong(problem)) => {
+            section.wrong("address", problem);
+            None
+        }
+    }
+}
+
+/// `text` with `port` after it where it names none.
+///
+/// # Errors
+///
+/// What is not an address.
+pub(crate) fn with_port(text: &str, port: u16) -> Result<String, Wrong> {
+    let wrong = || {
+        Wrong::new(
+            format!("{text:?}"),
+            "an address such as 10.0.0.7 or edfa.local:502",
+        )
+    };
+    let strange = |letter: char| letter.is_whitespace() || "/@?#".contains(letter);
+    if text.is_empty() || text.contains(strange) {
+        return Err(wrong());
+    }
+    match text.rsplit_once(':') {
+        Some((host, _)) if host.contains(':') && !host.starts_with('[') => {
+            Ok(format!("[{text}]:{port}"))
+        }
+        Some((host, number)) if !number.ends_with(']') => {
+            let good = !host.is_empty() && number.parse::<u16>().is_ok_and(|number| number > 0);
+            if good {
+                Ok(text.to_owned())
+            } else {
+                Err(wrong())
+            }
+        }
+        _ => Ok(format!("{text}:{port}")),
+    }
+}
+
+/// The keys that belong to one protocol only, and are mistakes beside the other.
+fn protocol_keys(
+    section: &mut Section<'_>,
+    profile: Option<&Profile>,
+) -> (u8, Secret, Option<u16>) {
+    let unit = section.or("unit", DEFAULT_UNIT);
+    let rows = section.optional("rows");
+    let inline: Option<String> = section.optional("community");
+    let file: Option<PathBuf> = section.optional("community_file");
+    if inline.is_some() && file.is_some() {
+        section.wrong(
+            "community",
+            "stands beside community_file: one of them only",
+        );
+    }
+    let community = file.map_or_else(
+        || Secret::Inline(inline.unwrap_or_else(|| DEFAULT_COMMUNITY.to_owned())),
+        Secret::File,
+    );
+    let (foreign, own): (&[&str], &str) = match profile.map(|profile| &profile.map) {
+        Some(Map::Modbus(map)) => {
+            let most = map
+                .tables
+                .iter()
+                .map(|table| table.max_rows)
+                .max()
+                .unwrap_or(0);
+            let open = map.tables.iter().any(|table| table.rows.is_none());
+            if rows.is_some_and(|rows| rows == 0 || rows > most) {
+                section.wrong(
+                    "rows",
+                    format!("is not 1 to {most}, the most this profile has"),
+                );
+            }
+            if open && rows.is_none() {
+                section.wrong(
+                    "rows",
+                    "is missing: this profile does not say how many are fitted",
+                );
+            }
+            (&["community", "community_file"], "Modbus")
+        }
+        Some(Map::Snmp(_)) => (&["unit", "rows"], "SNMP"),
+        None => (&[], ""),
+    };
+    for key in foreign.iter().filter(|key| section.has(key)) {
+        section.wrong(
+            key,
+            format!("does not belong to a device that speaks {own}"),
+        );
+    }
+    (unit, community, rows)
+}
+
+/// `None` where it is no OTDR, `Some(None)` where it is one with mistakes.
+fn otdr(section: &mut Section<'_>, profile: Option<&Profile>) -> Option<Option<Otdr>> {
+    let keys = [
+        "folder",
+        "pattern",
+        "scan",
+        "settle",
+        "give_up",
+        "done_keep",
+        "failed_keep",
+        "hold_off",
+        "view",
+    ];
+    let folder: Option<PathBuf> = section.optional("folder");
+    let pattern = section.or("pattern", DEFAULT_PATTERN.to_owned());
+    let scan = section.or("scan", DEFAULT_SCAN);
+    let settle = section.or("settle", DEFAULT_SETTLE);
+    let give_up = section.or("give_up", DEFAULT_GIVE_UP);
+    let done_keep = section.or("done_keep", DEFAULT_DONE_KEEP);
+    let failed_keep = section.or("failed_keep", DEFAULT_FAILED_KEEP);
+    let hold_off = section.or("hold_off", DEFAULT_HOLD_OFF);
+    let views: Vec<_> = section
+        .sections("view")
+        .iter_mut()
+        .map(|view_section| view(view_section, profile))
+        .collect();
+    let Some(folder) = folder else {
+        let stray = keys.iter().filter(|key| section.has(key));
+        for key in stray {
+            section.wrong(key, "needs folder: where the instrument drops its files");
+        }
+        return None;
+    };
+    if !pattern.contains("{port}") {
+        section.wrong(
+            "pattern",
+            format!("{pattern:?} has no {{port}}: no file could be told"),
+        );
+    }
+    if scan.is_zero() {
+        section.wrong("scan", "is zero: the folder would be read without a pause");
+    }
+    let watch = Watch {
+        folder,
+        pattern,
+        scan,
+        settle,
+        give_up,
+        done_keep,
+        failed_keep,
+    };
+    let views = views.into_iter().collect::<Option<Vec<_>>>();
+    Some(views.map(|views| Otdr {
+        watch,
+        hold_off,
+        views,
+    }))
+}
+
+fn view(section: &mut Section<'_>, profile: Option<&Profile>) -> Option<View> {
+    let view = View {
+        port: section.required("port").unwrap_or(0),
+        view: section.required("view")?,
+        line: section.required("line")?,
+        every: section.optional("every"),
+        shoot_when_dark: section.or("shoot_when_dark", Vec::new()),
+        pulse_ns: section.or("pulse_ns", DEFAULT_PULSE_NS),
+        average: section.or("average", DEFAULT_AVERAGE),
+    };
+    let starts = profile.is_none_or(|profile| profile.shot.is_some());
+    if !starts && (view.every.is_some() || !view.shoot_when_dark.is_empty()) {
+        let key = if view.every.is_some() {
+            "every"
+        } else {
+            "shoot_when_dark"
+        };
+        section.wrong(
+            key,
+            "needs a profile with [shot]: this one can't start an instrument",
+        );
+    }
+    if view
+        .every
+        .is_some_and(|every| every < view.average + Duration::from_secs(1))
+    {
+        section.wrong("every", "is shorter than a shot takes");
+    }
+    Some(view)
+}
+
+/// Ids, addresses with units, views and ports are each given once.
+fn unique(sections: &[Section<'_>], devices: &[Option<Device>]) {
+    let mut seen: Vec<&Device> = Vec::new();
+    for (section, device) in sections.iter().zip(devices) {
+        let Some(device) = device else { continue };
+        if seen.iter().any(|other| other.id == device.id) {
+            section.wrong(
+                "id",
+                format!("{} is given to another device too", device.id),
+            );
+        }
+        let views = device.otdr.iter().flat_map(|otdr| &otdr.views);
+        let earlier = seen
+            .iter()
+            .flat_map(|other| &other.otdr)
+            .flat_map(|otdr| &otdr.views);
+        let earlier: Vec<&View> = earlier.collect();
+        let mut own: Vec<&View> = Vec::new();
+        for view in views {
+            if own
+                .iter()
+                .chain(&earlier)
+                .any(|other| other.view == view.view)
+            {
+                section.wrong("view", format!("the view {} is given twice", view.view));
+            }
+            if own.iter().any(|other| other.port == view.port) {
+                section.wrong("view", format!("port {} is given to two views", view.port));
+            }
+            own.push(view);
+        }
+        let folder = |device: &Device| device.otdr.as_ref().map(|otdr| otdr.watch.folder.clone());
+        if folder(device).is_some() && seen.iter().any(|other| folder(other) == folder(device)) {
+            section.wrong("folder", "is watched by another device too");
+        }
+        seen.push(device);
+    }
+}
+
+/// A trigger names a light input of a device that is there.
+fn triggers(sections: &mut [Section<'_>], devices: &[Option<Device>]) {
+    for (section, device) in sections.iter().zip(devices) {
+        let views = device
+            .iter()
+            .flat_map(|device| &device.otdr)
+            .flat_map(|otdr| &otdr.views);
+        for wanted in views.flat_map(|view| &view.shoot_when_dark) {
+            let found = devices
+                .iter()
+                .flatten()
+                .find(|device| device.id == wanted.device);
+            let Some(found) = found else {
+                if devices.iter().all(Option::is_some) {
+                    section.wrong("view", format!("{wanted} names a device that is not here"));
+                }
+                continue;
+            };
+            let role = found.profile.point(&wanted.point).map(|point| point.role);
+            if !matches!(role, Some(Role::LightIn | Role::SupervisoryIn)) {
+                let profile = &found.profile.id;
+                let problem = format!("{wanted} is no light input of the profile {profile}");
+                section.wrong("view", problem);
+            }
+        }
+    }
+}

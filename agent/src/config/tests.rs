@@ -1,0 +1,217 @@
+//! What the settings may say, what is refused, and that the example shows every key's default.
+
+use super::*;
+use crate::profile::Map;
+
+const SMALL: &str = r#"
+site = "ganja"
+lines = ["baku-poti"]
+[[device]]
+id = "edfa-1"
+profile = "silkline-edfa"
+address = "10.0.0.7"
+"#;
+
+const OTDR: &str = r#"
+[[device]]
+id = "otdr-1"
+profile = "silkline-otdr"
+address = "10.0.0.8:1502"
+folder = "/srv/rtu"
+[[device.view]]
+port = 1
+view = "ganja-east"
+line = "baku-poti"
+every = "10min"
+shoot_when_dark = ["edfa-1.in_power.1"]
+"#;
+
+fn mistakes(text: &str) -> String {
+    read("agent.toml", text)
+        .expect_err("has mistakes")
+        .to_string()
+}
+
+#[test]
+fn a_small_file_is_enough() {
+    let config = read("agent.toml", SMALL).unwrap();
+    assert_eq!(config.agent.as_str(), "main");
+    let device = &config.devices[0];
+    assert_eq!(device.address.as_deref(), Some("10.0.0.7:502"));
+    assert_eq!((device.poll, device.unit), (Duration::from_secs(1), 1));
+    assert_eq!(device.lines, config.lines());
+    assert!(matches!(device.profile.map, Map::Modbus(_)));
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_line_and_column() {
+    let text = "site = \"Ganja\"\ncolour = 1\n[[uplink]]\nurl = \"http://a\"\n\
+                [[device]]\nid = \"a\"\nprofile = \"toaster\"\naddress = \"a b\"\npoll = \"1ms\"\n";
+    let said = mistakes(text);
+    for wanted in [
+        "agent.toml:1:8: site: \"Ganja\" is not an id",
+        "agent.toml:2:1: colour: is no key here",
+        "agent.toml:4:7: uplink[0].url",
+        "agent.toml:7:11: device[0].profile: toaster is no profile; known are",
+        "agent.toml:8:11: device[0].address",
+        "agent.toml:9:8: device[0].poll: 1ms is not between",
+        "device[0].lines: is missing",
+    ] {
+        assert!(said.contains(wanted), "{wanted:?} not in:\n{said}");
+    }
+}
+
+#[test]
+fn an_otdr_has_a_folder_and_views() {
+    let config = read("agent.toml", &format!("{SMALL}{OTDR}")).unwrap();
+    let otdr = config.devices[1].otdr.as_ref().unwrap();
+    assert_eq!(
+        otdr.views[0].shoot_when_dark[0].to_string(),
+        "edfa-1.in_power.1"
+    );
+    assert_eq!(otdr.watch.pattern, device::DEFAULT_PATTERN);
+}
+
+#[test]
+fn a_trigger_must_name_a_light_input_that_is_here() {
+    let text = format!("{SMALL}{OTDR}");
+    let said = mistakes(&text.replace("edfa-1.in_power.1", "edfa-9.in_power.1"));
+    assert!(said.contains("names a device that is not here"), "{said}");
+    let said = mistakes(&text.replace("edfa-1.in_power.1", "edfa-1.gain.1"));
+    assert!(said.contains("is no light input"), "{said}");
+}
+
+#[test]
+fn ids_views_ports_and_folders_are_given_once() {
+    let text = format!("{SMALL}{OTDR}{OTDR}");
+    let said = mistakes(&text);
+    for wanted in [
+        "otdr-1 is given to another",
+        "ganja-east is given twice",
+        "is watched by another",
+    ] {
+        assert!(said.contains(wanted), "{wanted:?} not in:\n{said}");
+    }
+}
+
+#[test]
+fn keys_of_the_other_protocol_are_mistakes() {
+    let said = mistakes(&SMALL.replace("address", "community = \"x\"\naddress"));
+    assert!(
+        said.contains("does not belong to a device that speaks Modbus"),
+        "{said}"
+    );
+    let snmp = SMALL
+        .replace("silkline-edfa", "ietf-ups")
+        .replace("address", "unit = 3\naddress");
+    assert!(mistakes(&snmp).contains("does not belong to a device that speaks SNMP"));
+}
+
+#[test]
+fn a_profile_of_unknown_size_needs_rows() {
+    let text = SMALL.replace("silkline-edfa", "silkline-repeater");
+    assert!(mistakes(&text).contains("does not say how many are fitted"));
+    let right = text.replace("address", "rows = 6\naddress");
+    assert_eq!(read("agent.toml", &right).unwrap().devices[0].rows, Some(6));
+    assert!(mistakes(&text.replace("address", "rows = 900\naddress")).contains("is not 1 to 128"));
+}
+
+#[test]
+fn addresses_of_every_form_get_their_port() {
+    for (text, wanted) in [
+        ("10.0.0.7", "10.0.0.7:502"),
+        ("edfa.local:1502", "edfa.local:1502"),
+        ("::1", "[::1]:502"),
+        ("[::1]:1502", "[::1]:1502"),
+    ] {
+        assert_eq!(read::with_port(text, 502).unwrap(), wanted);
+    }
+    for bad in ["", "a b", "a:b", "a:0", ":502", "http://a"] {
+        assert!(read::with_port(bad, 502).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn tls_files_without_tls_are_a_mistake_and_secrets_do_not_print() {
+    let uplink = "[[uplink]]\nurl = \"mqtt://a\"\nca = \"/ca.pem\"\ncert = \"/c.pem\"\n";
+    let said = mistakes(&format!("{SMALL}{uplink}"));
+    assert!(
+        said.contains("write mqtts://") && said.contains("stand together"),
+        "{said}"
+    );
+    let snmp = SMALL.replace("silkline-edfa", "ietf-ups");
+    let secret = snmp.replace("address", "community = \"sesame\"\naddress");
+    let shown = format!("{:?}", read("agent.toml", &secret).unwrap());
+    assert!(!shown.contains("sesame"), "{shown}");
+}
+
+#[test]
+fn files_that_can_not_be_read_are_named() {
+    let uplink = "[[uplink]]\nurl = \"mqtts://a\"\nca = \"/no/such/ca.pem\"\n";
+    let config = read("agent.toml", &format!("{SMALL}{uplink}")).unwrap();
+    let said = config.unreadable_files();
+    assert!(
+        said.len() == 1 && said[0].contains("/no/such/ca.pem"),
+        "{said:?}"
+    );
+}
+
+fn example() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/config/agent.toml");
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// The example with every line but those with required keys taken out.
+fn required_only(text: &str) -> String {
+    let required = [
+        "site", "lines", "url", "id", "profile", "address", "folder", "port", "view", "line",
+    ];
+    let keep = |line: &&str| {
+        let key = line.split('=').next().unwrap_or("").trim();
+        line.starts_with("[[") || required.contains(&key)
+    };
+    text.lines().filter(keep).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_shows_every_default_as_it_is_in_code() {
+    let text = example();
+    let shown = read("agent.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+    let default = read("agent.toml", &required_only(&text)).unwrap();
+    assert_eq!(shown, default);
+}
+
+#[test]
+fn the_example_lists_every_key_there_is() {
+    let text = example();
+    let headers: Vec<usize> = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| line.starts_with('['))
+        .map(|(at, _)| at)
+        .collect();
+    assert!(headers.len() >= 4, "{headers:?}");
+    for at in core::iter::once(None).chain(headers.into_iter().map(Some)) {
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.insert(at.map_or(0, |at| at + 1), "no_such_key = 1");
+        let said = mistakes(&lines.join("\n"));
+        let known = said
+            .split("known are ")
+            .nth(1)
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap();
+        for key in known.split(", ").filter(|key| *key != "no_such_key") {
+            let listed = text.lines().any(|line| {
+                let line = line.trim_start_matches(['#', ' ']);
+                let line = line
+                    .trim_start_matches("[[device.")
+                    .trim_start_matches(['[', '[']);
+                line.strip_prefix(key)
+                    .is_some_and(|rest| rest.trim_start().starts_with(['=', ']']))
+            });
+            assert!(listed, "{key} is not in the example");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The agent's store and forward: what a device said is on the disk before anybody is told so, and
+//! stays there until a collector has committed it.
+//!
+//! ```text
+//!   append ──▶ queue ──▶ writer thread ──(one transaction, synced)──▶ file ──▶ reader ──▶ uplink
+//!                          ▲                                                               │
+//!                          └──────────────── committed, refused ◀──────────────────────────┘
+//! ```
+//!
+//! One writer thread owns the writing connection and takes everything that waits into one transaction
+//! (group commit), so a slow disk makes larger transactions, not a longer queue. A stream is a line's
+//! records of one opening of the spool; see `silkline_protocol::delivery`.
+//!
+//! What always holds: a number is never used twice, since every opening begins a new epoch; a record
+//! that leaves uncommitted is named in a gap record in the same transaction; a file that cannot be read
+//! is set aside under another name, never deleted, and the agent goes on.
+
+use core::time::Duration;
+use std::path::PathBuf;
+
+use silkline_protocol::codec;
+use silkline_protocol::delivery::{Committed, Epoch, Seq};
+use silkline_protocol::id::{LineId, SiteId};
+use silkline_protocol::message::Body;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+
+mod disk;
+mod file;
+pub mod inspect;
+mod ledger;
+pub mod reader;
+mod room;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use inspect::{export, inspect};
+
+/// How many orders may wait for the writer: one transaction's worth. A full queue makes `append` wait.
+const QUEUE: usize = 64;
+
+/// What a spool is told when it is opened.
+#[derive(Clone, Debug)]
+pub struct SpoolSettings {
+    /// The file.
+    pub path: PathBuf,
+    /// The site whose topics its records travel under.
+    pub site: SiteId,
+    /// The most bytes of records that it holds; the file itself may be a fifth larger.
+    pub max_bytes: u64,
+    /// How long committed records are kept, room permitting.
+    pub keep: Duration,
+    /// The age beyond which even uncommitted records go; `None` for never.
+    ///
+    /// A clock that jumps years ahead makes every record old at once, so there is no such age unless an
+    /// operator wants one.
+    pub max_age: Option<Duration>,
+}
+
+impl SpoolSettings {
+    /// A week of a large hut: 100 devices polled every second take about 8 GB.
+    pub const MAX_BYTES: u64 = 8 << 30;
+    /// Long enough for a collector to be restored from last night's backup.
+    pub const KEEP: Duration = Duration::from_secs(24 * 3_600);
+}
+
+/// Something to hand to the collectors.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The lines it is for: spooled once each.
+    pub lines: Vec<LineId>,
+    /// What it is.
+    pub body: Body,
+}
+
+/// Why the spool did not take something.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpoolError {
+    /// Larger than any message may be: it could never be delivered.
+    #[error("record of {found} bytes, at most {most} can be sent")]
+    TooLarge {
+        /// Its size.
+        found: usize,
+        /// The bound.
+        most: usize,
+    },
+    /// The disk did not take it; another try may succeed.
+    #[error("spool: {0}")]
+    Disk(String),
+    /// The file is damaged: the next start sets it aside.
+    #[error("spool file is damaged: {0}")]
+    Damaged(String),
+    /// The file was written by a newer program.
+    #[error("spool file has version {0}, want at most {max}: update this program", max = file::VERSION)]
+    Newer(i64),
+    /// The spool was shut.
+    #[error("spool is shut")]
+    Shut,
+}
+
+impl SpoolError {
+    /// Whether the program should end and start anew.
+    #[must_use]
+    pub const fn is_fatal(&self) -> bool {
+        matches!(self, Self::Damaged(_) | Self::Newer(_) | Self::Shut)
+    }
+}
+
+impl From<rusqlite::Error> for SpoolError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match error.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => Self::Damaged(error.to_string()),
+            _ => Self::Disk(error.to_string()),
+        }
+    }
+}
+
+/// How the spool is: published after every transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpoolStatus {
+    /// Records that no collector has committed yet.
+    pub depth: u64,
+    /// Records held, committed ones included.
+    pub records: u64,
+    /// Bytes of records held.
+    pub bytes: u64,
+    /// The epochs of which records are held, and the current one.
+    pub epochs: Vec<Epoch>,
+    /// What was let go of uncommitted since the start.
+    pub dropped: Dropped,
+    /// The newest number of each stream of the current epoch.
+    pub heads: Vec<Head>,
+    /// Why the last transaction failed, if it did.
+    pub fault: Option<SpoolError>,
+}
+
+/// Records let go of before a collector had committed them, by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Plain samples.
+    pub samples: u64,
+    /// Traces.
+    pub traces: u64,
+    /// Events and what devices say of themselves.
+    pub events: u64,
+    /// Gap records; what they named is named again.
+    pub gaps: u64,
+}
+
+/// The newest number of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The stream.
+    pub stream: StreamId,
+    /// Its newest number.
+    pub newest: Seq,
+}
+
+/// A stream's row in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StreamId(i64);
+
+/// What opening a spool found.
+#[derive(Debug)]
+pub struct Opened {
+    /// The spool.
+    pub spool: SpoolHandle,
+    /// Where a file that could not be read was put, and why: to be said aloud.
+    pub set_aside: Option<(PathBuf, String)>,
+}
+
+/// The way into the spool, for as many tasks as like; the last one gone ends the writer.
+#[derive(Clone, Debug)]
+pub struct SpoolHandle {
+    settings: SpoolSettings,
+    epoch: Epoch,
+    orders: mpsc::Sender<Order>,
+    status: watch::Receiver<SpoolStatus>,
+}
+
+/// What the writer is asked, with where the answer goes once it is synced.
+#[derive(Debug)]
+struct Order {
+    task: Task,
+    done: oneshot::Sender<Result<(), SpoolError>>,
+}
+
+#[derive(Debug)]
+enum Task {
+    Append(Outgoing),
+    Committed(LineId, Committed),
+    Drop(StreamId, Seq, String),
+}
+
+impl SpoolHandle {
+    /// Opens the spool, or makes one; a damaged file is set aside and a new one made.
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError::Newer`] for a file of a newer program, [`SpoolError::Disk`] where the folder can't
+    /// be written.
+    pub fn open(settings: SpoolSettings, clock: Clock) -> Result<Opened, SpoolError> {
+        let (file, set_aside) = file::open_or_set_aside(&settings.path, clock.now())?;
+        let writer = writer::Writer::new(settings.clone(), clock, file)?;
+        let epoch = writer.epoch();
+        let (orders, waiting) = mpsc::channel(QUEUE);
+        let (told, status) = watch::channel(writer.status());
+        std::thread::Builder::new()
+            .name("spool".to_owned())
+            .spawn(move || writer.run(waiting, &told))
+            .map_err(|error| SpoolError::Disk(error.to_string()))?;
+        Ok(Opened { spool: Self { settings, epoch, orders, status }, set_aside })
+    }
+
+    /// Takes something in: returns when it is synced to the disk, once for each line.
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError::TooLarge`] where it could never be sent; else what the disk said, and then nothing
+    /// of it is held.
+    pub async fn append(&self, outgoing: Outgoing) -> Result<(), SpoolError> {
+        let most = match outgoing.body {
+            Body::Trace(..) => codec::MAX_TRACE,
+            _ => codec::MAX_JSON,
+        };
+        let found = match &outgoing.body {
+            Body::Trace(_, trace) => trace.sor.len(),
+            body => codec::payload(body).len(),
+        };
+        if found > most {
+            return Err(SpoolError::TooLarge { found, most });
+        }
+        self.order(Task::Append(outgoing)).await
+    }
+
+    /// Notes what a collector has stored of a line.
+    ///
+    /// # Errors
+    ///
+    /// What the disk said.
+    pub async fn committed(&self, line: LineId, state: Committed) -> Result<(), SpoolError> {
+        self.order(Task::Committed(line, state)).await
+    }
+
+    /// Lets go of a record that can't be delivered, and names it in a gap with the reason.
+    ///
+    /// # Errors
+    ///
+    /// What the disk said.
+    pub async fn give_up(
+        &self,
+        stream: StreamId,
+        seq: Seq,
+        why: String,
+    ) -> Result<(), SpoolError> {
+        self.order(Task::Drop(stream, seq, why)).await
+    }
+
+    /// The epoch of this opening.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// How the spool is, now and after every transaction.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<SpoolStatus> {
+        self.status.clone()
+    }
+
+    /// A connection of its own for reading records.
+    ///
+    /// # Errors
+    ///
+    /// What the disk said.
+    pub fn reader(&self) -> Result<reader::Reader, SpoolError> {
+        reader::Reader::open(&self.settings.path)
+    }
+
+    async fn order(&self, task: Task) -> Result<(), SpoolError> {
+        let (done, answer) = oneshot::channel();
+        let order = Order { task, done };
+        self.orders.send(order).await.map_err(|_| SpoolError::Shut)?;
+        answer.await.unwrap_or(Err(SpoolError::Shut))
+    }
+}

@@ -1,0 +1,215 @@
+//! What the writer knows of each stream: what was given out, what is committed, what is gone.
+//!
+//! ```text
+//!   1 … newest  =  held  ∪  gone
+//!   open        =  held  −  committed
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use silkline_protocol::delivery::{Committed, Epoch, Ranges, Seq};
+use silkline_protocol::id::LineId;
+use silkline_protocol::time::Timestamp;
+
+use super::{Dropped, Head, SpoolStatus, StreamId};
+
+/// One stream.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) line: LineId,
+    pub(super) epoch: Epoch,
+    pub(super) newest: Option<Seq>,
+    pub(super) committed: Ranges,
+    pub(super) gone: Ranges,
+    pub(super) bytes: u64,
+    pub(super) born: Timestamp,
+}
+
+/// Every stream of the file, and which of them a transaction changed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger {
+    rows: BTreeMap<StreamId, Row>,
+    changed: BTreeSet<StreamId>,
+    gone_changed: BTreeSet<StreamId>,
+}
+
+impl Row {
+    /// Records held.
+    pub(super) fn held(&self) -> u64 {
+        self.newest.map_or(0, Seq::get).saturating_sub(self.gone.count())
+    }
+
+    /// The numbers held that no collector has committed.
+    pub(super) fn open(&self) -> Ranges {
+        match self.newest {
+            Some(newest) => {
+                self.committed.missing_in(Seq::FIRST..=newest).without(&self.gone)
+            }
+            None => Ranges::new(),
+        }
+    }
+
+    /// The numbers held that a collector has committed.
+    pub(super) fn kept(&self) -> Ranges {
+        let Some(newest) = self.newest else { return Ranges::new() };
+        let mut kept = self.committed.without(&self.gone);
+        kept.remove(newest.next(), Seq::MAX);
+        kept
+    }
+}
+
+impl Ledger {
+    pub(super) fn new(rows: BTreeMap<StreamId, Row>) -> Self {
+        Self { rows, ..Self::default() }
+    }
+
+    pub(super) fn insert(&mut self, id: StreamId, row: Row) {
+        self.rows.insert(id, row);
+        self.changed.insert(id);
+    }
+
+    pub(super) fn remove(&mut self, id: StreamId) {
+        self.rows.remove(&id);
+        self.changed.remove(&id);
+        self.gone_changed.remove(&id);
+    }
+
+    /// Gives out the next number of a stream.
+    pub(super) fn next(&mut self, id: StreamId, bytes: u64) -> Option<Seq> {
+        let row = self.rows.get_mut(&id)?;
+        let seq = row.newest.map_or(Seq::FIRST, Seq::next);
+        row.newest = Some(seq);
+        row.bytes = row.bytes.saturating_add(bytes);
+        self.changed.insert(id);
+        Some(seq)
+    }
+
+    /// Notes that the records from `lo` to `hi` are gone, with their bytes.
+    pub(super) fn let_go(&mut self, id: StreamId, (lo, hi): (Seq, Seq), bytes: u64) {
+        if let Some(row) = self.rows.get_mut(&id) {
+            row.gone.insert(lo, hi);
+            row.bytes = row.bytes.saturating_sub(bytes);
+            self.changed.insert(id);
+            self.gone_changed.insert(id);
+        }
+    }
+
+    /// Believes a collector's state of a line, also where it takes numbers back.
+    ///
+    /// A stream that the state does not mention is uncommitted if records of it are held; if none are,
+    /// the receiver has forgotten it because we no longer hold it, and what it said last stands.
+    pub(super) fn believe(&mut self, line: &LineId, state: &Committed) {
+        for (id, row) in self.rows.iter_mut().filter(|(_, row)| row.line == *line) {
+            let said = match state.streams.get(&row.epoch) {
+                Some(said) => said.clone(),
+                None if row.held() > 0 => Ranges::new(),
+                None => continue,
+            };
+            if row.committed != said {
+                row.committed = said;
+                self.changed.insert(*id);
+            }
+        }
+    }
+
+    pub(super) fn row(&self, id: StreamId) -> Option<&Row> {
+        self.rows.get(&id)
+    }
+
+    pub(super) fn rows(&self) -> impl Iterator<Item = (StreamId, &Row)> {
+        self.rows.iter().map(|(id, row)| (*id, row))
+    }
+
+    pub(super) fn find(&self, line: &LineId, epoch: Epoch) -> Option<StreamId> {
+        let mut newest_first = self.rows.iter().rev();
+        newest_first.find(|(_, row)| row.epoch == epoch && row.line == *line).map(|(id, _)| *id)
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.rows.values().map(|row| row.bytes).sum()
+    }
+
+    /// The streams that changed since the last call, and those of them whose `gone` did.
+    pub(super) fn take_changed(&mut self) -> (BTreeSet<StreamId>, BTreeSet<StreamId>) {
+        (core::mem::take(&mut self.changed), core::mem::take(&mut self.gone_changed))
+    }
+
+    pub(super) fn status(&self, current: Epoch, dropped: Dropped) -> SpoolStatus {
+        let held = self.rows.values().filter(|row| row.held() > 0).map(|row| row.epoch);
+        let epochs: BTreeSet<Epoch> = held.chain([current]).collect();
+        let heads = self.rows.iter().filter(|(_, row)| row.epoch == current);
+        SpoolStatus {
+            depth: self.rows.values().map(|row| row.open().count()).sum(),
+            records: self.rows.values().map(Row::held).sum(),
+            bytes: self.bytes(),
+            epochs: epochs.into_iter().collect(),
+            dropped,
+            heads: heads
+                .filter_map(|(id, row)| row.newest.map(|newest| Head { stream: *id, newest }))
+                .collect(),
+            fault: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seq(value: u64) -> Seq {
+        Seq::new(value).unwrap()
+    }
+
+    fn row(newest: u64) -> Row {
+        Row {
+            line: "a-b".parse().unwrap(),
+            epoch: Epoch::at(Timestamp::EPOCH, [1; 10]),
+            newest: Seq::new(newest),
+            committed: Ranges::new(),
+            gone: Ranges::new(),
+            bytes: 0,
+            born: Timestamp::EPOCH,
+        }
+    }
+
+    fn ranges(list: &[[u64; 2]]) -> Ranges {
+        list.to_vec().try_into().unwrap()
+    }
+
+    #[test]
+    fn held_open_and_kept_add_up() {
+        let row = Row { committed: ranges(&[[1, 4], [9, 20]]), gone: ranges(&[[1, 2], [6, 6]]), ..row(10) };
+        assert_eq!(row.held(), 7);
+        assert_eq!(row.open(), ranges(&[[5, 5], [7, 8]]));
+        assert_eq!(row.kept(), ranges(&[[3, 4], [9, 10]]), "never beyond what was given out");
+    }
+
+    #[test]
+    fn a_state_without_a_stream_takes_it_back_only_while_it_is_held() {
+        let state = Committed {
+            v: 1,
+            store: "store".parse().unwrap(),
+            streams: BTreeMap::new(),
+        };
+        let mut ledger = Ledger::default();
+        let held = Row { committed: ranges(&[[1, 3]]), ..row(3) };
+        let empty = Row { gone: ranges(&[[1, 3]]), ..held.clone() };
+        ledger.insert(StreamId(1), held);
+        ledger.insert(StreamId(2), empty);
+        ledger.believe(&"a-b".parse().unwrap(), &state);
+        assert_eq!(ledger.row(StreamId(1)).unwrap().committed, Ranges::new());
+        assert_eq!(ledger.row(StreamId(2)).unwrap().committed, ranges(&[[1, 3]]));
+    }
+
+    #[test]
+    fn numbers_are_dense_and_what_goes_is_noted() {
+        let mut ledger = Ledger::default();
+        ledger.insert(StreamId(1), row(0));
+        let given: Vec<_> = (0..3).filter_map(|_| ledger.next(StreamId(1), 10)).collect();
+        assert_eq!(given, [seq(1), seq(2), seq(3)]);
+        ledger.let_go(StreamId(1), (seq(1), seq(2)), 20);
+        let status = ledger.status(row(0).epoch, Dropped::default());
+        assert_eq!((status.records, status.depth, status.bytes), (1, 1, 10));
+        assert_eq!(status.heads, [Head { stream: StreamId(1), newest: seq(3) }]);
+    }
+}
