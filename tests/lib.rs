@@ -1,1 +1,0 @@
-//! Stories live in stories.rs.
