@@ -9,14 +9,13 @@
 SHELL := /bin/bash
 SETUP := deploy/setup.sh
 WEB   := collector/web
-BINS  := target/debug/silkline-agent target/debug/silkline-collector target/debug/silkline-sim
 
-.PHONY: demo test check bench accuracy soak docs web build setup-demo setup-test setup-check
+.PHONY: demo test check bench accuracy soak docs web build alone setup-demo setup-test setup-check
 
 demo: setup-demo web build
 	@exec target/debug/silkline-sim demo
 
-test: setup-test web build
+test: setup-test web alone build
 	@cargo test --workspace --quiet --no-fail-fast
 
 check: setup-check web
@@ -32,7 +31,7 @@ bench: setup-test web
 accuracy:
 	@cargo run --release --quiet --package silkline-analysis --example accuracy
 
-soak: setup-test web build
+soak: setup-test web alone build
 	SILKLINE_MODEL_RUNS=100000 SILKLINE_KILLS=100 cargo test --workspace --release --quiet --no-fail-fast
 
 docs:
@@ -56,6 +55,13 @@ $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
 $(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB)/index.html $(WEB)/vite.config.ts $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null)
 	@echo "dashboard: building"
 	@npm --prefix $(WEB) run --silent build && touch $@
+
+# The agent with its own features only: what a hut installs. Another crate's features may hide what
+# it lacks (dependencies may differ), so a story runs this one.
+alone:
+	@$(SETUP) say-build
+	@cargo build --quiet --package silkline-agent
+	@cp target/debug/silkline-agent target/debug/silkline-agent-alone
 
 build:
 	@$(SETUP) say-build
