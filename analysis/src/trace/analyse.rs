@@ -1,0 +1,112 @@
+//! One trace by itself.
+
+use silkline_protocol::unit::Db;
+
+use super::end::{self, EndOfFibre, Search};
+use super::samples::Trace;
+use super::totals::totals;
+use super::windows::{Window, survey};
+
+/// What a trace says without anything to compare with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Analysis {
+    /// Where the fibre ends, if that is in the trace.
+    pub end: Option<EndOfFibre>,
+    /// Level of the backscatter extrapolated to the user offset.
+    pub start_level: Option<Db>,
+    /// Noise of a single sample near the start, one standard deviation.
+    pub noise: Option<Db>,
+    /// Level at which signal and receiver noise are equal.
+    pub noise_floor: Option<Db>,
+    /// Loss from the user offset to the end.
+    pub total_loss: Option<Db>,
+    /// Half of its 95 % interval.
+    pub total_loss_plus_minus: Option<Db>,
+    /// Optical return loss over the same stretch and the end's reflection.
+    pub return_loss: Option<Db>,
+    /// Why the trace says nothing about the fibre.
+    pub fault: Option<InstrumentFault>,
+    /// What a reader of the numbers should know, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// A shot that says something about the instrument and nothing about the fibre.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InstrumentFault {
+    /// All samples are equal.
+    #[error("blank shot: all samples are equal")]
+    Blank,
+    /// There is noise and no light.
+    #[error("no light: the trace holds noise alone")]
+    NoLight,
+}
+
+/// Finds the end of the fibre and the totals.
+#[must_use]
+pub fn analyse(trace: &Trace) -> Analysis {
+    if is_blank(trace) {
+        return Analysis::faulty(InstrumentFault::Blank);
+    }
+    let windows = survey(trace);
+    if !windows.iter().any(Window::is_lit) {
+        return Analysis::faulty(InstrumentFault::NoLight);
+    }
+    let mut warnings = Vec::new();
+    let found = match end::search(trace, &windows) {
+        Search::Found(end, line) => Some((end, line)),
+        Search::Fades => {
+            warnings.push("the light fades into the noise before any end of the fibre".into());
+            None
+        }
+        Search::Beyond => {
+            warnings.push("the fibre goes on behind the last sample".into());
+            None
+        }
+        Search::NoFibre => {
+            warnings.push("no stretch of the trace looks like fibre".into());
+            None
+        }
+    };
+    let totals = totals(
+        trace,
+        &windows,
+        found.as_ref().map(|(end, line)| (end, line)),
+    );
+    let noise = windows
+        .iter()
+        .find(|window| window.may_be_glass())
+        .map(|w| Db::of(w.sigma));
+    Analysis {
+        end: found.map(|(end, _)| end),
+        start_level: totals.map(|totals| totals.start_level),
+        noise,
+        noise_floor: end::noise_level(trace, &windows).map(Db::of),
+        total_loss: totals.and_then(|totals| totals.loss),
+        total_loss_plus_minus: totals.and_then(|totals| totals.loss_plus_minus),
+        return_loss: totals.and_then(|totals| totals.return_loss),
+        fault: None,
+        warnings,
+    }
+}
+
+impl Analysis {
+    fn faulty(fault: InstrumentFault) -> Self {
+        Self {
+            end: None,
+            start_level: None,
+            noise: None,
+            noise_floor: None,
+            total_loss: None,
+            total_loss_plus_minus: None,
+            return_loss: None,
+            fault: Some(fault),
+            warnings: vec![fault.to_string()],
+        }
+    }
+}
+
+fn is_blank(trace: &Trace) -> bool {
+    let first = trace.levels().first();
+    let same = |level: &f64| first.is_some_and(|first| (level - first).abs() < 1e-9);
+    trace.levels().iter().all(same)
+}

@@ -1,0 +1,232 @@
+//! One trace against a reference of the same view.
+//!
+//! The reference is analysed once. A shot is judged against it in this order: is the shot usable
+//! at all, did less light go in, does the fibre end elsewhere, did the loss of what is left change.
+//! Less light into the fibre lowers everything alike and is the instrument's or the patch cord's
+//! fault, not the line's.
+
+use serde::{Deserialize, Serialize};
+use silkline_protocol::unit::{Db, OpticalLength};
+
+use super::analyse::{Analysis, InstrumentFault};
+use super::end::{EndKind, EndOfFibre};
+
+/// A launch that lost less than this is no finding: connectors repeat to about 0.2 dB.
+const LAUNCH_CHANGE: Db = Db::of(0.5);
+
+/// A change of total loss below this is no finding whatever the noise, by default.
+const LOSS_CHANGE: Db = Db::of(0.15);
+
+/// Ends this close are one end, beside what both intervals allow.
+const END_CHANGE: OpticalLength = OpticalLength::of(3.0);
+
+/// What a shot is compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reference {
+    /// The analysis of a good trace of the same view, taken when all was well.
+    pub analysis: Analysis,
+}
+
+/// What is different from the reference.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Comparison {
+    /// Why nothing can be said about the fibre.
+    pub fault: Option<InstrumentFault>,
+    /// How much less light goes into the fibre, where that is more than connectors repeat.
+    pub launch_loss: Option<Db>,
+    /// What changed on the fibre, most important first.
+    pub changes: Vec<Change>,
+}
+
+/// One change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    /// What kind.
+    pub kind: ChangeKind,
+    /// Where, from the user offset.
+    pub at: OpticalLength,
+    /// Half of the 95 % interval of the place.
+    pub plus_minus: OpticalLength,
+    /// By how much, in decibels: loss gained, or light lost behind a break, at least.
+    pub delta: Db,
+}
+
+/// Kinds of change, as design §5.1 names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// The fibre ends before the reference's end.
+    Break,
+    /// A loss where there was none.
+    NewLoss,
+    /// A known event loses more or less than before.
+    LossChange,
+    /// A known event reflects more or less than before.
+    ReflectanceChange,
+    /// The fibre goes on behind the reference's end.
+    EndMoved,
+    /// The whole fibre loses more or less than before.
+    TotalLossChange,
+}
+
+impl EndOfFibre {
+    /// This end as a break, where a reference of the same view reaches farther.
+    #[must_use]
+    pub fn against(self, reference: &Reference) -> Self {
+        let shorter = end_change(&self, reference).is_some_and(|c| c.kind == ChangeKind::Break);
+        Self {
+            kind: if shorter { EndKind::Break } else { self.kind },
+            ..self
+        }
+    }
+}
+
+/// Compares an analysis with a reference of the same view.
+#[must_use]
+pub fn compare(shot: &Analysis, reference: &Reference) -> Comparison {
+    if shot.fault.is_some() {
+        return Comparison {
+            fault: shot.fault,
+            ..Comparison::default()
+        };
+    }
+    let mut changes = Vec::new();
+    changes.extend(shot.end.as_ref().and_then(|end| end_change(end, reference)));
+    if changes.is_empty() {
+        changes.extend(total_loss_change(shot, &reference.analysis));
+    }
+    Comparison {
+        fault: None,
+        launch_loss: launch_loss(shot, &reference.analysis),
+        changes,
+    }
+}
+
+fn launch_loss(shot: &Analysis, reference: &Analysis) -> Option<Db> {
+    let less = reference.start_level? - shot.start_level?;
+    (less > LAUNCH_CHANGE).then_some(less)
+}
+
+fn end_change(end: &EndOfFibre, reference: &Reference) -> Option<Change> {
+    let Some(known) = &reference.analysis.end else {
+        // The reference saw no end, so any end is before it.
+        return Some(change(ChangeKind::Break, end, end.drop));
+    };
+    let doubt = OpticalLength::of(end.plus_minus.get().hypot(known.plus_minus.get()));
+    let moved = end.at - known.at;
+    if moved.abs() < doubt * 1.5 + END_CHANGE {
+        return None;
+    }
+    let kind = if moved < OpticalLength::of(0.0) {
+        ChangeKind::Break
+    } else {
+        ChangeKind::EndMoved
+    };
+    Some(change(kind, end, end.drop))
+}
+
+const fn change(kind: ChangeKind, end: &EndOfFibre, delta: Db) -> Change {
+    Change {
+        kind,
+        at: end.at,
+        plus_minus: end.plus_minus,
+        delta,
+    }
+}
+
+fn total_loss_change(shot: &Analysis, reference: &Analysis) -> Option<Change> {
+    let (now, before) = (shot.total_loss?, reference.total_loss?);
+    let doubt = |analysis: &Analysis| analysis.total_loss_plus_minus.map_or(0.0, Db::get);
+    let limit = LOSS_CHANGE
+        .get()
+        .max(2.0 * doubt(shot).hypot(doubt(reference)));
+    let delta = now - before;
+    let end = shot.end.as_ref()?;
+    (delta.abs() > Db::of(limit)).then(|| change(ChangeKind::TotalLossChange, end, delta))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::analyse;
+    use crate::trace::synth::{Feature, Plan};
+
+    fn reference() -> Reference {
+        Reference {
+            analysis: analyse(&intact().trace()),
+        }
+    }
+
+    fn intact() -> Plan {
+        Plan {
+            end_reflectance_db: Some(-30.0),
+            ..Plan::default()
+        }
+    }
+
+    fn kinds(plan: &Plan) -> Vec<ChangeKind> {
+        let found = compare(&analyse(&plan.trace()), &reference());
+        found.changes.iter().map(|change| change.kind).collect()
+    }
+
+    #[test]
+    fn the_same_fibre_again_shows_no_change() {
+        for seed in 2..40 {
+            let found = compare(&analyse(&Plan { seed, ..intact() }.trace()), &reference());
+            assert_eq!(found, Comparison::default(), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_shorter_fibre_is_broken_and_a_longer_one_moved_its_end() {
+        let broken = Plan {
+            end_m: 13_337.0,
+            end_reflectance_db: None,
+            ..intact()
+        };
+        assert_eq!(kinds(&broken), [ChangeKind::Break]);
+        let analysis = analyse(&broken.trace());
+        let end = analysis.end.unwrap().against(&reference());
+        assert_eq!(end.kind, EndKind::Break);
+        assert!((end.at.get() - 13_337.0).abs() < 10.0);
+        let longer = Plan {
+            end_m: 21_000.0,
+            ..intact()
+        };
+        assert_eq!(kinds(&longer), [ChangeKind::EndMoved]);
+    }
+
+    #[test]
+    fn a_bend_changes_the_total_loss() {
+        let bend = Feature {
+            at_m: 8_000.0,
+            loss_db: 0.8,
+            reflectance_db: None,
+        };
+        let bent = Plan {
+            features: vec![bend],
+            ..intact()
+        };
+        assert_eq!(kinds(&bent), [ChangeKind::TotalLossChange]);
+    }
+
+    #[test]
+    fn less_light_is_the_launch_and_not_the_line() {
+        let trace = intact().trace();
+        let levels = trace.levels().iter().map(|level| level - 1.0).collect();
+        let low = crate::trace::Trace::new(*trace.settings(), levels, None).unwrap();
+        let found = compare(&analyse(&low), &reference());
+        assert_eq!(found.changes, []);
+        assert!((found.launch_loss.unwrap().get() - 1.0).abs() < 0.05);
+    }
+
+    #[test]
+    fn a_blank_shot_is_the_instruments_fault() {
+        let trace = intact().trace();
+        let levels = vec![0.0; trace.levels().len()];
+        let blank = crate::trace::Trace::new(*trace.settings(), levels, None).unwrap();
+        let found = compare(&analyse(&blank), &reference());
+        assert_eq!(found.fault, Some(InstrumentFault::Blank));
+        assert_eq!(found.changes, []);
+    }
+}

@@ -1,0 +1,131 @@
+//! Straight lines through stretches of a trace.
+
+/// Samples farther from the line than this many deviations are left out of the second fit.
+const CLIP: f64 = 4.0;
+
+/// A least-squares line over samples, with what it says about itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Line {
+    /// Sample index of the fit's centre.
+    pub(crate) centre: f64,
+    /// Level there, in decibels.
+    pub(crate) level: f64,
+    /// Change a sample, in decibels.
+    pub(crate) slope: f64,
+    /// Root mean square of the residuals.
+    pub(crate) rms: f64,
+    /// Samples used.
+    pub(crate) count: f64,
+    /// Sum of squared distances from the centre.
+    pub(crate) spread: f64,
+}
+
+impl Line {
+    /// The line through `levels`, the first of which has index `from`; none for fewer than 3.
+    pub(crate) fn fit(levels: &[f64], from: usize) -> Option<Self> {
+        Self::of_pairs(
+            levels
+                .iter()
+                .enumerate()
+                .map(|(i, &level)| ((from + i) as f64, level)),
+        )
+    }
+
+    /// The same with outliers left out, found by their distance from the median residual.
+    pub(crate) fn robust(levels: &[f64], from: usize) -> Option<Self> {
+        let first = Self::fit(levels, from)?;
+        let pairs = || {
+            levels
+                .iter()
+                .enumerate()
+                .map(|(i, &level)| ((from + i) as f64, level))
+        };
+        let mut residuals: Vec<f64> = pairs()
+            .map(|(index, level)| level - first.at(index))
+            .collect();
+        let middle = median(&mut residuals);
+        let mut away: Vec<f64> = residuals.iter().map(|r| (r - middle).abs()).collect();
+        let limit = CLIP * 1.4826 * median(&mut away) + 1e-9;
+        let kept = pairs().filter(|(i, level)| (level - first.at(*i) - middle).abs() <= limit);
+        Self::of_pairs(kept)
+    }
+
+    fn of_pairs(pairs: impl Iterator<Item = (f64, f64)> + Clone) -> Option<Self> {
+        let count = pairs.clone().count() as f64;
+        if count < 3.0 {
+            return None;
+        }
+        let centre = pairs.clone().map(|(x, _)| x).sum::<f64>() / count;
+        let level = pairs.clone().map(|(_, y)| y).sum::<f64>() / count;
+        let spread: f64 = pairs.clone().map(|(x, _)| (x - centre).powi(2)).sum();
+        let joint: f64 = pairs.clone().map(|(x, y)| (x - centre) * (y - level)).sum();
+        let slope = joint / spread.max(f64::MIN_POSITIVE);
+        let residual = |(x, y): (f64, f64)| (y - level - slope * (x - centre)).powi(2);
+        let rms = (pairs.map(residual).sum::<f64>() / (count - 2.0)).sqrt();
+        Some(Self {
+            centre,
+            level,
+            slope,
+            rms,
+            count,
+            spread,
+        })
+    }
+
+    /// The line's level at a sample.
+    pub(crate) fn at(&self, index: f64) -> f64 {
+        self.level + self.slope * (index - self.centre)
+    }
+
+    /// Standard deviation of the line's level at a sample for noise of `sigma` a sample.
+    pub(crate) fn sigma_at(&self, index: f64, sigma: f64) -> f64 {
+        let lever = (index - self.centre).powi(2) / self.spread.max(f64::MIN_POSITIVE);
+        sigma * (1.0 / self.count + lever).sqrt()
+    }
+}
+
+/// The middle value; reorders `values`. Zero for none.
+pub(crate) fn median(values: &mut [f64]) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// The value below which a share of `values` lies; reorders them. Zero for none.
+pub(crate) fn quantile(values: &mut [f64], share: f64) -> f64 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    let rank = super::samples::whole(share * (values.len() - 1) as f64).min(values.len() - 1);
+    let (_, value, _) = values.select_nth_unstable_by(rank, f64::total_cmp);
+    *value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_straight_line_is_found_exactly() {
+        let levels: Vec<f64> = (0..50).map(|i| -20.0 - 0.01 * f64::from(i)).collect();
+        let line = Line::fit(&levels, 100).unwrap();
+        assert!((line.at(100.0) + 20.0).abs() < 1e-9);
+        assert!((line.slope + 0.01).abs() < 1e-12);
+        assert!(line.rms < 1e-9);
+    }
+
+    #[test]
+    fn a_peak_does_not_bend_the_robust_line() {
+        let mut levels: Vec<f64> = (0..100)
+            .map(|i| 0.01 * f64::from(i) + 0.001 * f64::from(i % 3))
+            .collect();
+        levels[80..90].iter_mut().for_each(|level| *level += 10.0);
+        let line = Line::robust(&levels, 0).unwrap();
+        assert!((line.slope - 0.01).abs() < 1e-3, "{}", line.slope);
+    }
+
+    #[test]
+    fn quantiles_of_little_are_no_trouble() {
+        assert!(median(&mut []).abs() < 1e-12);
+        assert!((median(&mut [3.0, 1.0, 2.0]) - 2.0).abs() < 1e-12);
+        assert!(Line::fit(&[1.0, 2.0], 0).is_none());
+    }
+}

@@ -1,0 +1,107 @@
+//! Loss and return loss from the start of the fibre to its end.
+
+use silkline_protocol::unit::{Db, OpticalLength};
+
+use super::end::EndOfFibre;
+use super::line::Line;
+use super::samples::Trace;
+use super::windows::Window;
+
+/// Loss of the whole fibre.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Totals {
+    /// Level of the backscatter extrapolated to the start.
+    pub(crate) start_level: Db,
+    /// From there to just before the end.
+    pub(crate) loss: Option<Db>,
+    /// Half of the loss's 95 % interval.
+    pub(crate) loss_plus_minus: Option<Db>,
+    /// Optical return loss.
+    pub(crate) return_loss: Option<Db>,
+}
+
+/// The totals, where anything looks like fibre.
+pub(crate) fn totals(
+    trace: &Trace,
+    windows: &[Window],
+    end: Option<(&EndOfFibre, &Line)>,
+) -> Option<Totals> {
+    let zero = trace.index_of(0.0);
+    let first = windows
+        .iter()
+        .find(|w| w.may_be_glass() && w.from >= zero)?;
+    let start = (0.0 - trace.settings().first.get()) / trace.step_m();
+    let start_level = first.line.at(start);
+    let start_sigma = first.line.sigma_at(start, first.sigma);
+    let loss = end.map(|(end, _)| Db::of(start_level - end.level.get()));
+    let loss_plus_minus = end.map(|(_, line)| {
+        let here = line.sigma_at(line.centre + line.count / 2.0, line.rms);
+        Db::of(1.96 * start_sigma.hypot(here))
+    });
+    let return_loss = end.and_then(|(end, _)| return_loss(trace, start_level, end.at));
+    Some(Totals {
+        start_level: Db::of(start_level),
+        loss,
+        loss_plus_minus,
+        return_loss,
+    })
+}
+
+/// All light that comes back from behind the start, relative to the light sent in.
+///
+/// Each stretch of glass returns the backscatter of a pulse spread over the pulse's length, so the
+/// sum over samples counts `spacing / pulse length` of each.
+///
+/// # Source
+///
+/// IEC 61300-3-6, method 2 (OTDR): integration of the trace.
+fn return_loss(trace: &Trace, start_level: f64, end: OpticalLength) -> Option<Db> {
+    let settings = trace.settings();
+    let coefficient = settings.backscatter?.get() + 10.0 * settings.pulse_ns.log10();
+    let dead = trace.index_of(trace.pulse().get());
+    let last = trace.index_of(end.get() + 2.0 * trace.pulse().get());
+    let share = trace.step_m() / trace.pulse().get();
+    let sum: f64 = trace
+        .stretch(dead, last)
+        .iter()
+        .map(|level| 10_f64.powf((level - start_level) / 5.0) * share)
+        .sum();
+    (sum > 0.0).then(|| Db::of(-coefficient - 10.0 * (sum + 1.0).log10()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::trace::analyse;
+    use crate::trace::synth::{Feature, Plan};
+
+    #[test]
+    fn the_loss_is_attenuation_and_splices() {
+        let splice = Feature {
+            at_m: 9_000.0,
+            loss_db: 0.7,
+            reflectance_db: None,
+        };
+        let plan = Plan {
+            features: vec![splice],
+            ..Plan::default()
+        };
+        let analysis = analyse(&plan.trace());
+        let loss = analysis.total_loss.unwrap().get();
+        assert!((loss - 4.7).abs() < 0.05, "{loss}");
+    }
+
+    #[test]
+    fn a_long_dark_ended_fibre_returns_its_backscatter_alone() {
+        // The sum of backscatter over infinite glass: B per ns of pulse, 0.2 dB/km both ways.
+        let plan = Plan {
+            end_m: 25_000.0,
+            ..Plan::default()
+        };
+        let found = analyse(&plan.trace()).return_loss.unwrap().get();
+        let alpha = 2.0 * 0.2 / 4.343 / 1_000.0;
+        let length = (1.0 - (-alpha * 25_000.0_f64).exp()) / alpha;
+        let per_metre = 10_f64.powf(-8.2) * 2.0 * 1.468_2 / 0.299_792_458;
+        let wanted = -10.0 * (per_metre * length).log10();
+        assert!((found - wanted).abs() < 0.15, "{found} against {wanted}");
+    }
+}

@@ -1,0 +1,213 @@
+//! Which stretches of a trace look like fibre.
+//!
+//! The trace is cut into windows a few pulses long. A window is *fibre* when its level is steady
+//! enough to judge and falls as glass does; *dark* when noise or "no light" fills it; *steep* when
+//! it falls faster than any glass; *odd* when something happens in it; *unsure* when it is lit but
+//! too noisy for its slope to tell.
+
+use super::line::{Line, median};
+use super::noise;
+use super::samples::{Trace, cut, whole};
+
+/// Samples scatter more than this many decibels where the signal is below about 4 times the noise.
+const DARK_SIGMA_DB: f64 = 1.2;
+
+/// Share of "no light" samples from which a window is dark.
+const DARK_SHARE: f64 = 0.05;
+
+/// What glass loses a kilometre, with room for bad fits: dB/km.
+const GLASS_DB_PER_KM: std::ops::RangeInclusive<f64> = -0.3..=1.2;
+
+/// A slope known worse than this says nothing about glass: dB/km.
+const SLOPE_LIMIT_DB_PER_KM: f64 = 3.0;
+
+/// Windows a trace is cut into at the most.
+const MOST_WINDOWS: f64 = 512.0;
+
+/// Samples a window has at the least.
+const FEWEST_SAMPLES: f64 = 20.0;
+
+/// How a window looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Falls as glass does.
+    Fibre,
+    /// No light, or none to speak of.
+    Dark,
+    /// Falls faster than glass.
+    Steep,
+    /// Lit, but neither straight nor steep: an event.
+    Odd,
+    /// Lit, too noisy for its slope to tell.
+    Unsure,
+}
+
+/// One stretch of samples and how it looks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    /// First sample.
+    pub(crate) from: usize,
+    /// The sample after the last.
+    pub(crate) to: usize,
+    /// How it looks.
+    pub(crate) look: Look,
+    /// A robust line through it.
+    pub(crate) line: Line,
+    /// Median level.
+    pub(crate) level: f64,
+    /// Noise of a sample in decibels.
+    pub(crate) sigma: f64,
+}
+
+impl Window {
+    /// Whether there is light in it.
+    pub(crate) fn is_lit(&self) -> bool {
+        self.look != Look::Dark
+    }
+
+    /// Whether it may be glass: it looks so, or is too noisy to tell.
+    pub(crate) fn may_be_glass(&self) -> bool {
+        matches!(self.look, Look::Fibre | Look::Unsure)
+    }
+
+    /// Its middle, as a sample index.
+    pub(crate) fn middle(&self) -> f64 {
+        (self.from + self.to) as f64 / 2.0
+    }
+}
+
+/// Cuts the trace into windows and looks at each.
+pub(crate) fn survey(trace: &Trace) -> Vec<Window> {
+    let count = trace.levels().len();
+    let pulse = trace.pulse().get() / trace.step_m();
+    let size = (2.0 * pulse)
+        .max(FEWEST_SAMPLES)
+        .max(count as f64 / MOST_WINDOWS)
+        .ceil();
+    let size = whole(size).clamp(3, count.max(3));
+    let lag = whole(pulse.ceil()).clamp(1, size / 3);
+    let starts = (0..count).step_by(size);
+    starts
+        .filter_map(|from| look_at(trace, from, (from + size).min(count), lag))
+        .collect()
+}
+
+fn look_at(trace: &Trace, from: usize, to: usize, lag: usize) -> Option<Window> {
+    let levels = trace.stretch(from, to);
+    let line = Line::robust(levels, from)?;
+    let sigma = noise::sigma(levels, lag);
+    let dark = levels.iter().filter(|&&level| trace.is_dark(level)).count();
+    let level = median(&mut levels.to_vec());
+    let window = |look| {
+        Some(Window {
+            from,
+            to,
+            look,
+            line,
+            level,
+            sigma,
+        })
+    };
+    if dark as f64 > DARK_SHARE * levels.len() as f64 || sigma > DARK_SIGMA_DB {
+        return window(Look::Dark);
+    }
+    let per_km = 1_000.0 / trace.step_m();
+    let loss = -line.slope * per_km;
+    let scatter = line.rms.max(sigma).max(1e-4);
+    let residuals: Vec<f64> = residuals(levels, &line).collect();
+    let correlation = noise::correlation(&residuals, 2 * lag);
+    let doubt = 3.0 * scatter * (correlation / line.spread.max(1e-9)).sqrt() * per_km;
+    let (low, high) = (
+        GLASS_DB_PER_KM.start() - doubt,
+        GLASS_DB_PER_KM.end() + doubt,
+    );
+    // An event inside leaves residuals that the window's own noise does not explain.
+    let rms = (residuals.iter().map(|r| r * r).sum::<f64>() / residuals.len() as f64).sqrt();
+    if loss > high {
+        return window(Look::Steep);
+    }
+    if loss < low || rms > 3.0 * sigma + 0.03 {
+        return window(Look::Odd);
+    }
+    if doubt > SLOPE_LIMIT_DB_PER_KM {
+        return window(Look::Unsure);
+    }
+    window(Look::Fibre)
+}
+
+fn residuals<'a>(levels: &'a [f64], line: &'a Line) -> impl Iterator<Item = f64> + 'a {
+    let first = line.centre - (levels.len() as f64 - 1.0) / 2.0;
+    levels
+        .iter()
+        .enumerate()
+        .map(move |(i, level)| level - line.at(first + i as f64))
+}
+
+/// A run of windows, and whether light in it goes on as in glass rather than dying away.
+///
+/// A receiver that recovers from a drop shows light too, but on a curve that flattens.
+pub(crate) fn goes_on_as_glass(trace: &Trace, windows: &[Window]) -> bool {
+    const FEWEST: usize = 3;
+    let lit: Vec<&Window> = windows
+        .iter()
+        .take_while(|window| window.is_lit())
+        .collect();
+    if lit.len() < FEWEST {
+        return false;
+    }
+    let per_km = 1_000.0 / trace.step_m();
+    let slope = |run: &[&Window]| {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else {
+            return 0.0;
+        };
+        let length = (last.middle() - first.middle()).max(1.0);
+        (first.level - last.level) / length * per_km
+    };
+    let half = lit.len().div_ceil(2);
+    let near = slope(cut(&lit, 0, half + 1));
+    let far = slope(cut(&lit, half - 1, lit.len()));
+    let whole = slope(&lit);
+    let doubt = doubt_of_slopes(&lit, per_km);
+    let straight = near - far < 0.5 + doubt;
+    straight && (*GLASS_DB_PER_KM.start() - doubt..=0.9 + doubt).contains(&whole)
+}
+
+/// How far a slope over half the run can be off, in dB/km: from the scatter of window levels.
+fn doubt_of_slopes(run: &[&Window], per_km: f64) -> f64 {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else {
+        return 0.0;
+    };
+    let mean = |f: &dyn Fn(&Window) -> f64| run.iter().map(|w| f(w)).sum::<f64>();
+    let sigma = mean(&|w| w.sigma / ((w.to - w.from).max(1) as f64).sqrt()) / run.len() as f64;
+    let length = ((last.middle() - first.middle()) / 2.0).max(1.0);
+    3.0 * sigma * std::f64::consts::SQRT_2 / length * per_km
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::synth::Plan;
+
+    #[test]
+    fn glass_looks_like_glass_and_noise_like_noise() {
+        let plan = Plan::default();
+        let trace = plan.trace();
+        let windows = survey(&trace);
+        let end = trace.index_of(plan.end_m);
+        let before = windows.iter().filter(|w| w.to <= end && w.from > 200);
+        let lit = before.clone().filter(|w| w.look == Look::Fibre).count();
+        assert!(lit * 10 >= before.count() * 9);
+        let mut after = windows.iter().filter(|w| w.from > end + 400);
+        assert!(after.all(|w| w.look == Look::Dark));
+    }
+
+    #[test]
+    fn light_behind_a_loss_goes_on_and_noise_does_not() {
+        let trace = Plan::default().trace();
+        let windows = survey(&trace);
+        let end = trace.index_of(20_000.0);
+        let split = windows.iter().position(|w| w.to > end).unwrap();
+        assert!(goes_on_as_glass(&trace, &windows[20..split]));
+        assert!(!goes_on_as_glass(&trace, &windows[split + 1..]));
+    }
+}
