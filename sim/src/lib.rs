@@ -2,10 +2,13 @@
 
 mod chance;
 pub mod clock;
+pub mod configure;
+pub mod control;
 pub mod corridor;
 pub mod fault;
 pub mod forward;
 pub mod hardware;
+pub mod mail;
 pub mod truth;
 pub mod world;
 
