@@ -213,7 +213,15 @@ impl SpoolHandle {
             .name("spool".to_owned())
             .spawn(move || writer.run(waiting, &told))
             .map_err(|error| SpoolError::Disk(error.to_string()))?;
-        Ok(Opened { spool: Self { settings, epoch, orders, status }, set_aside })
+        Ok(Opened {
+            spool: Self {
+                settings,
+                epoch,
+                orders,
+                status,
+            },
+            set_aside,
+        })
     }
 
     /// Takes something in: returns when it is synced to the disk, once for each line.
@@ -251,12 +259,7 @@ impl SpoolHandle {
     /// # Errors
     ///
     /// What the disk said.
-    pub async fn give_up(
-        &self,
-        stream: StreamId,
-        seq: Seq,
-        why: String,
-    ) -> Result<(), SpoolError> {
+    pub async fn give_up(&self, stream: StreamId, seq: Seq, why: String) -> Result<(), SpoolError> {
         self.order(Task::Drop(stream, seq, why)).await
     }
 
@@ -284,7 +287,10 @@ impl SpoolHandle {
     async fn order(&self, task: Task) -> Result<(), SpoolError> {
         let (done, answer) = oneshot::channel();
         let order = Order { task, done };
-        self.orders.send(order).await.map_err(|_| SpoolError::Shut)?;
+        self.orders
+            .send(order)
+            .await
+            .map_err(|_| SpoolError::Shut)?;
         answer.await.unwrap_or(Err(SpoolError::Shut))
     }
 }

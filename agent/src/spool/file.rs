@@ -67,7 +67,9 @@ pub(super) const fn key(stream: StreamId, seq: Seq) -> i64 {
 
 /// The stream and number of a key.
 pub(super) fn of_key(key: i64) -> Option<(StreamId, Seq)> {
-    let seq = u64::try_from(key & ((1 << SEQ_BITS) - 1)).ok().and_then(Seq::new)?;
+    let seq = u64::try_from(key & ((1 << SEQ_BITS) - 1))
+        .ok()
+        .and_then(Seq::new)?;
     Some((StreamId(key >> SEQ_BITS), seq))
 }
 
@@ -123,7 +125,11 @@ fn open(path: &Path) -> Result<Connection, SpoolError> {
 
 fn check(file: &Connection) -> Result<(), SpoolError> {
     let found: String = file.pragma_query_value(None, "quick_check", |row| row.get(0))?;
-    if found == "ok" { Ok(()) } else { Err(SpoolError::Damaged(found)) }
+    if found == "ok" {
+        Ok(())
+    } else {
+        Err(SpoolError::Damaged(found))
+    }
 }
 
 /// Renames the file and what belongs to it; gives the new name.
@@ -176,8 +182,11 @@ mod tests {
     fn rubbish_is_set_aside_with_its_log() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("spool.db");
-        std::fs::write(&path, "not a database, and longer than a header of one would be".repeat(9))
-            .unwrap();
+        std::fs::write(
+            &path,
+            "not a database, and longer than a header of one would be".repeat(9),
+        )
+        .unwrap();
         let (_file, aside) = open_or_set_aside(&path, Timestamp::from_seconds(5)).unwrap();
         let (aside, why) = aside.unwrap();
         assert!(aside.ends_with("spool.db.damaged-5000"));

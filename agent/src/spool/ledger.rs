@@ -36,22 +36,27 @@ pub(super) struct Ledger {
 impl Row {
     /// Records held.
     pub(super) fn held(&self) -> u64 {
-        self.newest.map_or(0, Seq::get).saturating_sub(self.gone.count())
+        self.newest
+            .map_or(0, Seq::get)
+            .saturating_sub(self.gone.count())
     }
 
     /// The numbers held that no collector has committed.
     pub(super) fn open(&self) -> Ranges {
         match self.newest {
-            Some(newest) => {
-                self.committed.missing_in(Seq::FIRST..=newest).without(&self.gone)
-            }
+            Some(newest) => self
+                .committed
+                .missing_in(Seq::FIRST..=newest)
+                .without(&self.gone),
             None => Ranges::new(),
         }
     }
 
     /// The numbers held that a collector has committed.
     pub(super) fn kept(&self) -> Ranges {
-        let Some(newest) = self.newest else { return Ranges::new() };
+        let Some(newest) = self.newest else {
+            return Ranges::new();
+        };
         let mut kept = self.committed.without(&self.gone);
         kept.remove(newest.next(), Seq::MAX);
         kept
@@ -60,7 +65,10 @@ impl Row {
 
 impl Ledger {
     pub(super) fn new(rows: BTreeMap<StreamId, Row>) -> Self {
-        Self { rows, ..Self::default() }
+        Self {
+            rows,
+            ..Self::default()
+        }
     }
 
     pub(super) fn insert(&mut self, id: StreamId, row: Row) {
@@ -122,7 +130,9 @@ impl Ledger {
 
     pub(super) fn find(&self, line: &LineId, epoch: Epoch) -> Option<StreamId> {
         let mut newest_first = self.rows.iter().rev();
-        newest_first.find(|(_, row)| row.epoch == epoch && row.line == *line).map(|(id, _)| *id)
+        newest_first
+            .find(|(_, row)| row.epoch == epoch && row.line == *line)
+            .map(|(id, _)| *id)
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -131,11 +141,18 @@ impl Ledger {
 
     /// The streams that changed since the last call, and those of them whose `gone` did.
     pub(super) fn take_changed(&mut self) -> (BTreeSet<StreamId>, BTreeSet<StreamId>) {
-        (core::mem::take(&mut self.changed), core::mem::take(&mut self.gone_changed))
+        (
+            core::mem::take(&mut self.changed),
+            core::mem::take(&mut self.gone_changed),
+        )
     }
 
     pub(super) fn status(&self, current: Epoch, dropped: Dropped) -> SpoolStatus {
-        let held = self.rows.values().filter(|row| row.held() > 0).map(|row| row.epoch);
+        let held = self
+            .rows
+            .values()
+            .filter(|row| row.held() > 0)
+            .map(|row| row.epoch);
         let epochs: BTreeSet<Epoch> = held.chain([current]).collect();
         let heads = self.rows.iter().filter(|(_, row)| row.epoch == current);
         SpoolStatus {
@@ -145,7 +162,12 @@ impl Ledger {
             epochs: epochs.into_iter().collect(),
             dropped,
             heads: heads
-                .filter_map(|(id, row)| row.newest.map(|newest| Head { stream: *id, newest }))
+                .filter_map(|(id, row)| {
+                    row.newest.map(|newest| Head {
+                        stream: *id,
+                        newest,
+                    })
+                })
                 .collect(),
             fault: None,
         }
@@ -178,10 +200,18 @@ mod tests {
 
     #[test]
     fn held_open_and_kept_add_up() {
-        let row = Row { committed: ranges(&[[1, 4], [9, 20]]), gone: ranges(&[[1, 2], [6, 6]]), ..row(10) };
+        let row = Row {
+            committed: ranges(&[[1, 4], [9, 20]]),
+            gone: ranges(&[[1, 2], [6, 6]]),
+            ..row(10)
+        };
         assert_eq!(row.held(), 7);
         assert_eq!(row.open(), ranges(&[[5, 5], [7, 8]]));
-        assert_eq!(row.kept(), ranges(&[[3, 4], [9, 10]]), "never beyond what was given out");
+        assert_eq!(
+            row.kept(),
+            ranges(&[[3, 4], [9, 10]]),
+            "never beyond what was given out"
+        );
     }
 
     #[test]
@@ -192,24 +222,41 @@ mod tests {
             streams: BTreeMap::new(),
         };
         let mut ledger = Ledger::default();
-        let held = Row { committed: ranges(&[[1, 3]]), ..row(3) };
-        let empty = Row { gone: ranges(&[[1, 3]]), ..held.clone() };
+        let held = Row {
+            committed: ranges(&[[1, 3]]),
+            ..row(3)
+        };
+        let empty = Row {
+            gone: ranges(&[[1, 3]]),
+            ..held.clone()
+        };
         ledger.insert(StreamId(1), held);
         ledger.insert(StreamId(2), empty);
         ledger.believe(&"a-b".parse().unwrap(), &state);
         assert_eq!(ledger.row(StreamId(1)).unwrap().committed, Ranges::new());
-        assert_eq!(ledger.row(StreamId(2)).unwrap().committed, ranges(&[[1, 3]]));
+        assert_eq!(
+            ledger.row(StreamId(2)).unwrap().committed,
+            ranges(&[[1, 3]])
+        );
     }
 
     #[test]
     fn numbers_are_dense_and_what_goes_is_noted() {
         let mut ledger = Ledger::default();
         ledger.insert(StreamId(1), row(0));
-        let given: Vec<_> = (0..3).filter_map(|_| ledger.next(StreamId(1), 10)).collect();
+        let given: Vec<_> = (0..3)
+            .filter_map(|_| ledger.next(StreamId(1), 10))
+            .collect();
         assert_eq!(given, [seq(1), seq(2), seq(3)]);
         ledger.let_go(StreamId(1), (seq(1), seq(2)), 20);
         let status = ledger.status(row(0).epoch, Dropped::default());
         assert_eq!((status.records, status.depth, status.bytes), (1, 1, 10));
-        assert_eq!(status.heads, [Head { stream: StreamId(1), newest: seq(3) }]);
+        assert_eq!(
+            status.heads,
+            [Head {
+                stream: StreamId(1),
+                newest: seq(3)
+            }]
+        );
     }
 }

@@ -1,0 +1,257 @@
+//! The spool's reading side: what the uplink asks of it, over a connection of its own.
+//!
+//! Readers never wait for the writer, nor it for them: the file is in write-ahead mode.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension};
+use silkline_protocol::delivery::sender::{Class, Entry, Spool};
+use silkline_protocol::delivery::{Epoch, Ranges, Seq};
+use silkline_protocol::id::LineId;
+
+use super::disk::{self, Letter, RECORD_VERSION};
+use super::file::{key, of_key, open_to_read};
+use super::{SpoolError, StreamId};
+
+/// A stream as its sender begins with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamState {
+    /// Which stream.
+    pub id: StreamId,
+    /// Its line.
+    pub line: LineId,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Its newest number.
+    pub newest: Option<Seq>,
+    /// What a collector is known to have committed.
+    pub committed: Ranges,
+    /// Records held that are not committed.
+    pub open: u64,
+}
+
+/// A record as it travels, apart from its envelope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The topic.
+    pub topic: String,
+    /// The properties of its body.
+    pub properties: Vec<(String, String)>,
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// Whether it is what its device last said of itself: to be retained by the broker.
+    pub retain: bool,
+}
+
+/// What a device last said of itself, under the number it was spooled with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastAbout {
+    /// Its stream's epoch.
+    pub epoch: Epoch,
+    /// Its number.
+    pub seq: Seq,
+    /// The record.
+    pub stored: Stored,
+}
+
+/// A connection that reads.
+#[derive(Debug)]
+pub struct Reader {
+    file: Connection,
+}
+
+/// One stream's records, for its sender.
+#[derive(Debug)]
+pub struct StreamView<'a> {
+    reader: &'a Reader,
+    stream: StreamId,
+}
+
+impl Reader {
+    /// Opens the file for reading.
+    pub(super) fn open(path: &Path) -> Result<Self, SpoolError> {
+        Ok(Self {
+            file: open_to_read(path)?,
+        })
+    }
+
+    /// The streams of which something is not committed, oldest first, and those of `current`.
+    ///
+    /// # Errors
+    ///
+    /// What the disk said.
+    pub fn streams(&self, current: Epoch, most: usize) -> Result<Vec<StreamState>, SpoolError> {
+        let mut statement = self.file.prepare_cached(
+            "SELECT id, line, epoch, newest, committed, open FROM stream
+             WHERE epoch = ?1
+             UNION ALL
+             SELECT * FROM (SELECT id, line, epoch, newest, committed, open FROM stream
+                            WHERE epoch <> ?1 AND open > 0 ORDER BY id LIMIT ?2)",
+        )?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut found = statement.query(rusqlite::params![current.as_bytes(), most])?;
+        let mut streams = Vec::new();
+        while let Some(sql) = found.next()? {
+            let committed: String = sql.get(4)?;
+            streams.push(StreamState {
+                id: StreamId(sql.get(0)?),
+                line: disk::parsed(sql, 1)?,
+                epoch: Epoch::from_bytes(sql.get(2)?),
+                newest: disk::seq(sql.get(3)?),
+                committed: serde_json::from_str(&committed).unwrap_or_default(),
+                open: disk::unsigned(sql.get(5)?),
+            });
+        }
+        Ok(streams)
+    }
+
+    /// One stream's records.
+    #[must_use]
+    pub const fn view(&self, stream: StreamId) -> StreamView<'_> {
+        StreamView {
+            reader: self,
+            stream,
+        }
+    }
+
+    /// A record; `None` where it is no longer held.
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError::Newer`] for a record of a newer program, [`SpoolError::Damaged`] where its checksum
+    /// does not agree (the file as a whole may be well), else what the disk said.
+    pub fn record(&self, stream: StreamId, seq: Seq) -> Result<Option<Stored>, SpoolError> {
+        let mut statement = self.file.prepare_cached(
+            "SELECT v, class, crc, topic, properties, payload,
+                    EXISTS (SELECT 1 FROM about WHERE about.topic = record.topic
+                            AND about.key = record.key)
+             FROM record WHERE key = ?1",
+        )?;
+        let found = statement.query_row([key(stream, seq)], |sql| {
+            let letter = Letter {
+                class: Class::Sample,
+                topic: sql.get(3)?,
+                properties: sql.get(4)?,
+                payload: sql.get(5)?,
+            };
+            Ok((
+                sql.get::<_, i64>(0)?,
+                sql.get::<_, u32>(2)?,
+                letter,
+                sql.get::<_, bool>(6)?,
+            ))
+        });
+        let Some((version, crc, letter, retain)) = found.optional()? else {
+            return Ok(None);
+        };
+        if version > RECORD_VERSION {
+            return Err(SpoolError::Newer(version));
+        }
+        if crc != letter.crc() {
+            return Err(SpoolError::Damaged(format!("record {seq}: wrong checksum")));
+        }
+        Ok(Some(stored(letter, retain)))
+    }
+
+    /// What each device last said of itself.
+    ///
+    /// # Errors
+    ///
+    /// What the disk said.
+    pub fn abouts(&self) -> Result<Vec<LastAbout>, SpoolError> {
+        let mut statement = self
+            .file
+            .prepare_cached("SELECT key, epoch, topic, properties, payload FROM about")?;
+        let mut found = statement.query([])?;
+        let mut abouts = Vec::new();
+        while let Some(sql) = found.next()? {
+            let letter = Letter {
+                class: Class::Event,
+                topic: sql.get(2)?,
+                properties: sql.get(3)?,
+                payload: sql.get(4)?,
+            };
+            let epoch = Epoch::from_bytes(sql.get(1)?);
+            if let Some((_, seq)) = of_key(sql.get(0)?) {
+                abouts.push(LastAbout {
+                    epoch,
+                    seq,
+                    stored: stored(letter, true),
+                });
+            }
+        }
+        Ok(abouts)
+    }
+
+    /// The connection, for looking at the file as a whole.
+    pub(super) const fn file(&self) -> &Connection {
+        &self.file
+    }
+
+    /// What is wrong with the file's structure: empty if nothing is. Reads all of it.
+    pub(super) fn damage(&self) -> Vec<String> {
+        let found = self
+            .file
+            .prepare("PRAGMA quick_check(20)")
+            .and_then(|mut statement| {
+                let lines = statement.query_map([], |sql| sql.get::<_, String>(0))?;
+                lines.collect::<rusqlite::Result<Vec<String>>>()
+            });
+        match found {
+            Ok(lines) => lines.into_iter().filter(|line| line != "ok").collect(),
+            Err(error) => vec![error.to_string()],
+        }
+    }
+
+    fn edge(
+        &self,
+        statement: &str,
+        class: Option<Class>,
+        (from, to): (i64, i64),
+    ) -> Result<Option<Entry>, SpoolError> {
+        let mut statement = self.file.prepare_cached(statement)?;
+        let class = class.map_or(-1, disk::class_number);
+        let found = statement.query_row([from, to, class], |sql| Ok((sql.get(0)?, sql.get(1)?)));
+        Ok(found.optional()?.and_then(|(key, bytes)| {
+            of_key(key).map(|(_, seq)| Entry {
+                seq,
+                bytes: disk::unsigned(bytes),
+            })
+        }))
+    }
+}
+
+impl Spool for StreamView<'_> {
+    type Error = SpoolError;
+
+    fn first(&self, class: Option<Class>, from: Seq, to: Seq) -> Result<Option<Entry>, SpoolError> {
+        let span = (key(self.stream, from), key(self.stream, to));
+        let statement = if class.is_some() {
+            "SELECT key, bytes FROM record INDEXED BY record_by_class
+             WHERE class = ?3 AND key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1"
+        } else {
+            "SELECT key, bytes FROM record
+             WHERE key BETWEEN ?1 AND ?2 AND ?3 = -1 ORDER BY key LIMIT 1"
+        };
+        self.reader.edge(statement, class, span)
+    }
+
+    fn last(&self, class: Class, from: Seq, to: Seq) -> Result<Option<Entry>, SpoolError> {
+        let span = (key(self.stream, from), key(self.stream, to));
+        self.reader.edge(
+            "SELECT key, bytes FROM record INDEXED BY record_by_class
+             WHERE class = ?3 AND key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1",
+            Some(class),
+            span,
+        )
+    }
+}
+
+fn stored(letter: Letter, retain: bool) -> Stored {
+    Stored {
+        topic: letter.topic,
+        properties: serde_json::from_str(&letter.properties).unwrap_or_default(),
+        payload: letter.payload,
+        retain,
+    }
+}

@@ -1,0 +1,181 @@
+//! The writer thread: one transaction after another, each with all that waits.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+use silkline_protocol::delivery::{Epoch, Ranges};
+use silkline_protocol::id::LineId;
+use silkline_protocol::message::Body;
+use silkline_protocol::time::Timestamp;
+use tokio::sync::{mpsc, watch};
+
+use super::disk::{self, Letter, Slot};
+use super::ledger::{Ledger, Row};
+use super::room::{Causes, TIDY_EVERY};
+use super::{Dropped, Order, QUEUE, SpoolError, SpoolSettings, SpoolStatus, StreamId, Task, file};
+use crate::clock::{Clock, Moment};
+
+/// What owns the file.
+pub(super) struct Writer {
+    pub(super) settings: SpoolSettings,
+    pub(super) file: Connection,
+    pub(super) ledger: Ledger,
+    /// What the gap records held speak of; `None` when it has to be read again.
+    pub(super) named: Option<BTreeMap<StreamId, Ranges>>,
+    pub(super) causes: Causes,
+    pub(super) dropped: Dropped,
+    clock: Clock,
+    epoch: Epoch,
+    tidied: Moment,
+}
+
+impl Writer {
+    /// Takes over an open file and begins a new epoch.
+    pub(super) fn new(
+        settings: SpoolSettings,
+        clock: Clock,
+        file: Connection,
+    ) -> Result<Self, SpoolError> {
+        let ledger = disk::load(&file)?;
+        Ok(Self {
+            settings,
+            file,
+            ledger,
+            named: None,
+            causes: Causes::default(),
+            dropped: Dropped::default(),
+            clock,
+            epoch: Epoch::from_bytes(*uuid::Uuid::now_v7().as_bytes()),
+            tidied: Moment::START,
+        })
+    }
+
+    /// Works until the last handle is gone.
+    pub(super) fn run(
+        mut self,
+        mut orders: mpsc::Receiver<Order>,
+        told: &watch::Sender<SpoolStatus>,
+    ) {
+        while let Some(first) = orders.blocking_recv() {
+            let mut batch = vec![first];
+            while batch.len() < QUEUE
+                && let Ok(order) = orders.try_recv()
+            {
+                batch.push(order);
+            }
+            let (tasks, answers): (Vec<Task>, Vec<_>) = batch
+                .into_iter()
+                .map(|order| (order.task, order.done))
+                .unzip();
+            let result = self.transact(&tasks);
+            let fault = result.as_ref().err().cloned();
+            told.send_replace(SpoolStatus {
+                fault,
+                ..self.status()
+            });
+            for answer in answers {
+                let _ = answer.send(result.clone());
+            }
+        }
+    }
+
+    /// Carries out all tasks or none.
+    pub(super) fn transact(&mut self, tasks: &[Task]) -> Result<(), SpoolError> {
+        self.file.execute_batch("BEGIN IMMEDIATE")?;
+        let done = self
+            .carry_out(tasks)
+            .and_then(|()| Ok(self.file.execute_batch("COMMIT")?));
+        let Err(error) = done else { return Ok(()) };
+        tracing::error!(%error, "the spool did not take records");
+        if let SpoolError::Damaged(_) = error {
+            file::suspect(&self.settings.path);
+        }
+        let _ = self.file.execute_batch("ROLLBACK");
+        self.named = None;
+        self.ledger = disk::load(&self.file)?;
+        Err(error)
+    }
+
+    /// Writes a record of a line into its current stream.
+    pub(super) fn put(
+        &mut self,
+        line: &LineId,
+        body: &Body,
+        now: Timestamp,
+    ) -> Result<(), SpoolError> {
+        let letter = Letter::new(line, &self.settings.site, body);
+        let stream = self.current(line, now)?;
+        let bytes = letter.bytes();
+        let Some(seq) = self.ledger.next(stream, bytes) else {
+            return Ok(());
+        };
+        let slot = Slot {
+            stream,
+            seq,
+            at: now,
+            bytes,
+        };
+        disk::put(&self.file, &slot, &letter)?;
+        if let Body::About(..) = body {
+            disk::put_about(&self.file, &slot, self.epoch, &letter)?;
+        }
+        Ok(())
+    }
+
+    pub(super) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    pub(super) fn status(&self) -> SpoolStatus {
+        self.ledger.status(self.epoch, self.dropped)
+    }
+
+    /// The streams as they are now, to be walked while they change.
+    pub(super) fn rows(&self) -> Vec<(StreamId, Row)> {
+        self.ledger
+            .rows()
+            .map(|(id, row)| (id, row.clone()))
+            .collect()
+    }
+
+    fn carry_out(&mut self, tasks: &[Task]) -> Result<(), SpoolError> {
+        let (now, moment) = (self.clock.now(), self.clock.moment());
+        for task in tasks {
+            match task {
+                Task::Append(outgoing) => {
+                    for line in &outgoing.lines {
+                        self.put(line, &outgoing.body, now)?;
+                    }
+                }
+                Task::Committed(line, state) => self.ledger.believe(line, state),
+                Task::Drop(stream, seq, why) => self.give_up(*stream, *seq, why)?,
+            }
+        }
+        if moment - self.tidied >= TIDY_EVERY {
+            self.tidied = moment;
+            self.tidy(now)?;
+        }
+        self.make_room()?;
+        self.account(now)?;
+        disk::save(&self.file, &mut self.ledger)?;
+        Ok(())
+    }
+
+    fn current(&mut self, line: &LineId, now: Timestamp) -> Result<StreamId, SpoolError> {
+        if let Some(id) = self.ledger.find(line, self.epoch) {
+            return Ok(id);
+        }
+        let row = Row {
+            line: line.clone(),
+            epoch: self.epoch,
+            newest: None,
+            committed: Ranges::new(),
+            gone: Ranges::new(),
+            bytes: 0,
+            born: now,
+        };
+        let id = disk::add_stream(&self.file, &row)?;
+        self.ledger.insert(id, row);
+        Ok(id)
+    }
+}
