@@ -1,0 +1,182 @@
+//! The API, the live stream and the dashboard, on one port.
+//!
+//! Everything is read from the hot store, which the commit task alone writes; what a person does to
+//! an incident goes to the commit task and is answered once it is committed. What leaves here are
+//! types of its own, described by `/api/v1/openapi.json`. Every error is a problem document
+//! (RFC 9457). The page loads nothing from elsewhere: the content security policy forbids it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware;
+use axum::response::Response;
+use axum::routing::{get, post};
+use silkline_protocol::plant::Plant;
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+use crate::state::{LiveEvent, OperatorAction};
+use crate::store::Reader;
+
+pub mod access;
+pub mod dashboard;
+pub mod devices;
+pub mod health;
+pub mod incidents;
+pub mod lines;
+pub mod live;
+pub mod openapi;
+pub mod problem;
+pub mod request;
+pub mod series;
+pub mod traces;
+
+pub use access::Access;
+pub use problem::Problem;
+
+/// The largest body of a request: a person's note.
+const BODY_BYTES: usize = 64 << 10;
+
+/// What the page may load and do: only what comes from this server, and no inline script.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
+
+/// What the API stands on.
+#[derive(Clone, Debug)]
+pub struct ApiParts {
+    /// What is stored.
+    pub reader: Reader,
+    /// What lies in the ground and the sea.
+    pub plant: Arc<Plant>,
+    /// What is committed, as it happens.
+    pub live: broadcast::Sender<LiveEvent>,
+    /// Where operators' actions go.
+    pub actions: mpsc::Sender<OperatorAction>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether the collector does its work, or why not yet.
+    pub ready: watch::Receiver<Result<(), String>>,
+}
+
+/// What every handler can reach.
+#[derive(Clone, Debug)]
+pub struct ApiState {
+    /// See [`ApiParts::reader`].
+    pub(crate) reader: Reader,
+    /// See [`ApiParts::plant`].
+    pub(crate) plant: Arc<Plant>,
+    /// The numbered live stream.
+    pub(crate) hub: Arc<live::Hub>,
+    /// See [`ApiParts::actions`].
+    pub(crate) actions: mpsc::Sender<OperatorAction>,
+    /// See [`ApiParts::metrics`].
+    pub(crate) metrics: Arc<Metrics>,
+    /// See [`ApiParts::ready`].
+    pub(crate) ready: watch::Receiver<Result<(), String>>,
+    /// Cancelled when the server goes down, so that live streams end.
+    pub(crate) stop: CancellationToken,
+}
+
+/// Serves on `listener` until `stop`; then lets running requests finish.
+///
+/// # Errors
+///
+/// Where the socket fails.
+pub async fn serve(
+    listener: TcpListener,
+    parts: ApiParts,
+    access: Access,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let hub = Arc::new(live::Hub::new(crate::clock::now()));
+    let pump = tokio::spawn(live::pump(
+        Arc::clone(&hub),
+        parts.live.subscribe(),
+        stop.clone(),
+    ));
+    let state = ApiState {
+        reader: parts.reader,
+        plant: parts.plant,
+        hub,
+        actions: parts.actions,
+        metrics: parts.metrics,
+        ready: parts.ready,
+        stop: stop.clone(),
+    };
+    let served = axum::serve(listener, router(state, access))
+        .with_graceful_shutdown(stop.clone().cancelled_owned())
+        .await;
+    stop.cancel();
+    // The pump ends with the token; it has nothing to say.
+    let _ = pump.await;
+    served
+}
+
+/// All routes, with what guards them.
+pub fn router(state: ApiState, access: Access) -> Router {
+    let guarded = middleware::from_fn_with_state(Arc::new(access), access::guard);
+    Router::new()
+        .nest("/api/v1", api())
+        .route("/metrics", get(health::metrics))
+        .fallback(dashboard::file)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(guarded)
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::map_response(with_headers))
+        .with_state(state)
+}
+
+fn api() -> Router<ApiState> {
+    Router::new()
+        .route("/lines", get(lines::list))
+        .route("/lines/{id}", get(lines::one))
+        .route("/lines/{id}/plant.geojson", get(lines::geojson))
+        .route("/devices", get(devices::list))
+        .route("/devices/{id}", get(devices::one))
+        .route("/devices/{id}/series", get(series::series))
+        .route("/incidents", get(incidents::list))
+        .route("/incidents/{id}", get(incidents::one))
+        .route("/incidents/{id}/acknowledge", post(incidents::acknowledge))
+        .route("/incidents/{id}/note", post(incidents::note))
+        .route("/incidents/{id}/repairing", post(incidents::repairing))
+        .route("/incidents/{id}/close", post(incidents::close))
+        .route("/traces", get(traces::list))
+        .route("/traces/{name}", get(traces::one))
+        .route("/live", get(live::stream))
+        .route("/openapi.json", get(openapi::document))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+}
+
+/// Sets what every answer carries; what a handler has said about caching stays.
+async fn with_headers(mut response: Response) -> Response {
+    const ALWAYS: [(HeaderName, &str); 4] = [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+    ];
+    let headers = response.headers_mut();
+    for (name, value) in ALWAYS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+pub(crate) mod example;
+#[cfg(test)]
+mod tests;
