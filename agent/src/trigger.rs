@@ -1,0 +1,235 @@
+//! Which shots an OTDR takes, and why: decided at the edge, without the collector, since the uplink
+//! may run over the fibre that was cut. Pure: it owns no clock and talks to no instrument.
+//!
+//! ```text
+//!   lit ──▶ dark ──┐                                  ┌── refused: again soon, at last given up
+//!   schedule ──────┼─▶ wanted ─▶ Start ─▶ (asked) ────┤
+//!   command ───────┘                                  └── taken ─▶ (shooting) ─▶ file ─▶ Idle
+//! ```
+//!
+//! An instrument takes one shot at a time; light that was lost goes before commands, commands before
+//! the schedule. After a shot for lost light its view holds off for a while, twice as long each time
+//! while the light flaps; a loss meanwhile is remembered and shot at the end, if it is still dark.
+
+mod instrument;
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use silkline_protocol::id::{DeviceId, LineId, PointName, ViewId};
+use silkline_protocol::message::{Event, EventKind, Trigger};
+use silkline_protocol::time::Timestamp;
+
+use crate::clock::Moment;
+use crate::config::{Config, PointRef};
+use crate::driver::otdr::ShotSettings;
+use instrument::Instrument;
+
+/// Something to be done about it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// Start a shot, and tell [`Triggers::started`] what came of it.
+    Start {
+        /// The OTDR.
+        device: DeviceId,
+        /// With what.
+        settings: ShotSettings,
+    },
+    /// Record an event.
+    Tell(Told),
+}
+
+/// An event to be recorded, without its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The device it is about.
+    pub device: DeviceId,
+    /// The line it is for, where it is for one only.
+    pub line: Option<LineId>,
+    /// What happened.
+    pub kind: EventKind,
+    /// To which point.
+    pub point: Option<PointName>,
+    /// In words.
+    pub detail: String,
+}
+
+/// What a file that appeared shows, and why it was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The view, where the port tells it.
+    pub view: Option<ViewId>,
+    /// The view's line.
+    pub line: Option<LineId>,
+    /// Why the shot was taken.
+    pub trigger: Trigger,
+}
+
+/// Why a shot that was asked for by hand is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No OTDR of this agent has the view.
+    #[error("this agent has no view {0}")]
+    NoSuchView(ViewId),
+    /// The instrument can't be started from here.
+    #[error("the instrument of view {0} can't be started by this agent")]
+    NotStartable(ViewId),
+}
+
+/// All of an agent's light inputs and OTDRs.
+#[derive(Clone, Debug)]
+pub struct Triggers {
+    dark: BTreeMap<PointRef, bool>,
+    instruments: Vec<Instrument>,
+}
+
+impl Told {
+    /// The event, at the time `at`.
+    #[must_use]
+    pub fn event(&self, at: Timestamp) -> Event {
+        let detail = self.detail.clone();
+        Event {
+            at,
+            kind: self.kind,
+            point: self.point.clone(),
+            detail,
+        }
+    }
+}
+
+impl Triggers {
+    /// The OTDRs of `config`; scheduled shots begin one after another from `now` on.
+    #[must_use]
+    pub fn new(config: &Config, now: Moment) -> Self {
+        let instruments = config
+            .devices
+            .iter()
+            .filter_map(|device| Instrument::new(device, now));
+        Self {
+            dark: BTreeMap::new(),
+            instruments: instruments.collect(),
+        }
+    }
+
+    /// Takes whether a light input is dark. Only a change is an event; what is dark when it is first
+    /// seen was lost before we came, and the schedule looks at it.
+    pub fn observe(&mut self, point: &PointRef, dark: bool, now: Moment) -> Vec<Act> {
+        let before = self.dark.insert(point.clone(), dark);
+        let kind = match (before, dark) {
+            (Some(false), true) => EventKind::LightLost,
+            (Some(true), false) => EventKind::LightBack,
+            (None, _) | (Some(false), false) | (Some(true), true) => return Vec::new(),
+        };
+        let told = Told {
+            device: point.device.clone(),
+            line: None,
+            kind,
+            point: Some(point.point.clone()),
+            detail: String::new(),
+        };
+        let mut acts = Vec::new();
+        for instrument in &mut self.instruments {
+            if kind == EventKind::LightLost {
+                instrument.light_lost(point, now);
+            }
+            acts.extend(instrument.go_on(now));
+        }
+        // The shot first: the event can wait for the disk.
+        acts.push(Act::Tell(told));
+        acts
+    }
+
+    /// Asks for a shot of `view` by hand.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not taken.
+    pub fn command(&mut self, view: &ViewId, now: Moment) -> Result<Vec<Act>, Refusal> {
+        for instrument in &mut self.instruments {
+            match instrument.want(view, Trigger::Command) {
+                Some(true) => return Ok(instrument.go_on(now)),
+                Some(false) => return Err(Refusal::NotStartable(view.clone())),
+                None => {}
+            }
+        }
+        Err(Refusal::NoSuchView(view.clone()))
+    }
+
+    /// Takes what came of an [`Act::Start`]: nothing where the instrument took it on, else why not.
+    pub fn started(&mut self, device: &DeviceId, fault: Option<&str>, now: Moment) -> Vec<Act> {
+        self.with(device, now, |instrument| instrument.started(fault, now))
+    }
+
+    /// Takes what an OTDR says of its latest shot.
+    pub fn shot_failed(&mut self, device: &DeviceId, failed: bool, now: Moment) -> Vec<Act> {
+        self.with(device, now, |instrument| instrument.shot_state(failed, now))
+    }
+
+    /// Takes the arrival of a file from `port` of an OTDR, and says what it shows.
+    pub fn file(
+        &mut self,
+        device: &DeviceId,
+        port: Option<u16>,
+        now: Moment,
+    ) -> (Origin, Vec<Act>) {
+        let unknown = Origin {
+            view: None,
+            line: None,
+            trigger: Trigger::Unknown,
+        };
+        let found = self
+            .instruments
+            .iter_mut()
+            .find(|instrument| instrument.device() == device);
+        let (Some(instrument), Some(port)) = (found, port) else {
+            return (unknown, Vec::new());
+        };
+        let origin = instrument.file(port, now).unwrap_or(unknown);
+        (origin, instrument.go_on(now))
+    }
+
+    /// Goes on with whatever is due.
+    pub fn tick(&mut self, now: Moment) -> Vec<Act> {
+        let dark = &self.dark;
+        let is_dark = |point: &PointRef| dark.get(point).copied().unwrap_or(false);
+        let mut acts = Vec::new();
+        for instrument in &mut self.instruments {
+            acts.extend(instrument.tick(is_dark, now));
+            acts.extend(instrument.go_on(now));
+        }
+        acts
+    }
+
+    /// When [`tick`](Self::tick) is to be called next.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Moment> {
+        self.instruments
+            .iter()
+            .filter_map(Instrument::deadline)
+            .min()
+    }
+
+    fn with(
+        &mut self,
+        device: &DeviceId,
+        now: Moment,
+        step: impl FnOnce(&mut Instrument) -> Vec<Act>,
+    ) -> Vec<Act> {
+        let found = self
+            .instruments
+            .iter_mut()
+            .find(|instrument| instrument.device() == device);
+        let Some(instrument) = found else {
+            return Vec::new();
+        };
+        let mut acts = step(instrument);
+        acts.extend(instrument.go_on(now));
+        acts
+    }
+}
+
+/// How long after its average a shot may take before its file counts as lost.
+pub(crate) const FILE_MARGIN: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,366 @@
+//! One OTDR: which of its views wants a shot, and what it is doing.
+
+use core::time::Duration;
+
+use silkline_protocol::id::{DeviceId, ViewId};
+use silkline_protocol::message::{EventKind, Trigger};
+
+use crate::clock::Moment;
+use crate::config::{Device, PointRef, View};
+use crate::driver::otdr::ShotSettings;
+
+use super::{Act, FILE_MARGIN, Origin, Told};
+
+/// How soon a shot that was refused is asked for again: an instrument may be busy for other reasons.
+const RETRY: Duration = Duration::from_secs(5);
+/// How often a shot is asked for before it is given up.
+const TRIES: u32 = 6;
+/// How many times longer than at first a view that flaps may hold off.
+const LONGEST_HOLD: u32 = 16;
+
+/// One OTDR with its views.
+#[derive(Clone, Debug)]
+pub(super) struct Instrument {
+    device: DeviceId,
+    startable: bool,
+    hold_off: Duration,
+    views: Vec<Watched>,
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+struct Watched {
+    view: View,
+    wanted: Option<Wanted>,
+    scheduled: Option<Moment>,
+    hold: Hold,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Wanted {
+    trigger: Trigger,
+    tries: u32,
+}
+
+/// When lost light may ask for the next shot of a view.
+#[derive(Clone, Copy, Debug)]
+struct Hold {
+    until: Option<Moment>,
+    length: Duration,
+    postponed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Idle,
+    /// A start was sent, and what came of it is not known yet.
+    Asked {
+        at: usize,
+        wanted: Wanted,
+    },
+    /// A start was refused.
+    Resting {
+        until: Moment,
+    },
+    /// A shot runs; its file is on the way.
+    Shooting {
+        at: usize,
+        trigger: Trigger,
+        until: Moment,
+        seen_running: bool,
+    },
+}
+
+impl Instrument {
+    /// The instrument that `device` is, if it is one.
+    pub(super) fn new(device: &Device, now: Moment) -> Option<Self> {
+        let otdr = device.otdr.as_ref()?;
+        let hold = Hold {
+            until: None,
+            length: otdr.hold_off,
+            postponed: false,
+        };
+        let views = otdr.views.iter().map(|view| Watched {
+            view: view.clone(),
+            wanted: None,
+            scheduled: view.every.map(|_| now),
+            hold,
+        });
+        Some(Self {
+            device: device.id.clone(),
+            startable: device.profile.shot.is_some() && device.address.is_some(),
+            hold_off: otdr.hold_off,
+            views: views.collect(),
+            state: State::Idle,
+        })
+    }
+
+    pub(super) const fn device(&self) -> &DeviceId {
+        &self.device
+    }
+
+    /// Wants a shot of each view that watches `point`, or remembers to when it may.
+    pub(super) fn light_lost(&mut self, point: &PointRef, now: Moment) {
+        let base = self.hold_off;
+        for watched in &mut self.views {
+            if watched.view.shoot_when_dark.contains(point) && !watched.is_wanted_for_light() {
+                watched.lose(base, now);
+            }
+        }
+    }
+
+    /// Wants a shot of `view`; `None` where the instrument does not have it, `Some(false)` where it
+    /// can't be started.
+    pub(super) fn want(&mut self, view: &ViewId, trigger: Trigger) -> Option<bool> {
+        let watched = self
+            .views
+            .iter_mut()
+            .find(|watched| watched.view.view == *view)?;
+        if self.startable {
+            watched.want(trigger);
+        }
+        Some(self.startable)
+    }
+
+    pub(super) fn started(&mut self, fault: Option<&str>, now: Moment) -> Vec<Act> {
+        let State::Asked { at, wanted } = self.state else {
+            return Vec::new();
+        };
+        let Some(watched) = self.views.get_mut(at) else {
+            return Vec::new();
+        };
+        let Some(fault) = fault else {
+            let until = now + watched.view.average + FILE_MARGIN;
+            let trigger = wanted.trigger;
+            self.state = State::Shooting {
+                at,
+                trigger,
+                until,
+                seen_running: false,
+            };
+            return vec![self.tell(at, EventKind::ShotStarted, trigger.word())];
+        };
+        self.state = State::Resting { until: now + RETRY };
+        let tries = wanted.tries + 1;
+        if tries < TRIES {
+            watched.want_again(Wanted { tries, ..wanted });
+            return Vec::new();
+        }
+        let detail = format!("{}: not started: {fault}", wanted.trigger.word());
+        vec![self.tell(at, EventKind::ShotFailed, &detail)]
+    }
+
+    /// A failure counts only after the shot was seen not to have failed: before that, the instrument
+    /// speaks of the shot before.
+    pub(super) fn shot_state(&mut self, failed: bool, _: Moment) -> Vec<Act> {
+        let State::Shooting {
+            at,
+            trigger,
+            seen_running,
+            ..
+        } = &mut self.state
+        else {
+            return Vec::new();
+        };
+        if !failed {
+            *seen_running = true;
+            return Vec::new();
+        }
+        if !*seen_running {
+            return Vec::new();
+        }
+        let (at, trigger) = (*at, *trigger);
+        self.state = State::Idle;
+        let detail = format!("{}: the instrument reports a failure", trigger.word());
+        vec![self.tell(at, EventKind::ShotFailed, &detail)]
+    }
+
+    /// What a file from `port` shows; `None` where no view has the port.
+    ///
+    /// A start whose outcome is not known may have been taken on: then this is its file.
+    pub(super) fn file(&mut self, port: u16, _: Moment) -> Option<Origin> {
+        let found = self
+            .views
+            .iter()
+            .position(|watched| watched.view.port == port)?;
+        let watched = self.views.get_mut(found)?;
+        let trigger = match self.state {
+            State::Shooting { at, trigger, .. } if at == found => {
+                self.state = State::Idle;
+                trigger
+            }
+            State::Asked { at, wanted } if at == found => {
+                self.state = State::Idle;
+                wanted.trigger
+            }
+            State::Resting { .. } if watched.wanted.is_some_and(|wanted| wanted.tries > 0) => {
+                watched
+                    .wanted
+                    .take()
+                    .map_or(Trigger::Unknown, |wanted| wanted.trigger)
+            }
+            _ => Trigger::Unknown,
+        };
+        let (view, line) = (
+            Some(watched.view.view.clone()),
+            Some(watched.view.line.clone()),
+        );
+        Some(Origin {
+            view,
+            line,
+            trigger,
+        })
+    }
+
+    /// Takes what has come due: scheduled shots, ends of hold-offs, files that never came.
+    pub(super) fn tick(&mut self, is_dark: impl Fn(&PointRef) -> bool, now: Moment) -> Vec<Act> {
+        for watched in &mut self.views {
+            watched.tick(&is_dark, self.hold_off, now);
+        }
+        match self.state {
+            State::Resting { until } if until <= now => {
+                self.state = State::Idle;
+                Vec::new()
+            }
+            State::Shooting {
+                at, trigger, until, ..
+            } if until <= now => {
+                self.state = State::Idle;
+                let detail = format!("{}: no file came", trigger.word());
+                vec![self.tell(at, EventKind::ShotFailed, &detail)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Starts the most urgent shot, where the instrument is free.
+    pub(super) fn go_on(&mut self, _: Moment) -> Vec<Act> {
+        if !matches!(self.state, State::Idle) || !self.startable {
+            return Vec::new();
+        }
+        let urgency = |watched: &Watched| watched.wanted.map(|wanted| rank(wanted.trigger));
+        let wanting = self
+            .views
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, view)| view.wanted.is_some());
+        let Some((at, watched)) = wanting.min_by_key(|(_, watched)| urgency(watched)) else {
+            return Vec::new();
+        };
+        let Some(wanted) = watched.wanted.take() else {
+            return Vec::new();
+        };
+        self.state = State::Asked { at, wanted };
+        let View {
+            port,
+            pulse_ns,
+            average,
+            ..
+        } = watched.view;
+        let settings = ShotSettings {
+            port,
+            pulse_ns,
+            average,
+        };
+        vec![Act::Start {
+            device: self.device.clone(),
+            settings,
+        }]
+    }
+
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        let own = match self.state {
+            State::Idle | State::Asked { .. } => None,
+            State::Resting { until } | State::Shooting { until, .. } => Some(until),
+        };
+        let scheduled = self.views.iter().filter_map(|watched| watched.scheduled);
+        let holds = self.views.iter().filter(|watched| watched.hold.postponed);
+        let holds = holds.filter_map(|watched| watched.hold.until);
+        own.into_iter().chain(scheduled).chain(holds).min()
+    }
+
+    fn tell(&self, at: usize, kind: EventKind, detail: &str) -> Act {
+        let view = self.views.get(at).map(|watched| &watched.view);
+        let name = view.map_or("", |view| view.view.as_str());
+        Act::Tell(Told {
+            device: self.device.clone(),
+            line: view.map(|view| view.line.clone()),
+            kind,
+            point: None,
+            detail: format!("view {name}, {detail}"),
+        })
+    }
+}
+
+/// Light that was lost first, the schedule last.
+const fn rank(trigger: Trigger) -> u8 {
+    match trigger {
+        Trigger::LightLost => 0,
+        Trigger::Command => 1,
+        Trigger::Schedule => 2,
+        Trigger::Unknown => 3,
+    }
+}
+
+impl Watched {
+    fn is_wanted_for_light(&self) -> bool {
+        self.wanted
+            .is_some_and(|wanted| wanted.trigger == Trigger::LightLost)
+    }
+
+    /// Keeps the more urgent reason.
+    fn want(&mut self, trigger: Trigger) {
+        if self
+            .wanted
+            .is_none_or(|wanted| rank(wanted.trigger) > rank(trigger))
+        {
+            self.wanted = Some(Wanted { trigger, tries: 0 });
+        }
+    }
+
+    fn want_again(&mut self, again: Wanted) {
+        if self
+            .wanted
+            .is_none_or(|wanted| rank(wanted.trigger) >= rank(again.trigger))
+        {
+            self.wanted = Some(again);
+        }
+    }
+
+    fn lose(&mut self, base: Duration, now: Moment) {
+        match self.hold.until {
+            Some(until) if now < until => self.hold.postponed = true,
+            Some(until) => {
+                // Quiet for as long again as it held off: the light is steady.
+                let quiet = now - until > self.hold.length;
+                let longer = self.hold.length.saturating_mul(2);
+                let most = base.saturating_mul(LONGEST_HOLD);
+                self.hold.length = if quiet { base } else { longer.min(most) };
+                self.shoot_for_light(now);
+            }
+            None => self.shoot_for_light(now),
+        }
+    }
+
+    fn shoot_for_light(&mut self, now: Moment) {
+        self.hold.postponed = false;
+        self.hold.until = Some(now + self.hold.length);
+        self.want(Trigger::LightLost);
+    }
+
+    fn tick(&mut self, is_dark: impl Fn(&PointRef) -> bool, base: Duration, now: Moment) {
+        if let (Some(due), Some(every)) = (self.scheduled, self.view.every)
+            && due <= now
+        {
+            self.want(Trigger::Schedule);
+            self.scheduled = Some(now + every);
+        }
+        let over = self.hold.postponed && self.hold.until.is_some_and(|until| until <= now);
+        if over {
+            self.hold.postponed = false;
+            if self.view.shoot_when_dark.iter().any(is_dark) {
+                self.lose(base, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The life of shots, told as what happens and what is done about it.
+
+use super::*;
+
+const CONFIG: &str = r#"
+site = "ganja"
+lines = ["baku-poti"]
+[[device]]
+id = "edfa-1"
+profile = "silkline-edfa"
+address = "10.0.0.7"
+[[device]]
+id = "otdr-1"
+profile = "silkline-otdr"
+address = "10.0.0.8"
+folder = "/srv/otdr"
+[[device.view]]
+port = 1
+view = "ganja-east"
+line = "baku-poti"
+shoot_when_dark = ["edfa-1.in_power.1", "edfa-1.osc_in_power.1"]
+[[device.view]]
+port = 2
+view = "ganja-west"
+line = "baku-poti"
+shoot_when_dark = ["edfa-1.in_power.2"]
+"#;
+
+fn triggers(text: &str) -> Triggers {
+    Triggers::new(
+        &crate::config::read("agent.toml", text).unwrap(),
+        Moment::START,
+    )
+}
+
+fn at(seconds: u64) -> Moment {
+    Moment::after_start(Duration::from_secs(seconds))
+}
+
+fn otdr() -> DeviceId {
+    "otdr-1".parse().unwrap()
+}
+
+fn point(name: &str) -> PointRef {
+    format!("edfa-1.{name}").parse().unwrap()
+}
+
+/// The ports of the shots that are started.
+fn ports(acts: &[Act]) -> Vec<u16> {
+    acts.iter()
+        .filter_map(|act| match act {
+            Act::Start { settings, .. } => Some(settings.port),
+            Act::Tell(_) => None,
+        })
+        .collect()
+}
+
+fn kinds(acts: &[Act]) -> Vec<EventKind> {
+    acts.iter()
+        .filter_map(|act| match act {
+            Act::Start { .. } => None,
+            Act::Tell(told) => Some(told.kind),
+        })
+        .collect()
+}
+
+/// Light on `name` goes, at `now`, from lit to dark.
+fn lose(triggers: &mut Triggers, name: &str, now: Moment) -> Vec<Act> {
+    triggers.observe(&point(name), false, now);
+    triggers.observe(&point(name), true, now)
+}
+
+/// The shot that runs is started and its file comes.
+fn finish(triggers: &mut Triggers, port: u16, now: Moment) -> Origin {
+    triggers.started(&otdr(), None, now);
+    triggers.file(&otdr(), Some(port), now).0
+}
+
+#[test]
+fn lost_light_is_shot_at_once_and_told_after() {
+    let mut triggers = triggers(CONFIG);
+    assert!(
+        triggers
+            .observe(&point("in_power.1"), false, at(0))
+            .is_empty()
+    );
+    let acts = triggers.observe(&point("in_power.1"), true, at(1));
+    assert!(
+        matches!(&acts[0], Act::Start { settings, .. } if settings.port == 1),
+        "{acts:?}"
+    );
+    assert_eq!(kinds(&acts), [EventKind::LightLost]);
+    let started = triggers.started(&otdr(), None, at(1));
+    assert_eq!(kinds(&started), [EventKind::ShotStarted]);
+    let (origin, _) = triggers.file(&otdr(), Some(1), at(12));
+    assert_eq!(origin.trigger, Trigger::LightLost);
+    assert_eq!(origin.view.unwrap().as_str(), "ganja-east");
+    assert_eq!(origin.line.unwrap().as_str(), "baku-poti");
+}
+
+#[test]
+fn what_is_dark_when_first_seen_was_not_lost_now() {
+    let mut triggers = triggers(CONFIG);
+    assert!(
+        triggers
+            .observe(&point("in_power.1"), true, at(0))
+            .is_empty()
+    );
+    let acts = triggers.observe(&point("in_power.1"), false, at(1));
+    assert_eq!(kinds(&acts), [EventKind::LightBack]);
+}
+
+#[test]
+fn two_views_are_shot_one_after_the_other() {
+    let mut triggers = triggers(CONFIG);
+    assert_eq!(ports(&lose(&mut triggers, "in_power.1", at(1))), [1]);
+    assert!(
+        ports(&lose(&mut triggers, "in_power.2", at(1))).is_empty(),
+        "one at a time"
+    );
+    triggers.started(&otdr(), None, at(1));
+    let (_, acts) = triggers.file(&otdr(), Some(1), at(12));
+    assert_eq!(ports(&acts), [2]);
+    assert_eq!(finish(&mut triggers, 2, at(24)).trigger, Trigger::LightLost);
+}
+
+#[test]
+fn two_points_that_go_together_make_one_shot() {
+    let mut triggers = triggers(CONFIG);
+    // Another shot runs, so both losses come before theirs is started.
+    triggers
+        .command(&"ganja-west".parse().unwrap(), at(0))
+        .unwrap();
+    triggers.started(&otdr(), None, at(0));
+    lose(&mut triggers, "in_power.1", at(1));
+    lose(&mut triggers, "osc_in_power.1", at(1));
+    let (_, acts) = triggers.file(&otdr(), Some(2), at(9));
+    assert_eq!(ports(&acts), [1]);
+    finish(&mut triggers, 1, at(20));
+    assert!(ports(&triggers.tick(at(500))).is_empty());
+}
+
+#[test]
+fn a_light_that_flaps_does_not_shoot_for_ever() {
+    let mut triggers = triggers(CONFIG);
+    let mut shots = 0;
+    for second in 0..3600 {
+        let now = at(second);
+        let mut acts = triggers.observe(&point("in_power.1"), second % 2 == 1, now);
+        acts.extend(triggers.tick(now));
+        for _ in ports(&acts) {
+            shots += 1;
+            finish(&mut triggers, 1, now);
+        }
+    }
+    assert!((3..=9).contains(&shots), "{shots} shots in an hour");
+}
+
+#[test]
+fn a_loss_while_holding_off_is_shot_at_its_end_if_it_is_still_dark() {
+    let mut triggers = triggers(CONFIG);
+    lose(&mut triggers, "in_power.1", at(0));
+    finish(&mut triggers, 1, at(11));
+    assert!(ports(&lose(&mut triggers, "in_power.1", at(20))).is_empty());
+    assert_eq!(triggers.deadline(), Some(at(60)));
+    assert_eq!(ports(&triggers.tick(at(60))), [1]);
+}
+
+#[test]
+fn a_loss_while_holding_off_is_not_shot_once_the_light_is_back() {
+    let mut triggers = triggers(CONFIG);
+    lose(&mut triggers, "in_power.1", at(0));
+    finish(&mut triggers, 1, at(11));
+    lose(&mut triggers, "in_power.1", at(20));
+    triggers.observe(&point("in_power.1"), false, at(30));
+    assert!(ports(&triggers.tick(at(60))).is_empty());
+}
+
+#[test]
+fn lost_light_goes_before_commands_and_commands_before_the_schedule() {
+    let text = CONFIG.replace("port = 1\n", "port = 1\nevery = \"10min\"\n");
+    let mut triggers = triggers(&text);
+    let west: ViewId = "ganja-west".parse().unwrap();
+    assert_eq!(ports(&triggers.command(&west, at(0)).unwrap()), [2]);
+    triggers.started(&otdr(), None, at(0));
+    triggers.tick(at(1));
+    lose(&mut triggers, "in_power.2", at(2));
+    let (origin, acts) = triggers.file(&otdr(), Some(2), at(9));
+    assert_eq!((origin.trigger, ports(&acts)), (Trigger::Command, vec![2]));
+    triggers.started(&otdr(), None, at(9));
+    let (origin, acts) = triggers.file(&otdr(), Some(2), at(20));
+    assert_eq!(
+        (origin.trigger, ports(&acts)),
+        (Trigger::LightLost, vec![1])
+    );
+    assert_eq!(finish(&mut triggers, 1, at(31)).trigger, Trigger::Schedule);
+    assert_eq!(triggers.deadline(), Some(at(601)));
+}
+
+#[test]
+fn a_start_that_is_refused_is_tried_again_and_at_last_told() {
+    let mut triggers = triggers(CONFIG);
+    lose(&mut triggers, "in_power.1", at(0));
+    let mut now = at(0);
+    for round in 0..20 {
+        let told = triggers.started(&otdr(), Some("exception 6"), now);
+        if kinds(&told) == [EventKind::ShotFailed] {
+            assert_eq!(round, 5);
+            let Act::Tell(told) = &told[0] else {
+                panic!("no event")
+            };
+            assert!(told.detail.contains("light_lost") && told.detail.contains("exception 6"));
+            return;
+        }
+        now = triggers.deadline().unwrap();
+        assert_eq!(ports(&triggers.tick(now)), [1]);
+    }
+    panic!("never given up");
+}
+
+#[test]
+fn a_start_without_an_answer_may_have_worked() {
+    let mut triggers = triggers(CONFIG);
+    lose(&mut triggers, "in_power.1", at(0));
+    triggers.started(&otdr(), Some("no answer"), at(1));
+    let (origin, _) = triggers.file(&otdr(), Some(1), at(4));
+    assert_eq!(origin.trigger, Trigger::LightLost);
+    assert!(ports(&triggers.tick(at(30))).is_empty(), "not shot twice");
+}
+
+#[test]
+fn a_file_that_never_comes_and_a_failure_are_told_and_free_the_instrument() {
+    let mut triggers = triggers(CONFIG);
+    lose(&mut triggers, "in_power.1", at(0));
+    triggers.started(&otdr(), None, at(0));
+    assert_eq!(kinds(&triggers.tick(at(70))), [EventKind::ShotFailed]);
+    assert_eq!(
+        ports(
+            &triggers
+                .command(&"ganja-west".parse().unwrap(), at(71))
+                .unwrap()
+        ),
+        [2]
+    );
+    triggers.started(&otdr(), None, at(71));
+    assert!(
+        triggers.shot_failed(&otdr(), true, at(71)).is_empty(),
+        "the shot before failed"
+    );
+    triggers.shot_failed(&otdr(), false, at(72));
+    assert_eq!(
+        kinds(&triggers.shot_failed(&otdr(), true, at(73))),
+        [EventKind::ShotFailed]
+    );
+}
+
+#[test]
+fn a_file_nobody_asked_for_is_unknown_but_its_view_is_not() {
+    let mut triggers = triggers(CONFIG);
+    let (origin, _) = triggers.file(&otdr(), Some(2), at(0));
+    assert_eq!(origin.trigger, Trigger::Unknown);
+    assert_eq!(origin.view.unwrap().as_str(), "ganja-west");
+    for port in [None, Some(9)] {
+        assert_eq!(triggers.file(&otdr(), port, at(0)).0.view, None);
+    }
+}
+
+#[test]
+fn an_instrument_without_an_address_is_watched_but_not_started() {
+    let mut triggers = triggers(&CONFIG.replace("address = \"10.0.0.8\"\n", ""));
+    assert!(ports(&lose(&mut triggers, "in_power.1", at(0))).is_empty());
+    let east: ViewId = "ganja-east".parse().unwrap();
+    assert_eq!(
+        triggers.command(&east, at(0)),
+        Err(Refusal::NotStartable(east))
+    );
+    let nowhere: ViewId = "nowhere".parse().unwrap();
+    assert_eq!(
+        triggers.command(&nowhere, at(0)),
+        Err(Refusal::NoSuchView(nowhere))
+    );
+}
