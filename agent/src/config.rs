@@ -24,11 +24,7 @@ use silkline_protocol::settings::Mistakes;
 /// The agent's id where a site has only one.
 pub const DEFAULT_AGENT: &str = "main";
 /// Where the spool lives, by the Filesystem Hierarchy Standard.
-pub const DEFAULT_DATA: &str = "/var/lib/silkline-agent";
-/// Room for the spool: three months of a hut with ten devices at one poll a second [by estimate].
-pub const DEFAULT_SPOOL_BYTES: u64 = 4 * 1024 * 1024 * 1024;
-/// How long committed records stay, so that a restored collector gets them again (design §6.1).
-pub const DEFAULT_KEEP: Duration = Duration::from_secs(24 * 3600);
+pub const DEFAULT_DATA: &str = "/var/lib/silkline";
 /// A dead device is asked at least this often, so that it is never out for long after it is back.
 pub const DEFAULT_RETRY_CAP: Duration = Duration::from_secs(30);
 /// How long the agent takes to leave: below the 90 s after which systemd kills.
@@ -48,7 +44,7 @@ pub struct Config {
     /// How long leaving may take.
     pub shutdown: Duration,
     /// The spool's bounds.
-    pub spool: SpoolSettings,
+    pub spool: SpoolBounds,
     /// The brokers, in the order in which they are tried; none keeps everything in the spool.
     pub uplinks: Vec<UplinkSettings>,
     /// What is polled.
@@ -57,11 +53,13 @@ pub struct Config {
 
 /// The bounds of the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SpoolSettings {
-    /// The most bytes it may take on disk.
+pub struct SpoolBounds {
+    /// The most bytes of records it may hold.
     pub max_bytes: u64,
     /// How long records stay after they have been committed, unless room is needed.
     pub keep: Duration,
+    /// The age beyond which even records that nobody has committed go; never where absent.
+    pub max_age: Option<Duration>,
 }
 
 /// One broker and how the agent shows who it is.
@@ -159,6 +157,18 @@ impl Config {
             })
             .collect()
     }
+}
+
+/// The folder of profiles that the settings at `path` name, as far as they can be read: for listing
+/// profiles before the settings are right.
+#[must_use]
+pub fn profile_folder(path: &Path) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let table: toml::Table = text.parse().ok()?;
+    table
+        .get("profiles")
+        .and_then(toml::Value::as_str)
+        .map(PathBuf::from)
 }
 
 #[cfg(test)]

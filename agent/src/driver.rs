@@ -11,6 +11,7 @@
 pub mod modbus;
 pub mod modbus_io;
 pub mod otdr;
+pub mod session;
 pub mod snmp;
 pub mod snmp_io;
 

@@ -1,6 +1,26 @@
 //! The agent: polls the hardware of a site and hands every reading to the collector.
+//!
+//! ```text
+//!   device ─▶ poller (driver: plan, decode) ─▶ Sample ─▶ spool ─▶ uplink ─▶ broker
+//!                 ▲                    └─▶ edge: light lost ─┐      ▲
+//!                 └──────────── shot ◀───────────────────────┘      │
+//!   OTDR's files ─▶ folder ──────────────────────────────▶ Trace ───┘
+//! ```
+//!
+//! Each stage is a pure core with a thin loop around it: `schedule` and `poller`, `trigger` and
+//! `edge`, `folder::settle` and `folder`, `driver::modbus` and `driver::modbus_io`. Nothing waits for
+//! a broker or a collector: with everything down the agent polls, decides and spools.
 
+pub mod cli;
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod driver;
+pub mod edge;
+pub mod folder;
+pub mod poller;
 pub mod profile;
+pub mod run;
+pub mod schedule;
+pub mod spool;
+pub mod trigger;

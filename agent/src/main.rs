@@ -1,3 +1,182 @@
-//! The agent program.
+//! The agent's program: arguments in, exit code out.
 
-fn main() {}
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use silkline_agent::cli::probe::Form;
+use silkline_agent::cli::{self, Exit, Said};
+use silkline_agent::clock::Clock;
+use silkline_agent::profile::Library;
+use silkline_agent::run::{RunError, run, spool_path};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+#[derive(Parser)]
+#[command(
+    name = "silkline-agent",
+    version,
+    about = "Polls the hardware of a site"
+)]
+struct Arguments {
+    /// The settings.
+    #[arg(long, default_value = "/etc/silkline/agent.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Poll, decide and spool until told to stop.
+    Run,
+    /// Tell every mistake in the settings.
+    Check {
+        /// Poll every device once too.
+        #[arg(long)]
+        live: bool,
+    },
+    /// Poll one device once and show raw and scaled values.
+    Probe {
+        /// The device's id in the settings.
+        device: String,
+        /// One JSON object instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the device models, or explain one.
+    Profiles {
+        /// The profile to explain.
+        id: Option<String>,
+    },
+    /// Look into the spool.
+    #[command(subcommand)]
+    Spool(Spool),
+}
+
+#[derive(Subcommand)]
+enum Spool {
+    /// Say what it holds and whether it is whole.
+    Inspect {
+        /// Another file than that of the settings, such as one set aside.
+        #[arg(long)]
+        file: Option<PathBuf>,
+    },
+    /// Write every record that can be read into a folder.
+    Export {
+        /// The folder.
+        folder: PathBuf,
+        /// Another file than that of the settings, such as one set aside.
+        #[arg(long)]
+        file: Option<PathBuf>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log_to_stderr();
+    // Fails only where a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let said = answer(arguments).await;
+    // A reader that has gone needs no more words.
+    let _ = std::io::stdout().write_all(said.text.as_bytes());
+    if !said.error.is_empty() {
+        let _ = writeln!(std::io::stderr(), "{}", said.error.trim_end());
+    }
+    ExitCode::from(said.exit.code())
+}
+
+async fn answer(Arguments { config, command }: Arguments) -> Said {
+    if let Command::Profiles { id } = &command {
+        // Works before there are settings; with settings it knows their folder too.
+        let folder = silkline_agent::config::profile_folder(&config);
+        let library = folder.map_or_else(|| Ok(Library::embedded()), |f| Library::with_folder(&f));
+        return match library {
+            Ok(library) => cli::profiles::say(&library, id.as_deref()),
+            Err(errors) => {
+                let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                Said::failed(lines.join("\n"), Exit::BadConfig)
+            }
+        };
+    }
+    if let Command::Spool(Spool::Inspect { file: Some(file) }) = &command {
+        return cli::spool::say_inspect(file);
+    }
+    if let Command::Spool(Spool::Export {
+        folder,
+        file: Some(file),
+    }) = &command
+    {
+        return cli::spool::say_export(file, folder);
+    }
+    let config = match cli::check::load(&config) {
+        Ok(config) => config,
+        Err(said) => return said,
+    };
+    let clock = Clock::start();
+    match command {
+        // Boxed: the type of so deep a future is more than the compiler follows.
+        Command::Run => Box::pin(running(config, clock)).await,
+        Command::Check { live: false } => cli::check::settings(&config),
+        Command::Check { live: true } => {
+            let said = cli::check::settings(&config);
+            if said.exit == Exit::Done {
+                Box::pin(cli::check::live(&config, clock)).await
+            } else {
+                said
+            }
+        }
+        Command::Probe { device, json } => {
+            let form = if json { Form::Json } else { Form::Table };
+            Box::pin(cli::probe::say(&config, &device, form, clock)).await
+        }
+        Command::Spool(Spool::Inspect { .. }) => cli::spool::say_inspect(&spool_path(&config)),
+        Command::Spool(Spool::Export { folder, .. }) => {
+            cli::spool::say_export(&spool_path(&config), &folder)
+        }
+        // Answered above, before the settings were read.
+        Command::Profiles { .. } => Said::out(String::new(), Exit::Done),
+    }
+}
+
+async fn running(config: silkline_agent::config::Config, clock: Clock) -> Said {
+    let stop = CancellationToken::new();
+    if let Err(error) = stop_on_signals(&stop) {
+        return Said::failed(error, Exit::Unavailable);
+    }
+    match run(config, clock, stop).await {
+        Ok(()) => Said::out(String::new(), Exit::Done),
+        Err(error) => {
+            let exit = match &error {
+                RunError::Data { .. } | RunError::File { .. } => Exit::BadConfig,
+                RunError::Spool(_) | RunError::Ended(_) => Exit::Unavailable,
+            };
+            Said::failed(error, exit)
+        }
+    }
+}
+
+/// SIGTERM and SIGINT both ask the agent to leave.
+fn stop_on_signals(stop: &CancellationToken) -> std::io::Result<()> {
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let (mut signals, stop) = (signal(kind)?, stop.clone());
+        tokio::spawn(async move {
+            signals.recv().await;
+            stop.cancel();
+        });
+    }
+    Ok(())
+}
+
+fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,async_snmp=warn"));
+    // Fails only where a subscriber is there already.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}

@@ -14,11 +14,11 @@ use super::device::{
     DEFAULT_SETTLE, DEFAULT_TIMEOUT, DEFAULT_UNIT,
 };
 use super::{
-    Config, DEFAULT_AGENT, DEFAULT_DATA, DEFAULT_KEEP, DEFAULT_RETRY_CAP, DEFAULT_SHUTDOWN,
-    DEFAULT_SPOOL_BYTES, Device, Identity, Otdr, Secret, SpoolSettings, UplinkSettings, View,
-    Watch,
+    Config, DEFAULT_AGENT, DEFAULT_DATA, DEFAULT_RETRY_CAP, DEFAULT_SHUTDOWN, Device, Identity,
+    Otdr, Secret, SpoolBounds, UplinkSettings, View, Watch,
 };
 use crate::profile::{Library, Map, Profile};
+use crate::spool::SpoolSettings;
 
 /// The shortest poll: below it devices and the spool do more than anybody can use.
 const POLL_MIN: Duration = Duration::from_millis(100);
@@ -55,8 +55,8 @@ fn config(top: &mut Section<'_>) -> Option<Config> {
     let lines = top.or("lines", Vec::new());
     let library = library(top);
     let spool = top.section("spool");
-    let spool = spool.map_or(SpoolSettings::default(), |mut section| {
-        spool_settings(&mut section)
+    let spool = spool.map_or(SpoolBounds::default(), |mut section| {
+        spool_bounds(&mut section)
     });
     let uplinks: Vec<_> = top.sections("uplink").iter_mut().map(uplink).collect();
     let defaults = Defaults { library, lines };
@@ -108,23 +108,26 @@ fn within(section: &mut Section<'_>, key: &str, default: Duration, least: Durati
     found
 }
 
-impl Default for SpoolSettings {
+impl Default for SpoolBounds {
     fn default() -> Self {
         Self {
-            max_bytes: DEFAULT_SPOOL_BYTES,
-            keep: DEFAULT_KEEP,
+            max_bytes: SpoolSettings::MAX_BYTES,
+            keep: SpoolSettings::KEEP,
+            max_age: None,
         }
     }
 }
 
-fn spool_settings(section: &mut Section<'_>) -> SpoolSettings {
-    let max_bytes = section.or("max_bytes", DEFAULT_SPOOL_BYTES);
+fn spool_bounds(section: &mut Section<'_>) -> SpoolBounds {
+    let max_bytes = section.or("max_bytes", SpoolSettings::MAX_BYTES);
     if max_bytes < SPOOL_MIN {
         section.wrong("max_bytes", format!("{max_bytes} is less than {SPOOL_MIN}"));
     }
-    SpoolSettings {
+    let keep = section.or("keep", SpoolSettings::KEEP);
+    SpoolBounds {
         max_bytes,
-        keep: section.or("keep", DEFAULT_KEEP),
+        keep,
+        max_age: section.optional("max_age"),
     }
 }
 
@@ -158,7 +161,6 @@ fn uplink(section: &mut Section<'_>) -> Option<UplinkSettings> {
 fn device(section: &mut Section<'_>, defaults: &Defaults) -> Option<Device> {
     let id = section.required("id");
     let profile = profile(section, &defaults.library);
-    let otdr = otdr(section, profile.as_deref());
     let poll = within(section, "poll", DEFAULT_POLL, POLL_MIN);
     let timeout = within(
         section,
@@ -173,6 +175,7 @@ fn device(section: &mut Section<'_>, defaults: &Defaults) -> Option<Device> {
             "is missing, and there are no lines at the top of the file",
         );
     }
+    let otdr = otdr(section, profile.as_deref(), &lines);
     let address = address(section, profile.as_deref());
     if address.is_none() && otdr.is_none() && !section.has("address") {
         section.wrong("address", "is missing");
@@ -309,7 +312,11 @@ fn protocol_keys(
 }
 
 /// `None` where it is no OTDR, `Some(None)` where it is one with mistakes.
-fn otdr(section: &mut Section<'_>, profile: Option<&Profile>) -> Option<Option<Otdr>> {
+fn otdr(
+    section: &mut Section<'_>,
+    profile: Option<&Profile>,
+    lines: &[LineId],
+) -> Option<Option<Otdr>> {
     let keys = [
         "folder",
         "pattern",
@@ -332,7 +339,7 @@ fn otdr(section: &mut Section<'_>, profile: Option<&Profile>) -> Option<Option<O
     let views: Vec<_> = section
         .sections("view")
         .iter_mut()
-        .map(|view_section| view(view_section, profile))
+        .map(|view_section| view(view_section, profile, lines))
         .collect();
     let Some(folder) = folder else {
         let stray = keys.iter().filter(|key| section.has(key));
@@ -367,11 +374,15 @@ fn otdr(section: &mut Section<'_>, profile: Option<&Profile>) -> Option<Option<O
     }))
 }
 
-fn view(section: &mut Section<'_>, profile: Option<&Profile>) -> Option<View> {
+fn view(section: &mut Section<'_>, profile: Option<&Profile>, lines: &[LineId]) -> Option<View> {
+    let line = match lines {
+        [only] => Some(section.or("line", only.clone())),
+        _ => section.required("line"),
+    };
     let view = View {
         port: section.required("port").unwrap_or(0),
         view: section.required("view")?,
-        line: section.required("line")?,
+        line: line?,
         every: section.optional("every"),
         shoot_when_dark: section.or("shoot_when_dark", Vec::new()),
         pulse_ns: section.or("pulse_ns", DEFAULT_PULSE_NS),

@@ -125,6 +125,12 @@ impl Walk {
         less
     }
 
+    /// How many columns it goes over.
+    #[must_use]
+    pub const fn columns(&self) -> usize {
+        self.columns.len()
+    }
+
     /// The values that were found.
     #[must_use]
     pub fn finish(self) -> BTreeMap<Oid, SnmpValue> {

@@ -1,0 +1,126 @@
+//! `profiles`: the device models the agent knows, and everything it knows of one.
+
+use core::fmt::Write as _;
+
+use crate::profile::{Library, Map, ModbusPoint, Profile, SnmpPoint};
+
+use super::{Exit, Said};
+
+/// Every profile in a line, or everything of the profile `id`.
+#[must_use]
+pub fn say(library: &Library, id: Option<&str>) -> Said {
+    let Some(id) = id else {
+        let lines = library.iter().map(|profile| {
+            format!(
+                "{:<24} {:<7} {}\n",
+                profile.id,
+                profile.map.protocol(),
+                profile.title
+            )
+        });
+        return Said::out(lines.collect(), Exit::Done);
+    };
+    let found = library.iter().find(|profile| profile.id.as_str() == id);
+    found.map_or_else(
+        || {
+            Said::failed(
+                format!("{id:?} is no profile; `profiles` lists them"),
+                Exit::Usage,
+            )
+        },
+        |profile| Said::out(explain(profile), Exit::Done),
+    )
+}
+
+fn explain(profile: &Profile) -> String {
+    let mut text = String::new();
+    // Writing into a String does not fail.
+    let _ = writeln!(text, "{}: {}", profile.id, profile.title);
+    let _ = writeln!(text, "source: {}", profile.source);
+    if let Some(note) = &profile.note {
+        let _ = writeln!(text, "note: {note}");
+    }
+    let _ = writeln!(
+        text,
+        "{}, port {}",
+        profile.map.protocol(),
+        profile.map.port()
+    );
+    match &profile.map {
+        Map::Modbus(map) => {
+            map.points
+                .iter()
+                .for_each(|entry| text.push_str(&modbus_line(entry)));
+            for table in &map.tables {
+                let (first, stride) = (table.register, table.stride);
+                let index = table.index.join(", ");
+                let most = table.max_rows;
+                let _ = writeln!(
+                    text,
+                    "  rows {index} from register {first}, {stride} apart, at most {most} items"
+                );
+                table
+                    .points
+                    .iter()
+                    .for_each(|entry| text.push_str(&modbus_line(entry)));
+            }
+        }
+        Map::Snmp(map) => {
+            map.points
+                .iter()
+                .for_each(|entry| text.push_str(&snmp_line(entry)));
+            for table in &map.tables {
+                let _ = writeln!(text, "  table, at most {} rows", table.max_rows);
+                table
+                    .columns
+                    .iter()
+                    .for_each(|entry| text.push_str(&snmp_line(entry)));
+            }
+        }
+    }
+    text
+}
+
+fn modbus_line(entry: &ModbusPoint) -> String {
+    let place = format!("{:?} {} {:?}", entry.function, entry.register, entry.kind).to_lowercase();
+    line(
+        &place,
+        entry.bits.map(|bits| u16::from(bits.low)),
+        &entry.point,
+    )
+}
+
+fn snmp_line(entry: &SnmpPoint) -> String {
+    line(&entry.oid.to_string(), entry.bit, &entry.point)
+}
+
+fn line(place: &str, bit: Option<u16>, point: &crate::profile::Point) -> String {
+    let bit = bit.map_or_else(String::new, |bit| format!(" bit {bit}"));
+    let (name, unit, status) = (&point.name, point.unit.symbol(), point.status.word());
+    let role = format!("{:?}", point.role);
+    format!("  {name:<28} {unit:<6} {role:<16} {status:<8} {place}{bit}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_has_every_profile_and_each_can_be_explained() {
+        let library = Library::embedded();
+        let list = say(&library, None);
+        for profile in library.iter() {
+            assert!(list.text.contains(profile.id.as_str()));
+            let said = say(&library, Some(profile.id.as_str()));
+            assert!(said.exit == Exit::Done && said.text.contains(&profile.source));
+            for point in profile.points() {
+                assert!(said.text.contains(point.name.as_str()), "{}", point.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_nobody_knows_is_wrong_usage() {
+        assert_eq!(say(&Library::embedded(), Some("toaster")).exit, Exit::Usage);
+    }
+}

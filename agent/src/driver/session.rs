@@ -1,0 +1,242 @@
+//! One device of any protocol on its link: a poll from the plan to the readings.
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::config::Device;
+use crate::profile::Map;
+
+use super::modbus::ModbusDriver;
+use super::modbus_io::{ModbusLink, Unit};
+use super::otdr::{self, ShotSettings};
+use super::snmp::{Ask, SnmpDriver};
+use super::snmp_io::{self, SnmpLink};
+use super::{Fault, Patience, Readings};
+
+/// The way to one address.
+pub enum Link {
+    /// Modbus TCP; units behind one address share it.
+    Modbus(ModbusLink),
+    /// SNMP; one a device.
+    Snmp(SnmpLink),
+}
+
+/// What is known of one device besides its link.
+#[derive(Clone, Debug)]
+pub enum Driver {
+    /// A Modbus device and its unit.
+    Modbus(ModbusDriver, Unit),
+    /// An SNMP device.
+    Snmp(SnmpDriver),
+}
+
+/// What one request of a poll came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// How long it took.
+    pub took: Duration,
+    /// Why it brought nothing, if it did not.
+    pub fault: Option<Fault>,
+}
+
+/// What a poll brought.
+#[derive(Clone, Debug)]
+pub struct Polled {
+    /// The readings.
+    pub readings: Readings,
+    /// Its requests, in the order of the plan.
+    pub requests: Vec<Request>,
+}
+
+impl Polled {
+    /// Whether the device said anything at all.
+    #[must_use]
+    pub fn answered(&self) -> bool {
+        self.requests.iter().any(|request| {
+            request
+                .fault
+                .as_ref()
+                .is_none_or(|fault| !fault.is_absence())
+        })
+    }
+
+    /// From the beginning of the poll to the first thing that the device said.
+    #[must_use]
+    pub fn first_answer_after(&self) -> Duration {
+        let mut after = Duration::ZERO;
+        for request in &self.requests {
+            after += request.took;
+            if request.fault.is_none() {
+                break;
+            }
+        }
+        after
+    }
+}
+
+impl Link {
+    /// The link to `device` at `address`, not connected yet.
+    ///
+    /// # Errors
+    ///
+    /// The device's community can't be read from its file.
+    pub fn to(device: &Device, address: &str, clock: Clock) -> std::io::Result<Self> {
+        match &device.profile.map {
+            Map::Modbus(_) => Ok(Self::Modbus(ModbusLink::new(address.to_owned(), clock))),
+            Map::Snmp(_) => {
+                let community = device.community.reveal()?;
+                Ok(Self::Snmp(SnmpLink::new(
+                    address.to_owned(),
+                    community,
+                    device.timeout,
+                )))
+            }
+        }
+    }
+
+    /// Polls the device that `driver` knows.
+    pub async fn poll(&mut self, driver: &mut Driver, patience: Patience, clock: &Clock) -> Polled {
+        match (self, driver) {
+            (Self::Modbus(link), Driver::Modbus(driver, unit)) => {
+                let answers = link.poll(*unit, &driver.plan(), patience).await;
+                let requests = answers.iter().map(|answer| Request {
+                    took: answer.took,
+                    fault: answer.words.as_ref().err().cloned(),
+                });
+                Polled {
+                    requests: requests.collect(),
+                    readings: driver.decode(&answers),
+                }
+            }
+            (Self::Snmp(link), Driver::Snmp(driver)) => {
+                let answers = snmp_io::poll(link, driver.plan(), patience, clock).await;
+                let requests = answers.iter().map(|answer| Request {
+                    took: answer.took,
+                    fault: answer.values.as_ref().err().cloned(),
+                });
+                Polled {
+                    requests: requests.collect(),
+                    readings: driver.decode(&answers),
+                }
+            }
+            (Self::Modbus(_), Driver::Snmp(_)) | (Self::Snmp(_), Driver::Modbus(..)) => Polled {
+                readings: Readings::new(),
+                requests: Vec::new(),
+            },
+        }
+    }
+
+    /// Starts a shot of the OTDR `device`.
+    ///
+    /// # Errors
+    ///
+    /// Why the instrument did not take it on, or may not have.
+    pub async fn shoot(&mut self, device: &Device, settings: ShotSettings) -> Result<(), Fault> {
+        let (Self::Modbus(link), Some(map)) = (self, &device.profile.shot) else {
+            return Err(Fault::NotSupported(
+                "this profile can't start a shot".to_owned(),
+            ));
+        };
+        let write =
+            otdr::start(map, settings).map_err(|error| Fault::Refused(error.to_string()))?;
+        let unit = Unit {
+            number: device.unit,
+            timeout: device.timeout,
+        };
+        link.write(unit, write.register, write.words).await
+    }
+}
+
+impl Driver {
+    /// The driver of `device`.
+    #[must_use]
+    pub fn of(device: &Device) -> Self {
+        match &device.profile.map {
+            Map::Modbus(map) => {
+                let unit = Unit {
+                    number: device.unit,
+                    timeout: device.timeout,
+                };
+                Self::Modbus(ModbusDriver::new(map, device.rows), unit)
+            }
+            Map::Snmp(map) => Self::Snmp(SnmpDriver::new(map)),
+        }
+    }
+
+    /// The requests of a poll, in words and in order.
+    #[must_use]
+    pub fn describe(&self) -> Vec<String> {
+        match self {
+            Self::Modbus(driver, unit) => {
+                let describe = |read: super::modbus::Read| {
+                    let last = u32::from(read.start) + u32::from(read.count.saturating_sub(1));
+                    format!(
+                        "unit {} {:?} {}..{last}",
+                        unit.number, read.function, read.start
+                    )
+                    .to_lowercase()
+                };
+                driver.plan().into_iter().map(describe).collect()
+            }
+            Self::Snmp(driver) => driver
+                .plan()
+                .iter()
+                .map(|ask| match ask {
+                    Ask::Get(oids) => format!("get of {} objects", oids.len()),
+                    Ask::Walk(walk) => format!("walk of {} columns", walk.columns()),
+                })
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(took: u64, fault: Option<Fault>) -> Request {
+        Request {
+            took: Duration::from_millis(took),
+            fault,
+        }
+    }
+
+    fn polled(requests: Vec<Request>) -> Polled {
+        Polled {
+            readings: Readings::new(),
+            requests,
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer_and_silence_is_none() {
+        let silent = || Some(Fault::Timeout(Duration::from_secs(1)));
+        let refused = || Some(Fault::Refused("busy".into()));
+        assert!(polled(vec![request(1, silent()), request(1, refused())]).answered());
+        assert!(!polled(vec![request(1, silent()), request(0, Some(Fault::Skipped))]).answered());
+    }
+
+    #[test]
+    fn the_time_of_a_sample_is_that_of_the_first_answer() {
+        let silent = || Some(Fault::Timeout(Duration::from_secs(1)));
+        let poll = polled(vec![request(5, None), request(1000, silent())]);
+        assert_eq!(poll.first_answer_after(), Duration::from_millis(5));
+        let poll = polled(vec![request(1000, silent()), request(5, None)]);
+        assert_eq!(poll.first_answer_after(), Duration::from_millis(1005));
+    }
+
+    #[test]
+    fn the_plan_can_be_told_in_words() {
+        let config = crate::config::read(
+            "agent.toml",
+            "site = \"a\"\nlines = [\"b\"]\n[[device]]\nid = \"e\"\nprofile = \"silkline-edfa\"\n\
+             address = \"h\"\nunit = 7\n[[device]]\nid = \"u\"\nprofile = \"akcp-sensorprobe\"\n\
+             address = \"h\"\n",
+        )
+        .unwrap();
+        let said = Driver::of(&config.devices[0]).describe();
+        assert_eq!(said, ["unit 7 input 0..1", "unit 7 input 16..39"]);
+        let said = Driver::of(&config.devices[1]).describe();
+        assert_eq!(said, ["get of 1 objects", "walk of 3 columns"]);
+    }
+}

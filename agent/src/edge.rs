@@ -1,0 +1,318 @@
+//! What is decided at the site: the loop around [`Triggers`], which starts shots and records events.
+//!
+//! ```text
+//!   pollers ─ Seen ──────┐             ┌─▶ poller of the OTDR: start a shot
+//!   folders ─ file? ─────┼─▶ Triggers ─┤
+//!   commands ─ shot ─────┘             └─▶ recorder ─▶ spool
+//! ```
+
+use std::sync::Arc;
+
+use silkline_protocol::id::{DeviceId, LineId, PointName, ViewId};
+use silkline_protocol::message::{Body, TraceFile, Trigger};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, Moment};
+use crate::config::{Config, PointRef};
+use crate::driver::otdr::ShotSettings;
+use crate::poller::{Ask, Pollers};
+use crate::spool::{Outgoing, SpoolError, SpoolHandle};
+use crate::trigger::{Act, Origin, Refusal, Told, Triggers};
+
+/// Messages that may wait for the edge: two polls of a large hut. It never waits for a disk or a
+/// device, so a full queue is a matter of milliseconds; the sender waits.
+const INBOX: usize = 256;
+/// Events that may wait for the spool; when full the edge waits, since an event must not be lost.
+const RECORDER: usize = 1024;
+
+/// What a poll showed that the edge decides by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// The device that was polled.
+    pub device: DeviceId,
+    /// Its light inputs that answered, each with whether it is dark.
+    pub lights: Vec<(PointName, bool)>,
+    /// Whether its last shot failed, where it is an OTDR that tells.
+    pub shot_failed: Option<bool>,
+}
+
+/// The way to the edge and to the spool behind it.
+#[derive(Clone, Debug)]
+pub struct EdgeHandle {
+    inbox: mpsc::Sender<Inbox>,
+    recorder: mpsc::Sender<Told>,
+    spool: SpoolHandle,
+}
+
+#[derive(Debug)]
+enum Inbox {
+    Seen(Seen),
+    Started(DeviceId, Option<String>),
+    File(DeviceId, Option<u16>, oneshot::Sender<Origin>),
+    Command(ViewId, oneshot::Sender<Result<(), Refusal>>),
+}
+
+/// The loop that owns the triggers.
+#[derive(Debug)]
+pub struct Edge {
+    triggers: Triggers,
+    inbox: mpsc::Receiver<Inbox>,
+    /// For the tasks that wait for an instrument to report back.
+    own: mpsc::WeakSender<Inbox>,
+    recorder: mpsc::Sender<Told>,
+    pollers: Pollers,
+    clock: Clock,
+}
+
+/// The loop that writes events into the spool.
+#[derive(Debug)]
+pub struct Recorder {
+    told: mpsc::Receiver<Told>,
+    config: Arc<Config>,
+    spool: SpoolHandle,
+    clock: Clock,
+}
+
+/// The edge of `config`, its recorder, and the way to both.
+#[must_use]
+pub fn edge(
+    config: &Arc<Config>,
+    pollers: Pollers,
+    spool: SpoolHandle,
+    clock: Clock,
+) -> (EdgeHandle, Edge, Recorder) {
+    let (sender, inbox) = mpsc::channel(INBOX);
+    let (recorder, told) = mpsc::channel(RECORDER);
+    let triggers = Triggers::new(config, clock.moment());
+    let own = sender.downgrade();
+    let edge = Edge {
+        triggers,
+        inbox,
+        own,
+        recorder: recorder.clone(),
+        pollers,
+        clock,
+    };
+    let events = Recorder {
+        told,
+        config: config.clone(),
+        spool: spool.clone(),
+        clock,
+    };
+    (
+        EdgeHandle {
+            inbox: sender,
+            recorder,
+            spool,
+        },
+        edge,
+        events,
+    )
+}
+
+impl EdgeHandle {
+    /// Tells the edge what a poll showed.
+    pub async fn observe(&self, seen: Seen) {
+        self.send(Inbox::Seen(seen)).await;
+    }
+
+    /// What a file from `port` of `device` shows, and why it was taken.
+    pub async fn origin(&self, device: &DeviceId, port: Option<u16>) -> Origin {
+        let (reply, answer) = oneshot::channel();
+        self.send(Inbox::File(device.clone(), port, reply)).await;
+        let unknown = Origin {
+            view: None,
+            line: None,
+            trigger: Trigger::Unknown,
+        };
+        answer.await.unwrap_or(unknown)
+    }
+
+    /// Asks for a shot of `view` by hand.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not taken.
+    pub async fn command(&self, view: &ViewId) -> Result<(), Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Inbox::Command(view.clone(), reply)).await;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(Refusal::NotStartable(view.clone())))
+    }
+
+    /// Records an event.
+    pub async fn tell(&self, told: Told) {
+        // Gone only when the agent is leaving; the event is lost with the process either way.
+        let _ = self.recorder.send(told).await;
+    }
+
+    /// Spools a trace for `lines`; returns when it is synced to the disk.
+    ///
+    /// # Errors
+    ///
+    /// What the spool said: then it holds nothing of it.
+    pub async fn spool_trace(
+        &self,
+        device: &DeviceId,
+        lines: Vec<LineId>,
+        trace: TraceFile,
+    ) -> Result<(), SpoolError> {
+        self.spool
+            .append(Outgoing {
+                lines,
+                body: Body::Trace(device.clone(), trace),
+            })
+            .await
+    }
+
+    /// Spools a record whose loss is told in the log, since nobody can send it again.
+    pub async fn spool(&self, lines: &[LineId], body: Body) {
+        let device = body.device().map(ToString::to_string);
+        if let Err(error) = self
+            .spool
+            .append(Outgoing {
+                lines: lines.to_vec(),
+                body,
+            })
+            .await
+        {
+            tracing::error!(device, %error, "a record is lost");
+        }
+    }
+
+    async fn send(&self, message: Inbox) {
+        // Gone only when the agent is leaving.
+        let _ = self.inbox.send(message).await;
+    }
+}
+
+impl Edge {
+    /// Decides until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let due = self.triggers.deadline();
+            let wait = self.clock.sleep_until(due.unwrap_or(Moment::START));
+            let acts = tokio::select! {
+                () = stop.cancelled() => return,
+                message = self.inbox.recv() => match message {
+                    Some(message) => self.take(message),
+                    None => return,
+                },
+                () = wait, if due.is_some() => self.triggers.tick(self.clock.moment()),
+            };
+            for act in acts {
+                match act {
+                    Act::Start { device, settings } => self.start(device, settings),
+                    // Gone only when the agent is leaving.
+                    Act::Tell(told) => drop(self.recorder.send(told).await),
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, message: Inbox) -> Vec<Act> {
+        let now = self.clock.moment();
+        match message {
+            Inbox::Seen(seen) => self.seen(seen, now),
+            Inbox::Started(device, fault) => self.triggers.started(&device, fault.as_deref(), now),
+            Inbox::File(device, port, reply) => {
+                let (origin, acts) = self.triggers.file(&device, port, now);
+                // Whoever asked may be gone.
+                let _ = reply.send(origin);
+                acts
+            }
+            Inbox::Command(view, reply) => {
+                let (outcome, acts) = match self.triggers.command(&view, now) {
+                    Ok(acts) => (Ok(()), acts),
+                    Err(refusal) => (Err(refusal), Vec::new()),
+                };
+                let _ = reply.send(outcome);
+                acts
+            }
+        }
+    }
+
+    fn seen(&mut self, seen: Seen, now: Moment) -> Vec<Act> {
+        let mut acts = Vec::new();
+        for (point, dark) in seen.lights {
+            let point = PointRef {
+                device: seen.device.clone(),
+                point,
+            };
+            acts.extend(self.triggers.observe(&point, dark, now));
+        }
+        if let Some(failed) = seen.shot_failed {
+            acts.extend(self.triggers.shot_failed(&seen.device, failed, now));
+        }
+        acts
+    }
+
+    /// Waits for the instrument in a task of its own: it may be slow or dead. There is one such task
+    /// an instrument at most, since the triggers ask for nothing more before it has reported.
+    fn start(&self, device: DeviceId, settings: ShotSettings) {
+        let poller = self.pollers.of(&device).cloned();
+        let own = self.own.clone();
+        tokio::spawn(async move {
+            let fault = match poller {
+                Some(poller) => ask(&poller, &device, settings).await,
+                None => Some("it is not polled".to_owned()),
+            };
+            if let Some(fault) = &fault {
+                tracing::warn!(device = device.as_str(), fault, "shot not started");
+            }
+            if let Some(own) = own.upgrade() {
+                let _ = own.send(Inbox::Started(device, fault)).await;
+            }
+        });
+    }
+}
+
+/// What came of asking for a shot: nothing where it was taken on.
+async fn ask(
+    poller: &mpsc::Sender<Ask>,
+    device: &DeviceId,
+    settings: ShotSettings,
+) -> Option<String> {
+    let (done, outcome) = oneshot::channel();
+    let ask = Ask::Shot {
+        device: device.clone(),
+        settings,
+        done,
+    };
+    if poller.send(ask).await.is_err() {
+        return Some("the agent is leaving".to_owned());
+    }
+    match outcome.await {
+        Ok(Ok(())) => None,
+        Ok(Err(fault)) => Some(fault.to_string()),
+        Err(_) => Some("the agent is leaving".to_owned()),
+    }
+}
+
+impl Recorder {
+    /// Records until every [`EdgeHandle`] is gone, so that nothing told is lost when leaving.
+    pub async fn run(mut self) {
+        while let Some(told) = self.told.recv().await {
+            let (kind, detail) = (told.kind, told.detail.as_str());
+            let point = told.point.as_ref().map(PointName::as_str);
+            tracing::info!(device = told.device.as_str(), ?kind, point, detail, "event");
+            let served = || {
+                self.config
+                    .device(&told.device)
+                    .map(|device| device.lines.clone())
+            };
+            let lines = told.line.clone().map(|line| vec![line]).or_else(served);
+            let event = told.event(self.clock.now());
+            let body = Body::Event(told.device, event);
+            let outgoing = Outgoing {
+                lines: lines.unwrap_or_default(),
+                body,
+            };
+            if let Err(error) = self.spool.append(outgoing).await {
+                tracing::error!(%error, "an event is lost");
+            }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Polling: one task a connection, so that a dead device delays no other connection, and within one
+//! connection no more than its back-off allows.
+//!
+//! ```text
+//!   Schedule ─ due ─▶ link, driver ─▶ Sample ─┬─▶ edge: lights and shots, at once
+//!   Ask ─ reread, shot ─▶                     └─▶ spool, synced before the next poll
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use silkline_protocol::device::Role;
+use silkline_protocol::id::{DeviceId, PointName};
+use silkline_protocol::message::Body;
+use silkline_protocol::sample::{Reading, Sample};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, Moment};
+use crate::config::{Config, Device};
+use crate::driver::otdr::ShotSettings;
+use crate::driver::session::{Driver, Link, Polled};
+use crate::driver::{Fault, Patience};
+use crate::edge::{EdgeHandle, Seen};
+use crate::schedule::{Outcome, Schedule, staggered};
+
+/// Orders that may wait for a connection: each device's reread and one shot. A full queue makes the
+/// asker wait, who has a deadline of its own.
+const ASKS: usize = 16;
+
+/// An order to the task that owns a connection.
+#[derive(Debug)]
+pub enum Ask {
+    /// Poll a device at once.
+    Reread(DeviceId),
+    /// Start a shot, and say what came of it.
+    Shot {
+        /// The OTDR.
+        device: DeviceId,
+        /// With what.
+        settings: ShotSettings,
+        /// Where the outcome goes.
+        done: oneshot::Sender<Result<(), Fault>>,
+    },
+}
+
+/// The way to the tasks that own the connections.
+#[derive(Clone, Debug, Default)]
+pub struct Pollers {
+    by_device: BTreeMap<DeviceId, mpsc::Sender<Ask>>,
+}
+
+/// One connection with the devices behind it.
+pub struct Poller {
+    link: Link,
+    units: Vec<Unit>,
+    schedule: Schedule,
+    asks: mpsc::Receiver<Ask>,
+    clock: Clock,
+}
+
+struct Unit {
+    device: Arc<Device>,
+    driver: Driver,
+    was_well: bool,
+}
+
+impl Pollers {
+    /// The task that owns the connection of `device`, where it has one.
+    #[must_use]
+    pub fn of(&self, device: &DeviceId) -> Option<&mpsc::Sender<Ask>> {
+        self.by_device.get(device)
+    }
+}
+
+/// One poller for each connection that `config` needs: units behind one Modbus address share it.
+///
+/// # Errors
+///
+/// A device's community can't be read from its file.
+pub fn pollers(config: &Config, clock: Clock) -> std::io::Result<(Pollers, Vec<Poller>)> {
+    let mut handles = Pollers::default();
+    let mut by_address: BTreeMap<String, (mpsc::Sender<Ask>, Poller)> = BTreeMap::new();
+    let now = clock.moment();
+    for (at, device) in config.devices.iter().enumerate() {
+        let Some(address) = &device.address else {
+            continue;
+        };
+        // SNMP devices share nothing, so each has a task of its own.
+        let key = match device.profile.map.protocol() {
+            "modbus" => address.clone(),
+            protocol => format!("{protocol} {} {address}", device.id),
+        };
+        if !by_address.contains_key(&key) {
+            let (sender, asks) = mpsc::channel(ASKS);
+            let seed = clock.now().nanos().unsigned_abs() ^ u64::try_from(at).unwrap_or(0);
+            let schedule = Schedule::new(config.retry_cap, seed);
+            let link = Link::to(device, address, clock)?;
+            let poller = Poller {
+                link,
+                units: Vec::new(),
+                schedule,
+                asks,
+                clock,
+            };
+            by_address.insert(key.clone(), (sender, poller));
+        }
+        let Some((sender, poller)) = by_address.get_mut(&key) else {
+            continue;
+        };
+        poller.add(
+            device,
+            staggered(at, config.devices.len(), device.poll, now),
+        );
+        handles.by_device.insert(device.id.clone(), sender.clone());
+    }
+    Ok((
+        handles,
+        by_address.into_values().map(|(_, poller)| poller).collect(),
+    ))
+}
+
+impl Poller {
+    fn add(&mut self, device: &Device, start: Moment) {
+        self.schedule.add(device.poll, start);
+        let driver = Driver::of(device);
+        self.units.push(Unit {
+            device: Arc::new(device.clone()),
+            driver,
+            was_well: true,
+        });
+    }
+
+    /// Polls until `stop`; a poll in hand is given up, since its answers would come too late.
+    pub async fn run(mut self, edge: EdgeHandle, stop: CancellationToken) {
+        loop {
+            let due = self.schedule.deadline().unwrap_or(Moment::START);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                ask = self.asks.recv() => match ask {
+                    Some(ask) => self.answer(ask).await,
+                    None => return,
+                },
+                () = self.clock.sleep_until(due) => {
+                    let polled = tokio::select! {
+                        () = stop.cancelled() => return,
+                        polled = self.poll_next() => polled,
+                    };
+                    if let Some((device, polled)) = polled {
+                        hand_over(&edge, &device, polled).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Reread(device) => {
+                if let Some(at) = self.position(&device) {
+                    self.schedule.hurry(at, self.clock.moment());
+                }
+            }
+            Ask::Shot {
+                device,
+                settings,
+                done,
+            } => {
+                let unit = self.units.iter().find(|unit| unit.device.id == device);
+                let outcome = match unit {
+                    Some(unit) => self.link.shoot(&unit.device.clone(), settings).await,
+                    None => Err(Fault::NotSupported(format!("no device {device}"))),
+                };
+                // Whoever asked may have stopped waiting.
+                let _ = done.send(outcome);
+            }
+        }
+    }
+
+    async fn poll_next(&mut self) -> Option<(Arc<Device>, Sample)> {
+        let at = self.schedule.next(self.clock.moment())?;
+        let patience = Patience::new(self.schedule.answers(at));
+        let unit = self.units.get_mut(at)?;
+        let begun = self.clock.now();
+        let polled = self
+            .link
+            .poll(&mut unit.driver, patience, &self.clock)
+            .await;
+        unit.note_health(&polled);
+        let outcome = if polled.answered() {
+            Outcome::Answered
+        } else {
+            Outcome::Absent
+        };
+        self.schedule.done(at, outcome, self.clock.moment());
+        let readings = polled
+            .readings
+            .iter()
+            .map(|(name, taken)| (name.clone(), taken.reading));
+        let sample = Sample {
+            at: begun + polled.first_answer_after(),
+            readings: readings.collect(),
+        };
+        Some((unit.device.clone(), sample)).filter(|(_, sample)| !sample.readings.is_empty())
+    }
+
+    fn position(&self, device: &DeviceId) -> Option<usize> {
+        self.units.iter().position(|unit| unit.device.id == *device)
+    }
+}
+
+impl Unit {
+    /// Says it once when a device goes or comes back.
+    fn note_health(&mut self, polled: &Polled) {
+        let well = polled.answered();
+        if well == self.was_well {
+            return;
+        }
+        self.was_well = well;
+        let device = self.device.id.as_str();
+        if well {
+            tracing::info!(device, "device answers again");
+        } else {
+            let fault = polled
+                .requests
+                .iter()
+                .find_map(|request| request.fault.as_ref());
+            let error = fault.map_or_else(String::new, ToString::to_string);
+            tracing::warn!(device, error, "device does not answer");
+        }
+    }
+}
+
+/// The edge first: a shot must not wait for the disk.
+async fn hand_over(edge: &EdgeHandle, device: &Arc<Device>, sample: Sample) {
+    let seen = seen(device, &sample);
+    if !seen.lights.is_empty() || seen.shot_failed.is_some() {
+        edge.observe(seen).await;
+    }
+    let body = Body::Sample(device.id.clone(), sample);
+    edge.spool(&device.lines, body).await;
+}
+
+/// What the edge has to know of a sample: lights that are lit or dark, and how the last shot ended.
+fn seen(device: &Device, sample: &Sample) -> Seen {
+    let role = |name: &PointName| device.profile.point(name).map(|point| point.role);
+    let lights = sample
+        .readings
+        .iter()
+        .filter_map(|(name, reading)| match reading {
+            Reading::Bad(_) => None,
+            Reading::Dark | Reading::Value(_) => {
+                let light = matches!(role(name)?, Role::LightIn | Role::SupervisoryIn);
+                light.then(|| (name.clone(), reading.is_dark()))
+            }
+        });
+    let shot_failed = device.profile.shot.as_ref().and_then(|shot| {
+        let state = sample.readings.get(shot.state.as_ref()?)?.value()?;
+        #[expect(
+            clippy::float_cmp,
+            reason = "both are whole numbers, small enough to be exact"
+        )]
+        let failed = state == f64::from(i32::try_from(shot.failed?).ok()?);
+        Some(failed)
+    });
+    Seen {
+        device: device.id.clone(),
+        lights: lights.collect(),
+        shot_failed,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Polling against devices in this process.
