@@ -21,6 +21,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use silkline_protocol::id::{DeviceId, ProfileId, SiteId};
@@ -66,8 +67,27 @@ pub struct Hardware {
     pub reach: Vec<Reach>,
     bench: Bench,
     scene: watch::Sender<Scene>,
+    dropped: watch::Sender<Vec<Dropped>>,
     servers: JoinSet<()>,
 }
+
+/// A file that an OTDR has finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// Where the OTDR stands.
+    pub site: SiteId,
+    /// Which it is.
+    pub device: DeviceId,
+    /// Into which of its fibres it shot.
+    pub port: u16,
+    /// The file.
+    pub path: PathBuf,
+    /// When the last byte was written, on the simulation's clock.
+    pub at: Duration,
+}
+
+/// Files that are remembered.
+const DROPPED_KEPT: usize = 256;
 
 /// A device that could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -143,11 +163,14 @@ impl Hardware {
             scene: watched,
             clock: Clock::start(),
         };
+        let (dropped, _) = watch::channel(Vec::new());
+        let servers = JoinSet::new();
         let mut hardware = Self {
             reach: Vec::new(),
             bench,
             scene,
-            servers: JoinSet::new(),
+            dropped,
+            servers,
         };
         for (device, number) in world.plant().devices.iter().zip(0_u16..) {
             let port = setup
@@ -181,6 +204,18 @@ impl Hardware {
     #[must_use]
     pub fn scene(&self) -> Scene {
         self.scene.borrow().clone()
+    }
+
+    /// The files that OTDRs have finished, the newest last; a watcher wakes at each.
+    #[must_use]
+    pub fn dropped(&self) -> watch::Receiver<Vec<Dropped>> {
+        self.dropped.subscribe()
+    }
+
+    /// How late it is on the simulation's clock.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.bench.clock.now()
     }
 
     /// The world that the devices measure.
@@ -220,7 +255,12 @@ impl Hardware {
                 })?;
                 let listener = TcpListener::bind(address).await.map_err(no_port)?;
                 let bound = listener.local_addr();
-                let (unit, job) = otdr::unit(self.bench.clone(), device, &path, setup.speed);
+                let outlet = otdr::Outlet {
+                    folder: path.clone(),
+                    speed: setup.speed,
+                    dropped: self.dropped.clone(),
+                };
+                let (unit, job) = otdr::unit(self.bench.clone(), device, outlet);
                 self.servers.spawn(job);
                 self.servers.spawn(modbus::serve(listener, Arc::new(unit)));
                 folder = Some(path);

@@ -12,7 +12,7 @@
 
 use std::future::Future;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use silkline_protocol::id::{DeviceId, SiteId};
@@ -23,9 +23,9 @@ use tokio::sync::{mpsc, watch};
 use tokio_modbus::ExceptionCode;
 use tracing::{debug, warn};
 
-use super::Bench;
 use super::modbus::Slave;
 use super::registers::Registers;
+use super::{Bench, DROPPED_KEPT, Dropped};
 use crate::world::ShotOrder;
 
 /// Where a shot is written, and how many words it takes.
@@ -70,12 +70,20 @@ pub(super) struct Unit {
     orders: mpsc::Sender<Order>,
 }
 
+/// Where a unit's files go, and how fast it is.
+pub(super) struct Outlet {
+    pub(super) folder: PathBuf,
+    /// How many times faster than real it averages.
+    pub(super) speed: f64,
+    /// Who is told of finished files.
+    pub(super) dropped: watch::Sender<Vec<Dropped>>,
+}
+
 /// The unit and the task that does its work.
 pub(super) fn unit(
     bench: Bench,
     device: &Device,
-    folder: &Path,
-    speed: f64,
+    outlet: Outlet,
 ) -> (Unit, impl Future<Output = ()> + Send + use<>) {
     let (status, _) = watch::channel(Status::default());
     let (orders, ordered) = mpsc::channel(1);
@@ -84,8 +92,8 @@ pub(super) fn unit(
         bench: bench.clone(),
         site: site.clone(),
         device: id.clone(),
-        folder: folder.to_owned(),
-        pace: 1.0 / speed.max(0.01),
+        pace: 1.0 / outlet.speed.max(0.01),
+        outlet,
         status: status.clone(),
     };
     (
@@ -165,7 +173,7 @@ struct Worker {
     bench: Bench,
     site: SiteId,
     device: DeviceId,
-    folder: PathBuf,
+    outlet: Outlet,
     pace: f64,
     status: watch::Sender<Status>,
 }
@@ -211,6 +219,18 @@ impl Worker {
         let sor = sor.ok_or_else(|| io::Error::other("no fibre behind this port"))?;
         let path = self.drop_file(order.port, taken, &sor).await?;
         debug!(path = %path.display(), "dropped a trace");
+        let dropped = Dropped {
+            site: self.site.clone(),
+            device: self.device.clone(),
+            port: order.port,
+            path,
+            at: self.bench.clock.now(),
+        };
+        self.outlet.dropped.send_modify(|files| {
+            let excess = (files.len() + 1).saturating_sub(DROPPED_KEPT);
+            files.drain(..excess);
+            files.push(dropped);
+        });
         Ok(())
     }
 
@@ -234,7 +254,7 @@ impl Worker {
     ) -> io::Result<(PathBuf, tokio::fs::File)> {
         let mut at = taken;
         loop {
-            let path = self.folder.join(file_name(&self.device, port, at));
+            let path = self.outlet.folder.join(file_name(&self.device, port, at));
             match tokio::fs::File::create_new(&path).await {
                 Ok(file) => return Ok((path, file)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

@@ -171,6 +171,8 @@ async fn an_otdr_takes_its_time_and_drops_a_file_of_the_broken_fibre() {
     };
     let words = tokio::time::timeout(SOON, done).await.unwrap();
     assert_eq!(words, [1, 2, 100, 0, 1, 1, 312]);
+    let told = hardware.dropped().borrow().clone();
+    assert_eq!((told.len(), told[0].port), (1, 1));
     let dropped = reach(&hardware, "alat", "otdr-1").folder.clone().unwrap();
     let files: Vec<_> = std::fs::read_dir(dropped)
         .unwrap()
