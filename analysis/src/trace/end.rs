@@ -12,10 +12,16 @@ use super::edge::{self, Edge, Guess, Point};
 use super::line::{Line, median};
 use super::noise;
 use super::samples::{Trace, cut, whole};
-use super::windows::{Look, Window, goes_on_as_glass};
+use super::windows::{GLASS_DB_PER_KM, Look, Window, goes_on_as_glass};
 
 /// A fall of less is no candidate for an end, in one-way decibels.
 const LEAST_DROP_DB: f64 = 2.5;
+
+/// Even a smoothed trace is no straighter than this, in decibels.
+const LEAST_SIGMA_DB: f64 = 0.004;
+
+/// Windows before the end that its baseline may reach back over.
+const MOST_BEFORE: usize = 12;
 
 /// A bright end hides at least this much light behind itself before its mirror image shows.
 const MIRROR_DROP_DB: f64 = 8.0;
@@ -96,14 +102,20 @@ pub(crate) fn search(trace: &Trace, windows: &[Window]) -> Search {
 
 /// The end, if the light of window `k` does not go on behind it.
 fn ends_behind(trace: &Trace, windows: &[Window], k: usize) -> Option<Search> {
-    let before = baseline(windows, k)?;
     let next = k + 1;
-    // The drop may fill one window and end in the next.
-    let landing = (next..windows.len().min(next + 4)).find(|&j| {
-        windows
-            .get(j)
-            .is_some_and(|window| fall(&before, window) > LEAST_DROP_DB)
-    })?;
+    // A drop may fill windows, and a peak's tail more: up to the next glass at the old level.
+    let lands = |line: &Line, least: f64| {
+        let ahead = windows.iter().enumerate().skip(next);
+        let mut unsettled =
+            ahead.take_while(|(_, w)| !(w.may_be_glass() && fall(line, w).abs() < least));
+        unsettled
+            .find(|(_, w)| fall(line, w) > least)
+            .map(|(j, _)| j)
+    };
+    let alone = windows.get(k).filter(|window| window.may_be_glass())?.line;
+    lands(&as_glass(trace, alone), 0.5 * LEAST_DROP_DB)?;
+    let before = as_glass(trace, baseline(trace, windows, k)?);
+    let landing = lands(&before, LEAST_DROP_DB)?;
     let window = windows.get(landing)?;
     let still_fibre = cut(windows, next, landing)
         .iter()
@@ -116,7 +128,7 @@ fn ends_behind(trace: &Trace, windows: &[Window], k: usize) -> Option<Search> {
         return None;
     }
     let stretch = trace.stretch(windows.get(k)?.from, window.to);
-    let highest = stretch.iter().copied().fold(f64::MIN, f64::max);
+    let highest = highest(stretch, trace.samples_in(trace.pulse().get() / 4.0).max(3));
     let peaks = highest - before.at(window.from as f64) > PEAK_DB.max(6.0 * before.rms);
     if !peaks && fades(trace, windows, landing, &before) {
         return Some(Search::Fades);
@@ -124,19 +136,59 @@ fn ends_behind(trace: &Trace, windows: &[Window], k: usize) -> Option<Search> {
     let drop = fall(&before, window);
     let stop = windows.get(landing + 1).unwrap_or(window).to;
     let start = windows.get(k.saturating_sub(1))?.from;
-    locate(trace, &before, [start, stop], drop).map(|end| Search::Found(end, before))
+    let range = Range {
+        start,
+        glass_to: windows.get(k)?.to,
+        stop,
+    };
+    locate(trace, &before, range, drop).map(|end| Search::Found(end, before))
 }
 
-/// The line of the glass up to window `k`: over as many windows as continue it.
-fn baseline(windows: &[Window], k: usize) -> Option<Line> {
+/// The highest level that `run` samples in a row reach.
+fn highest(levels: &[f64], run: usize) -> f64 {
+    let lowest = |group: &[f64]| group.iter().copied().fold(f64::MAX, f64::min);
+    levels.windows(run).map(lowest).fold(f64::MIN, f64::max)
+}
+
+/// The line of the glass up to window `k`, over as many windows before it as continue it: one
+/// window's slope says little where the light is weak.
+fn baseline(trace: &Trace, windows: &[Window], k: usize) -> Option<Line> {
     let window = windows.get(k)?;
-    window.may_be_glass().then_some(window.line)
+    if !window.may_be_glass() {
+        return None;
+    }
+    let mut line = window.line;
+    for previous in cut(windows, k.saturating_sub(MOST_BEFORE), k).iter().rev() {
+        let off = (previous.line.level - line.at(previous.line.centre)).abs();
+        let sigma = window.sigma.max(previous.sigma).max(1e-3);
+        let doubt = line
+            .sigma_at(previous.line.centre, sigma)
+            .hypot(sigma / previous.line.count.sqrt());
+        if !previous.may_be_glass() || off > 4.0 * doubt + 0.02 {
+            break;
+        }
+        let Some(longer) = Line::robust(trace.stretch(previous.from, window.to), previous.from)
+        else {
+            break;
+        };
+        line = longer;
+    }
+    Some(line)
+}
+
+/// The line with a slope that glass can have: farther ahead a noisy one leads anywhere.
+fn as_glass(trace: &Trace, line: Line) -> Line {
+    let per_sample = trace.step_m() / 1_000.0;
+    let steepest = -GLASS_DB_PER_KM.end() * per_sample;
+    Line {
+        slope: line.slope.clamp(steepest, 0.0),
+        ..line
+    }
 }
 
 /// How far a window lies below the line that led to it.
 fn fall(before: &Line, window: &Window) -> f64 {
-    let expected = before.level + before.slope.min(0.0) * (window.middle() - before.centre);
-    expected - window.level
+    before.at(window.middle()) - window.level
 }
 
 /// The windows behind the drop that can tell whether glass goes on: not its recovery, and not the
@@ -198,13 +250,22 @@ pub(crate) fn noise_level(trace: &Trace, windows: &[Window]) -> Option<f64> {
     (upper > 0.0).then(|| 5.0 * upper.log10())
 }
 
+/// Where to look for an onset, as samples.
+#[derive(Clone, Copy, Debug)]
+struct Range {
+    start: usize,
+    /// The glass was still seen up to here.
+    glass_to: usize,
+    stop: usize,
+}
+
 /// Finds the onset of the drop between two samples.
-fn locate(trace: &Trace, before: &Line, range: [usize; 2], drop: f64) -> Option<EndOfFibre> {
-    let [start, stop] = range;
+fn locate(trace: &Trace, before: &Line, range: Range, drop: f64) -> Option<EndOfFibre> {
+    let Range { start, stop, .. } = range;
     let levels = trace.stretch(start, stop);
     let step = trace.step_m();
     let pulse = trace.pulse().get();
-    let sigma = baseline_sigma(trace, before, levels, start);
+    let sigma = sigma_near(trace, before, [start, range.glass_to]);
     let onset = onset(
         levels,
         start,
@@ -217,7 +278,6 @@ fn locate(trace: &Trace, before: &Line, range: [usize; 2], drop: f64) -> Option<
     )?;
 
     let line = fresh_line(trace, before, onset, sigma).unwrap_or(*before);
-    let sigma = sigma.max(line.rms * 0.8).max(1e-3);
     let peak = peak(trace, &line, onset);
     let points = points(trace, &line, onset, sigma);
     let reach = [0.6 * pulse + 2.0 * step, 0.3 * pulse + 2.0 * step];
@@ -250,11 +310,13 @@ fn locate(trace: &Trace, before: &Line, range: [usize; 2], drop: f64) -> Option<
     })
 }
 
-fn baseline_sigma(trace: &Trace, before: &Line, levels: &[f64], start: usize) -> f64 {
-    let until = whole(before.centre).saturating_sub(start);
-    let lag = trace.samples_in(trace.pulse().get());
-    let local = noise::sigma(cut(levels, 0, 2 * until), lag.min(until / 2));
-    local.max(before.rms).max(1e-3)
+/// Noise of a sample where the glass was seen last: it grows along a long baseline.
+fn sigma_near(trace: &Trace, line: &Line, last: [usize; 2]) -> f64 {
+    let [from, to] = last;
+    let levels = trace.stretch(from, to);
+    let off = |(i, level): (usize, &f64)| (level - line.at((from + i) as f64)).abs();
+    let mut residuals: Vec<f64> = levels.iter().enumerate().map(off).collect();
+    (1.4826 * median(&mut residuals)).max(LEAST_SIGMA_DB)
 }
 
 /// What the walk back from the drop to its onset goes by; lengths in samples.
@@ -278,7 +340,11 @@ fn onset(levels: &[f64], start: usize, line: &Line, walk: Walk) -> Option<usize>
     let collapse = (first..rest.len()).find(|&i| {
         median(&mut cut(&rest, i, i + group).to_vec()) < limit && falls(&rest, i, limit)
     })?;
-    let needed = whole(walk.pulse / 6.0).clamp(2, 100);
+    // Where a peak stands before the fall, its rise is the onset; its tail crosses the line too.
+    let run = whole(walk.pulse / 8.0).clamp(2, 100);
+    let above = |i: usize| cut(&rest, i, i + run).iter().all(|r| *r > 6.0 * walk.sigma);
+    let collapse = (first..collapse).find(|&i| above(i)).unwrap_or(collapse);
+    let needed = whole(walk.pulse / 4.0).clamp(3, 300);
     let mut calm = 0;
     for i in (0..collapse).rev() {
         let on_line = rest.get(i).is_some_and(|r| r.abs() < 3.5 * walk.sigma);
@@ -296,7 +362,7 @@ fn falls(rest: &[f64], at: usize, limit: f64) -> bool {
 
 /// The line over the glass right before the onset: as long as it stays on the first line.
 fn fresh_line(trace: &Trace, before: &Line, onset: usize, sigma: f64) -> Option<Line> {
-    let length = whole(before.count * 2.0).max(12);
+    let length = whole(before.count).max(12);
     let guard = trace.samples_in(trace.pulse().get() * 0.1);
     let to = onset.saturating_sub(guard);
     let from = to.saturating_sub(length);
@@ -381,3 +447,6 @@ fn points_correlation(trace: &Trace, line: &Line, onset: usize) -> f64 {
         .collect();
     noise::correlation(&residuals, pulse)
 }
+
+#[cfg(test)]
+mod tests;

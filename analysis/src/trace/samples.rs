@@ -6,6 +6,9 @@ use silkline_sor::{Level, MilliDb, Sor};
 /// Fewer samples are no trace.
 const FEWEST_SAMPLES: usize = 10;
 
+/// Half of the finest step that files resolve.
+const LEAST_STEP_DB: f64 = 0.000_5;
+
 /// What a trace needs to know about how it was taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
@@ -134,7 +137,7 @@ impl Trace {
     /// Whether a level means "no light".
     #[must_use]
     pub fn is_dark(&self, level: f64) -> bool {
-        level <= self.floor
+        level <= self.floor + LEAST_STEP_DB
     }
 
     /// Length of glass the pulse covers on the trace: half its length in the fibre.

@@ -119,7 +119,7 @@ impl Plan {
             backscatter: Some(Db::of(BACKSCATTER_DB)),
             loss_threshold: None,
         };
-        let floor = LAUNCH_DB - self.dynamic_db - 12.0;
+        let floor = ((LAUNCH_DB - self.dynamic_db - 12.0) * 1_000.0).round() / 1_000.0;
         let levels = self.levels(floor);
         Trace::new(settings, levels, Some(Db::of(floor))).unwrap()
     }

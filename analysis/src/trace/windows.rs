@@ -16,13 +16,19 @@ const DARK_SIGMA_DB: f64 = 1.2;
 const DARK_SHARE: f64 = 0.05;
 
 /// What glass loses a kilometre, with room for bad fits: dB/km.
-const GLASS_DB_PER_KM: std::ops::RangeInclusive<f64> = -0.3..=1.2;
+pub(crate) const GLASS_DB_PER_KM: std::ops::RangeInclusive<f64> = -0.3..=1.2;
 
 /// A slope known worse than this says nothing about glass: dB/km.
 const SLOPE_LIMIT_DB_PER_KM: f64 = 3.0;
 
 /// Windows a trace is cut into at the most.
 const MOST_WINDOWS: f64 = 512.0;
+
+/// Windows on either side that tell a window's noise with it.
+const POOL: usize = 4;
+
+/// Noise of a sample below this is the file's resolution, not the instrument's quiet.
+const LEAST_SIGMA_DB: f64 = 0.000_5;
 
 /// Samples a window has at the least.
 const FEWEST_SAMPLES: f64 = 20.0;
@@ -86,16 +92,27 @@ pub(crate) fn survey(trace: &Trace) -> Vec<Window> {
         .ceil();
     let size = whole(size).clamp(3, count.max(3));
     let lag = whole(pulse.ceil()).clamp(1, size / 3);
-    let starts = (0..count).step_by(size);
-    starts
-        .filter_map(|from| look_at(trace, from, (from + size).min(count), lag))
+    let starts: Vec<usize> = (0..count).step_by(size).collect();
+    let alone = |from: &usize| noise::sigma(trace.stretch(*from, from + size), lag);
+    let sigmas = pooled(&starts.iter().map(alone).collect::<Vec<f64>>());
+    let windows = starts.iter().zip(sigmas);
+    windows
+        .filter_map(|(&from, sigma)| look_at(trace, [from, (from + size).min(count)], sigma, lag))
         .collect()
 }
 
-fn look_at(trace: &Trace, from: usize, to: usize, lag: usize) -> Option<Window> {
+/// Each window's noise as the median of its neighbours': a few dozen samples alone say little.
+fn pooled(sigmas: &[f64]) -> Vec<f64> {
+    let around = |k: usize| cut(sigmas, k.saturating_sub(POOL), k + POOL + 1).to_vec();
+    (0..sigmas.len())
+        .map(|k| median(&mut around(k)).max(LEAST_SIGMA_DB))
+        .collect()
+}
+
+fn look_at(trace: &Trace, range: [usize; 2], sigma: f64, lag: usize) -> Option<Window> {
+    let [from, to] = range;
     let levels = trace.stretch(from, to);
     let line = Line::robust(levels, from)?;
-    let sigma = noise::sigma(levels, lag);
     let dark = levels.iter().filter(|&&level| trace.is_dark(level)).count();
     let level = median(&mut levels.to_vec());
     let window = |look| {
@@ -108,12 +125,14 @@ fn look_at(trace: &Trace, from: usize, to: usize, lag: usize) -> Option<Window> 
             sigma,
         })
     };
-    if dark as f64 > DARK_SHARE * levels.len() as f64 || sigma > DARK_SIGMA_DB {
+    if dark as f64 > DARK_SHARE * levels.len() as f64
+        || sigma.min(noise::sigma(levels, lag)) > DARK_SIGMA_DB
+    {
         return window(Look::Dark);
     }
     let per_km = 1_000.0 / trace.step_m();
     let loss = -line.slope * per_km;
-    let scatter = line.rms.max(sigma).max(1e-4);
+    let scatter = sigma.max(line.rms.min(2.0 * sigma)).max(1e-4);
     let residuals: Vec<f64> = residuals(levels, &line).collect();
     let correlation = noise::correlation(&residuals, 2 * lag);
     let doubt = 3.0 * scatter * (correlation / line.spread.max(1e-9)).sqrt() * per_km;
@@ -153,7 +172,7 @@ pub(crate) fn goes_on_as_glass(trace: &Trace, windows: &[Window]) -> bool {
         .take_while(|window| window.is_lit())
         .collect();
     if lit.len() < FEWEST {
-        return false;
+        return lit.first().is_some_and(|window| window.look == Look::Fibre);
     }
     let per_km = 1_000.0 / trace.step_m();
     let slope = |run: &[&Window]| {
