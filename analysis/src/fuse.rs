@@ -257,13 +257,25 @@ fn count_fibres(plant: &Plant, line: &Line, evidence: &[Evidence], place: &mut P
         .flat_map(|device| &device.ports)
         .flat_map(|port| hops(&port.path))
         .collect();
+    let at = |id: &NodeId| line.node(id).map(|node| node.chainage);
     let dark: BTreeSet<_> = evidence
         .iter()
         .filter_map(|e| match &e.finding {
-            Finding::LightLost { path, .. } => Some(path),
+            Finding::LightLost { path, from, to } => Some((path, at(from) < at(to))),
             _ => None,
         })
-        .flat_map(hops)
+        .flat_map(|(path, rises)| {
+            let all = plant.path(path).into_iter().flat_map(|p| &p.hops);
+            let same_way: Vec<_> = all
+                .filter(|h| h.line == line.id && (at(&h.from) < at(&h.to)) == rises)
+                .map(|h| &h.fibre)
+                .collect();
+            if same_way.is_empty() {
+                hops(path).collect()
+            } else {
+                same_way
+            }
+        })
         .collect();
     place.fibres_watched = u32::try_from(watched.len()).unwrap_or(u32::MAX);
     place.fibres_dark = u32::try_from(dark.len()).unwrap_or(u32::MAX);

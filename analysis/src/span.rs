@@ -44,10 +44,12 @@ pub struct Stop {
 pub struct Loss {
     /// The last stop that sends normally.
     pub from: usize,
-    /// The first stop that sees nothing; the same as `from` where a stop itself failed.
+    /// The first stop that sees nothing.
     pub to: usize,
-    /// What failed.
-    pub verdict: Verdict,
+    /// Whether `from` itself failed: it sees light and sends none.
+    pub failed: bool,
+    /// Supervisory light at `to` after the loss: unknown where none is measured.
+    pub supervisory: Light,
     /// Whether polls that are not aligned can still change it.
     pub settled: bool,
     /// Since when.
@@ -61,6 +63,26 @@ pub enum Verdict {
     Cable,
     /// Hardware: the supervisory channel still arrives, or a stop sees light and sends none.
     Equipment,
+}
+
+/// What failed, by all losses of one stretch.
+///
+/// A stop that sends nothing may have shut its laser down because it lost the other direction:
+/// where both directions look like this, and no supervisory light says otherwise, it is the cable.
+#[must_use]
+pub fn verdict(losses: &[Loss], both_directions: bool) -> Verdict {
+    let any = |light| losses.iter().any(|loss| loss.supervisory == light);
+    let all_failed = losses.iter().all(|loss| loss.failed);
+    let cable = match (any(Light::Dark), any(Light::Lit)) {
+        (true, _) => true,
+        (false, true) => false,
+        (false, false) => both_directions || !all_failed,
+    };
+    if cable {
+        Verdict::Cable
+    } else {
+        Verdict::Equipment
+    }
 }
 
 /// How one stop sends.
@@ -90,10 +112,12 @@ pub fn losses(stops: &[Stop]) -> Vec<Loss> {
 fn loss_before(stops: &[Stop], to: usize, stop: &Stop) -> Option<Loss> {
     let since = stop.input.since;
     for (from, before) in stops.iter().enumerate().take(to).rev() {
-        let loss = |to, verdict, settled| Loss {
+        let supervisory = after(stop);
+        let loss = |settled| Loss {
             from,
             to,
-            verdict,
+            failed: false,
+            supervisory,
             settled,
             since,
         };
@@ -102,11 +126,16 @@ fn loss_before(stops: &[Stop], to: usize, stop: &Stop) -> Option<Loss> {
                 let heard = before.input.at.max(before.output.at);
                 let alive = before.alive.is_some_and(|at| at >= since);
                 let settled = heard >= since || alive;
-                return Some(loss(to, verdict(stop), settled));
+                return Some(loss(settled));
             }
-            Sends::Failed => return Some(loss(from, Verdict::Equipment, true)),
+            Sends::Failed => {
+                return Some(Loss {
+                    failed: true,
+                    ..loss(true)
+                });
+            }
             Sends::Starved => return None,
-            Sends::Unknown if from == 0 => return Some(loss(to, verdict(stop), false)),
+            Sends::Unknown if from == 0 => return Some(loss(false)),
             Sends::Unknown => {}
         }
     }
@@ -131,10 +160,11 @@ fn sends(stop: &Stop, since: Timestamp) -> Sends {
     }
 }
 
-fn verdict(stop: &Stop) -> Verdict {
+/// The supervisory light as it is since the signal is gone.
+fn after(stop: &Stop) -> Light {
     match stop.supervisory.light {
-        Light::Lit if stop.supervisory.at >= stop.input.since => Verdict::Equipment,
-        Light::Lit | Light::Dark | Light::Unknown => Verdict::Cable,
+        Light::Lit if stop.supervisory.at < stop.input.since => Light::Unknown,
+        light => light,
     }
 }
 
@@ -180,10 +210,8 @@ mod tests {
         ];
         let found = losses(&stops);
         assert_eq!(found.len(), 1);
-        assert_eq!(
-            (found[0].from, found[0].to, found[0].verdict),
-            (1, 2, Verdict::Cable)
-        );
+        assert_eq!((found[0].from, found[0].to), (1, 2));
+        assert_eq!(verdict(&found, false), Verdict::Cable);
         assert!(found[0].settled);
     }
 
@@ -208,7 +236,12 @@ mod tests {
     #[test]
     fn a_living_supervisory_channel_means_equipment() {
         let dark = stop(Dark, Lit, 9);
-        let found = |light| losses(&[stop(Lit, Lit, 10), supervised(dark, light, 9)])[0].verdict;
+        let found = |light| {
+            verdict(
+                &losses(&[stop(Lit, Lit, 10), supervised(dark, light, 9)]),
+                true,
+            )
+        };
         assert_eq!(found(Lit), Verdict::Equipment);
         assert_eq!(found(Dark), Verdict::Cable);
         assert_eq!(found(Unknown), Verdict::Cable);
@@ -218,9 +251,12 @@ mod tests {
     fn a_stop_that_sees_light_and_sends_none_has_failed() {
         let found = losses(&[stop(Lit, Lit, 9), stop(Lit, Dark, 9), stop(Dark, Lit, 9)]);
         assert_eq!(found.len(), 1);
+        assert!(found[0].failed && found[0].from == 1);
+        assert_eq!(verdict(&found, false), Verdict::Equipment);
         assert_eq!(
-            (found[0].from, found[0].to, found[0].verdict),
-            (1, 1, Verdict::Equipment)
+            verdict(&found, true),
+            Verdict::Cable,
+            "lasers that shut each other down"
         );
     }
 

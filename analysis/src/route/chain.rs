@@ -160,6 +160,12 @@ impl Chain {
         OpticalLength::of((z - knot.z).mul_add(self.glass_per_ground(k), knot.d + passed))
     }
 
+    /// A length of this chain's glass as an instrument set to `index` shows it.
+    #[must_use]
+    pub fn to_index(&self, optical: OpticalLength, index: GroupIndex) -> OpticalLength {
+        optical * (self.index / index.get())
+    }
+
     /// Where the view's node is.
     #[must_use]
     pub const fn origin(&self) -> RouteLength {

@@ -1,0 +1,368 @@
+//! One line's detect → locate → incident, and nothing else.
+//!
+//! ```text
+//!   sample ──► watch (detectors) ──findings──► causes ──► incidents, notices
+//!                 │                              ▲
+//!                 └─► light (span rule) ─claims──┤
+//!   trace ──► views (against reference) ─sighting┘──► place (fusion)
+//! ```
+//!
+//! Pure: what happened and `now` go in, what is to be stored and told comes out. Timers run at
+//! their own due times inside [`LineEngine::step`], so that replaying the recorded inputs after a
+//! snapshot gives the same state bit for bit, however coarsely time was given.
+
+mod causes;
+pub mod exchange;
+mod light;
+pub mod settings;
+mod views;
+mod watch;
+mod words;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use silkline_analysis::series::{Anomaly, AnomalyKind, Severity, device_name};
+use silkline_protocol::id::{DeviceId, LineId, SiteId};
+use silkline_protocol::message::TraceFile;
+use silkline_protocol::plant::{Line, Plant};
+use silkline_protocol::time::Timestamp;
+
+use self::causes::{Causes, Scene};
+pub use self::exchange::{Action, Input, Notice, Output, Reason};
+use self::light::Runs;
+pub use self::settings::EngineSettings;
+use self::views::{Look, Says, Views};
+use self::watch::{Finding, Watch};
+
+/// The version of the snapshot's form; another one is not read.
+const VERSION: u32 = 1;
+
+/// Everything that silkline thinks about one line.
+#[derive(Debug)]
+pub struct LineEngine {
+    plant: Arc<Plant>,
+    line: Arc<Line>,
+    settings: EngineSettings,
+    runs: Runs,
+    state: State,
+}
+
+/// What a snapshot holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct State {
+    version: u32,
+    now: Timestamp,
+    watch: Watch,
+    views: Views,
+    causes: Causes,
+    /// Broken views: since when, and the anomaly that says so.
+    broken: Vec<(silkline_protocol::id::ViewId, Anomaly)>,
+    /// When the light is to be looked at again.
+    look_again: Option<Timestamp>,
+}
+
+/// Why a snapshot is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum BadSnapshot {
+    /// It is not what this program writes.
+    #[error("the engine's snapshot cannot be read")]
+    Form(#[from] serde_json::Error),
+    /// It was written by another version.
+    #[error("the engine's snapshot has version {0}, this program reads version {VERSION}")]
+    Version(u32),
+}
+
+impl LineEngine {
+    /// An engine for `line` that knows nothing yet.
+    #[must_use]
+    pub fn new(plant: Arc<Plant>, line: LineId, settings: EngineSettings) -> Self {
+        let state = State {
+            version: VERSION,
+            now: Timestamp::EPOCH,
+            watch: Watch::new(line.clone()),
+            views: Views::default(),
+            causes: Causes::default(),
+            broken: Vec::new(),
+            look_again: None,
+        };
+        Self::with(plant, &line, settings, state)
+    }
+
+    /// The engine of `line` as [`LineEngine::snapshot`] left it.
+    ///
+    /// # Errors
+    ///
+    /// [`BadSnapshot`] for bytes that this program did not write.
+    pub fn restore(
+        plant: Arc<Plant>,
+        line: LineId,
+        settings: EngineSettings,
+        snapshot: &[u8],
+    ) -> Result<Self, BadSnapshot> {
+        let state: State = serde_json::from_slice(snapshot)?;
+        if state.version != VERSION {
+            return Err(BadSnapshot::Version(state.version));
+        }
+        Ok(Self::with(plant, &line, settings, state))
+    }
+
+    fn with(plant: Arc<Plant>, line: &LineId, settings: EngineSettings, state: State) -> Self {
+        let own = plant.line(line).cloned().unwrap_or_else(|| bare(line));
+        let runs = Runs::of(&plant, &own);
+        let mut engine = Self {
+            plant,
+            line: Arc::new(own),
+            settings,
+            runs,
+            state,
+        };
+        engine.state.watch.feed(&engine.line);
+        engine
+    }
+
+    /// Everything that [`LineEngine::restore`] needs.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.state).unwrap_or_default()
+    }
+
+    /// Takes what happened at `now`, after all timers that were due before.
+    pub fn step(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
+        let mut out = Vec::new();
+        let now = now.max(self.state.now);
+        if matches!(input, Input::Started) {
+            self.state.watch.excuse(now);
+        }
+        while let Some(due) = self.deadline().filter(|due| *due <= now) {
+            self.state.now = due.max(self.state.now);
+            let found = self.state.watch.expire(self.state.now);
+            self.find(found, &mut out);
+            self.conclude(&mut out);
+        }
+        self.state.now = now;
+        if self.take(input, &mut out) {
+            self.conclude(&mut out);
+        }
+        out
+    }
+
+    /// When to step again at the latest, with [`Input::Tick`] if nothing else.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let silent = self.state.watch.deadline();
+        let causes = self.state.causes.deadline(&self.settings);
+        silent
+            .into_iter()
+            .chain(causes)
+            .chain(self.state.look_again)
+            .min()
+    }
+
+    /// Takes one input; whether anything came of it.
+    fn take(&mut self, input: Input, out: &mut Vec<Output>) -> bool {
+        let now = self.state.now;
+        match input {
+            Input::Started | Input::Tick => true,
+            Input::Sample {
+                site,
+                device,
+                late,
+                sample,
+            } => {
+                let found = self
+                    .state
+                    .watch
+                    .sample((&site, &device), (&sample, late), now);
+                let news = !found.is_empty();
+                self.find(found, out);
+                // A reading that changes nothing can still settle a loss.
+                news || self.state.look_again.is_some()
+            }
+            Input::About {
+                site,
+                device,
+                about,
+            } => {
+                self.state.watch.about((&site, &device), about, now);
+                false
+            }
+            Input::Event { .. } => false,
+            Input::Trace {
+                id,
+                site,
+                device,
+                late,
+                file,
+            } => {
+                let _ = late;
+                self.trace(id, (&site, &device), &file, out);
+                true
+            }
+            Input::AgentStatus {
+                site,
+                agent,
+                online,
+            } => {
+                let found = self.state.watch.agent((&site, &agent), online, now);
+                let news = found.is_some();
+                self.find(found.into_iter().collect(), out);
+                news
+            }
+            Input::Operator {
+                incident,
+                who,
+                action,
+            } => {
+                self.state.causes.operate(now, &incident, (&who, action));
+                true
+            }
+        }
+    }
+
+    fn find(&mut self, found: Vec<Finding>, out: &mut Vec<Output>) {
+        out.extend(
+            found
+                .iter()
+                .map(|finding| Output::Anomaly(finding.anomaly.clone())),
+        );
+        let mut causes = core::mem::take(&mut self.state.causes);
+        causes.find(&self.scene(), found);
+        self.state.causes = causes;
+    }
+
+    /// Looks at the light, lets the causes settle, and says what is new.
+    fn conclude(&mut self, out: &mut Vec<Output>) {
+        let mut causes = core::mem::take(&mut self.state.causes);
+        let scene = self.scene();
+        let (claims, again) = self.runs.claims(
+            &self.line,
+            &self.state.watch,
+            &self.settings,
+            self.state.now,
+        );
+        causes.claim(&scene, claims);
+        causes.expire(&scene);
+        out.extend(causes.news());
+        self.state.causes = causes;
+        self.state.look_again = again;
+    }
+
+    fn trace(
+        &mut self,
+        id: i64,
+        (site, device): (&SiteId, &DeviceId),
+        file: &TraceFile,
+        out: &mut Vec<Output>,
+    ) {
+        let Look { view, says, json } = self.state.views.look(&self.line, device, file);
+        out.push(Output::TraceResult { id, json });
+        let Some(view) = view else { return };
+        let known = self
+            .state
+            .broken
+            .iter()
+            .position(|(broken, _)| *broken == view);
+        match (says, known) {
+            (Says::Nothing, _) => {}
+            (Says::Whole, None) => {}
+            (Says::Whole, Some(k)) => {
+                let (_, mut anomaly) = self.state.broken.remove(k);
+                anomaly.to = Some(file.at);
+                let finding = trace_finding(anomaly, (site, device), self.state.now);
+                self.find(vec![finding], out);
+            }
+            (Says::Broken(sighting), known) => {
+                let fresh = known.is_none().then(|| {
+                    let anomaly = self.trace_anomaly((site, device), &view, &sighting, file.at);
+                    out.push(Output::Anomaly(anomaly.clone()));
+                    self.state.broken.push((view.clone(), anomaly.clone()));
+                    trace_finding(anomaly, (site, device), self.state.now)
+                });
+                let mut causes = core::mem::take(&mut self.state.causes);
+                causes.sight(&self.scene(), (id, fresh), sighting, file.at);
+                self.state.causes = causes;
+            }
+        }
+    }
+
+    fn trace_anomaly(
+        &self,
+        (site, device): (&SiteId, &DeviceId),
+        view: &silkline_protocol::id::ViewId,
+        sighting: &silkline_analysis::place::Sighting,
+        at: Timestamp,
+    ) -> Anomaly {
+        let device = device_name(site, device);
+        Anomaly {
+            id: format!("{device}/{view}/trace/{}", at.nanos()),
+            line: self.line.id.clone(),
+            device,
+            point: None,
+            kind: AnomalyKind::Trace,
+            from: at,
+            to: None,
+            raised: self.state.now,
+            severity: Severity::Critical,
+            detail: format!("view {view} ends at {:.1}", sighting.optical_m),
+        }
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene {
+            plant: &self.plant,
+            line: &self.line,
+            settings: &self.settings,
+            runs: &self.runs,
+            watch: &self.state.watch,
+            views: &self.state.views,
+            now: self.state.now,
+        }
+    }
+}
+
+fn trace_finding(
+    anomaly: Anomaly,
+    (site, device): (&SiteId, &DeviceId),
+    now: Timestamp,
+) -> Finding {
+    let (site, device) = (site.clone(), Some(device.clone()));
+    Finding {
+        anomaly,
+        site,
+        device,
+        role: None,
+        found: now,
+    }
+}
+
+/// A line of which the plant file tells nothing: nothing can be located on it, devices still can
+/// be watched.
+fn bare(line: &LineId) -> Line {
+    use silkline_protocol::plant::{End, LineKind};
+    let nowhere = || End::Branch(line.clone(), unnamed());
+    Line {
+        id: line.clone(),
+        name: line.to_string(),
+        kind: LineKind::Terrestrial,
+        a: nowhere(),
+        b: nowhere(),
+        route: Vec::new(),
+        nodes: Vec::new(),
+        landmarks: Vec::new(),
+        posts: Vec::new(),
+        sections: Vec::new(),
+        fibres: Vec::new(),
+        feed: None,
+        views: Vec::new(),
+        marks: Vec::new(),
+    }
+}
+
+#[expect(clippy::expect_used, reason = "a constant that is an id")]
+fn unnamed() -> silkline_protocol::id::NodeId {
+    "unnamed".parse().expect("letters only")
+}
+
+#[cfg(test)]
+mod tests;

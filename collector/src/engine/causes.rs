@@ -1,0 +1,583 @@
+//! One incident for each cause.
+//!
+//! A claim of lost light opens an incident and draws in everything that follows from it: both
+//! directions, all paths, amplifiers further on, alarms of the devices themselves, agents whose
+//! uplink ran over the fibre. A finding that nothing explains within a grace becomes an incident
+//! of its own, together with those that share its [`Key`].
+
+mod cause;
+mod key;
+
+use serde::{Deserialize, Serialize};
+use silkline_analysis::incident::{Incident, Kind, State, Step};
+use silkline_analysis::place::{Evidence, Finding as Says, Place, Sighting};
+use silkline_analysis::series::{AnomalyKind, Severity};
+use silkline_analysis::span::Verdict;
+use silkline_protocol::id::{IncidentId, SiteId};
+use silkline_protocol::plant::{Line, Plant};
+use silkline_protocol::time::Timestamp;
+
+use self::cause::{Cause, Lost, News, stretch_of};
+pub(super) use self::key::Key;
+use self::key::follows_light;
+use super::exchange::{Notice, Output, Reason};
+use super::light::{Claim, Runs};
+use super::settings::EngineSettings;
+use super::views::Views;
+use super::watch::{Finding, Watch};
+use super::words;
+
+/// Shots that are kept as evidence, newest last: they share their systematic part, so more of
+/// them tell little more.
+const SHOTS: usize = 8;
+
+/// A place is told anew when its interval is this much narrower than the one last told.
+const BETTER: f64 = 0.7;
+
+/// Incidents that are over and kept for a recurrence; the oldest go first.
+const PAST: usize = 200;
+
+/// The silkline itself in an incident's history.
+const SELF: &str = "silkline";
+
+/// Every cause of a line, and the findings that wait for one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Causes {
+    causes: Vec<Cause>,
+    waiting: Vec<Waiting>,
+    serial: u64,
+}
+
+/// A finding that something may yet explain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Waiting {
+    finding: Finding,
+    due: Timestamp,
+}
+
+/// What the causes look at.
+pub(super) struct Scene<'a> {
+    pub(super) plant: &'a Plant,
+    pub(super) line: &'a Line,
+    pub(super) settings: &'a EngineSettings,
+    pub(super) runs: &'a Runs,
+    pub(super) watch: &'a Watch,
+    pub(super) views: &'a Views,
+    pub(super) now: Timestamp,
+}
+
+impl Causes {
+    /// Takes what the detectors found.
+    pub(super) fn find(&mut self, scene: &Scene<'_>, findings: Vec<Finding>) {
+        for finding in findings {
+            if finding.anomaly.to.is_some() || self.knows(&finding) {
+                self.renew(scene, &finding);
+            } else if let Some(k) = self.reason_for(scene, &finding) {
+                self.join(k, scene, &finding);
+            } else {
+                let due = scene.now + scene.settings.grace;
+                self.waiting.push(Waiting { finding, due });
+            }
+        }
+    }
+
+    /// Takes the claims as they stand.
+    pub(super) fn claim(&mut self, scene: &Scene<'_>, claims: Vec<Claim>) {
+        for claim in claims.into_iter().filter(|claim| claim.ready) {
+            let Some(key) = key_of(scene.line, &claim) else {
+                continue;
+            };
+            if self
+                .causes
+                .iter()
+                .any(|cause| cause.is_dismissed(scene.line, &claim))
+            {
+                continue;
+            }
+            let k = match self.cause_of_claim(scene, &claim, &key) {
+                Some(k) => k,
+                None => self.open(scene, key.clone()),
+            };
+            self.press(k, scene, key, claim);
+        }
+        self.adopt(scene);
+    }
+
+    /// Takes what a trace saw: `at` is when it was taken in.
+    pub(super) fn sight(
+        &mut self,
+        scene: &Scene<'_>,
+        (id, finding): (i64, Option<Finding>),
+        sighting: Sighting,
+        at: Timestamp,
+    ) {
+        let Some(chainage) = words::chainage_of(scene, &sighting, at) else {
+            return;
+        };
+        let key = scene
+            .line
+            .span_at(chainage)
+            .map(|(a, b)| Key::Span(a.id.clone(), b.id.clone()));
+        let Some(key) = key else { return };
+        let known = self.light_cause_at(scene, &key);
+        let Some(k) = known.or_else(|| finding.is_some().then(|| self.open(scene, key.clone())))
+        else {
+            return;
+        };
+        if let Some(finding) = finding {
+            self.join(k, scene, &finding);
+        }
+        let Some(cause) = self.causes.get_mut(k) else {
+            return;
+        };
+        let of_view = |e: &&Evidence| {
+            e.finding
+                .sighting()
+                .is_some_and(|s| s.view == sighting.view)
+        };
+        if cause.incident.evidence.iter().filter(of_view).count() >= SHOTS {
+            let oldest = cause.incident.evidence.iter().position(|e| of_view(&e));
+            oldest.map(|oldest| cause.incident.evidence.remove(oldest));
+        }
+        let source = format!("OTDR view {}", sighting.view);
+        let name = format!("otdr-{}-{id}", sighting.view);
+        let said = Says::Otdr(sighting);
+        cause.incident.evidence.push(Evidence {
+            id: name,
+            at: Some(at),
+            source,
+            finding: said,
+        });
+        if matches!(cause.key, Key::Node(_)) {
+            cause
+                .incident
+                .note(SELF, "a trace shows a break: not the equipment", scene.now);
+            cause.key = key;
+        }
+        cause.incident.kind = Kind::Break;
+        self.place(k, scene);
+    }
+
+    /// Does what an operator asked for.
+    pub(super) fn operate(
+        &mut self,
+        now: Timestamp,
+        incident: &IncidentId,
+        (who, action): (&str, super::exchange::Action),
+    ) {
+        use super::exchange::Action;
+        let Some(cause) = self.causes.iter_mut().find(|c| c.incident.id == *incident) else {
+            return;
+        };
+        cause.news.changed = true;
+        let incident = &mut cause.incident;
+        match action {
+            Action::Acknowledge => {
+                incident.take(Step::Acknowledge, who, now);
+            }
+            Action::Repairing => {
+                incident.take(Step::Repair, who, now);
+            }
+            Action::Assign { to } => incident.note(who, &format!("assigned to {to}"), now),
+            Action::Note { text } => incident.note(who, &text, now),
+            Action::Close { found_m } => {
+                if let Some(found) = found_m {
+                    let said = format!("found at km {:.3}", found.km());
+                    incident.note(who, &said, now);
+                }
+                incident.take(Step::Close, who, now);
+            }
+        }
+    }
+
+    /// Lets time do its work: what waits becomes a cause, what is over is cleared and closed.
+    pub(super) fn expire(&mut self, scene: &Scene<'_>) {
+        self.adopt(scene);
+        let (due, waiting): (Vec<Waiting>, Vec<Waiting>) = core::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|w| w.due <= scene.now);
+        self.waiting = waiting;
+        for Waiting { finding, .. } in due {
+            let key = standing_for(scene, &finding);
+            let k = match self.find_key(scene, &key) {
+                Some(k) => k,
+                None => self.open(scene, key),
+            };
+            self.join(k, scene, &finding);
+        }
+        for k in 0..self.causes.len() {
+            self.settle(k, scene);
+        }
+        self.forget();
+    }
+
+    /// When time has work to do.
+    pub(super) fn deadline(&self, settings: &EngineSettings) -> Option<Timestamp> {
+        let waiting = self.waiting.iter().map(|waiting| waiting.due).min();
+        let causes = self
+            .causes
+            .iter()
+            .filter_map(|cause| cause.deadline(settings))
+            .min();
+        waiting.into_iter().chain(causes).min()
+    }
+
+    /// Everything that changed since it was last asked.
+    pub(super) fn news(&mut self) -> Vec<Output> {
+        let mut out = Vec::new();
+        for cause in &mut self.causes {
+            let news = core::mem::take(&mut cause.news);
+            if !news.changed && news.notice.is_none() {
+                continue;
+            }
+            out.push(Output::Incident(Box::new(cause.incident.clone())));
+            out.extend(news.notice.map(|reason| {
+                let text = cause.incident.headline.clone();
+                Output::Notice(Notice {
+                    incident: cause.incident.id.clone(),
+                    reason,
+                    text,
+                })
+            }));
+        }
+        out
+    }
+
+    fn knows(&self, finding: &Finding) -> bool {
+        let id = &finding.anomaly.id;
+        self.causes
+            .iter()
+            .any(|c| c.incident.anomalies.iter().any(|a| a.id == *id))
+            || self.waiting.iter().any(|w| w.finding.anomaly.id == *id)
+    }
+
+    /// A finding that is known has changed or ended.
+    fn renew(&mut self, scene: &Scene<'_>, finding: &Finding) {
+        let id = &finding.anomaly.id;
+        for waiting in &mut self.waiting {
+            if waiting.finding.anomaly.id == *id {
+                waiting.finding.anomaly = finding.anomaly.clone();
+            }
+        }
+        // What ended before anybody asked why is not worth an incident.
+        self.waiting.retain(|w| w.finding.anomaly.to.is_none());
+        let holds = |c: &Cause| c.incident.anomalies.iter().any(|a| a.id == *id);
+        for k in 0..self.causes.len() {
+            if self.causes.get(k).is_some_and(holds) {
+                self.join(k, scene, finding);
+            }
+        }
+    }
+
+    /// The standing cause that explains a new finding, if one does at once.
+    fn reason_for(&self, scene: &Scene<'_>, finding: &Finding) -> Option<usize> {
+        let standing = |c: &Cause| c.is_active() && c.explains(scene, finding);
+        self.causes.iter().position(standing)
+    }
+
+    /// Findings that wait join causes that explain them now.
+    fn adopt(&mut self, scene: &Scene<'_>) {
+        for waiting in core::mem::take(&mut self.waiting) {
+            match self.reason_for(scene, &waiting.finding) {
+                Some(k) => self.join(k, scene, &waiting.finding),
+                None => self.waiting.push(waiting),
+            }
+        }
+    }
+
+    fn join(&mut self, k: usize, scene: &Scene<'_>, finding: &Finding) {
+        let Some(cause) = self.causes.get_mut(k) else {
+            return;
+        };
+        if !cause.incident.join(&finding.anomaly) {
+            return;
+        }
+        cause.news.changed = true;
+        cause.incident.updated = scene.now;
+        let worst = cause.severity(scene);
+        if worst > cause.incident.severity {
+            cause.incident.severity = worst;
+            if cause.news.notice.is_none() && cause.incident.state != State::Suspect {
+                cause.news.notice = Some(Reason::Worse);
+            }
+        }
+        if cause.lost.is_empty() && cause.incident.evidence.is_empty() {
+            self.place(k, scene);
+        }
+    }
+
+    /// The standing cause that a claim belongs to.
+    fn cause_of_claim(&mut self, scene: &Scene<'_>, claim: &Claim, key: &Key) -> Option<usize> {
+        let touching = |cause: &Cause| {
+            let Some((low, high)) = cause.stretch(scene.line) else {
+                return false;
+            };
+            let same = (low, high) == (claim.low, claim.high);
+            let overlap = low < claim.high && claim.low < high;
+            // A node and its span, at nearly the same time: one cause that is seen better now.
+            let node = low == high || claim.low == claim.high;
+            let soon = scene.now - cause.incident.opened < scene.settings.wake;
+            let beside = node && soon && low <= claim.high && claim.low <= high;
+            cause.is_active() && (same || overlap || beside)
+        };
+        let at_node = |cause: &Cause| {
+            let site = node_site(scene.line, claim.low).filter(|_| claim.low == claim.high);
+            let supplied = matches!(cause.key, Key::Supply(_) | Key::Agent(_));
+            cause.is_active() && supplied && site.is_some() && cause.key.site() == site
+        };
+        let standing = self.causes.iter().position(touching);
+        standing
+            .or_else(|| self.causes.iter().position(at_node))
+            .or_else(|| self.find_key(scene, key))
+    }
+
+    /// The active cause with `key`, or a past one that is to be the same again.
+    fn find_key(&mut self, scene: &Scene<'_>, key: &Key) -> Option<usize> {
+        let active = |c: &Cause| c.key == *key && c.is_active();
+        if let Some(k) = self.causes.iter().position(active) {
+            return Some(k);
+        }
+        let recent = |c: &Cause| {
+            let over = c
+                .incident
+                .cleared
+                .is_some_and(|at| scene.now - at < scene.settings.reopen);
+            c.key == *key && c.incident.state == State::Cleared && over
+        };
+        let k = self.causes.iter().rposition(recent)?;
+        let cause = self.causes.get_mut(k)?;
+        cause.incident.take(Step::Recur, SELF, scene.now);
+        cause.quiet = None;
+        cause.news = News {
+            changed: true,
+            notice: Some(Reason::Reopened),
+        };
+        Some(k)
+    }
+
+    /// The active light cause that a sighting in the span of `key` belongs to.
+    fn light_cause_at(&self, scene: &Scene<'_>, key: &Key) -> Option<usize> {
+        let active = |c: &&(usize, &Cause)| c.1.is_active();
+        let (low, high) = stretch_of(scene.line, key)?;
+        let near = |(_, c): &(usize, &Cause)| {
+            c.stretch(scene.line)
+                .is_some_and(|(l, h)| l <= high && low <= h)
+                && matches!(c.key, Key::Span(..) | Key::Node(_))
+        };
+        let exact = |(_, c): &(usize, &Cause)| c.key == *key;
+        let all = || self.causes.iter().enumerate().filter(|c| active(&c));
+        all()
+            .find(exact)
+            .or_else(|| all().find(near))
+            .map(|(k, _)| k)
+    }
+
+    fn open(&mut self, scene: &Scene<'_>, key: Key) -> usize {
+        self.serial += 1;
+        let place = Place::unknown(scene.line.id.clone(), &scene.plant.revision);
+        let incident = Incident {
+            id: words::incident_id(scene, self.serial),
+            lines: vec![scene.line.id.clone()],
+            related: Vec::new(),
+            cause: String::new(),
+            state: State::Suspect,
+            severity: Severity::Warning,
+            kind: key.kind(),
+            opened: scene.now,
+            updated: scene.now,
+            cleared: None,
+            headline: String::new(),
+            place,
+            evidence: Vec::new(),
+            anomalies: Vec::new(),
+            affected: Vec::new(),
+            history: Vec::new(),
+        };
+        let mut cause = Cause {
+            key,
+            incident,
+            lost: Vec::new(),
+            quiet: None,
+            told: None,
+            news: News {
+                changed: true,
+                notice: Some(Reason::Opened),
+            },
+        };
+        cause.incident.take(Step::Confirm, SELF, scene.now);
+        self.causes.push(cause);
+        self.causes.len() - 1
+    }
+
+    /// Presses a claim into its cause.
+    fn press(&mut self, k: usize, scene: &Scene<'_>, key: Key, claim: Claim) {
+        let Some(cause) = self.causes.get_mut(k) else {
+            return;
+        };
+        let mut changed = cause.quiet.take().is_some();
+        let traced = cause
+            .incident
+            .evidence
+            .iter()
+            .any(|e| e.finding.sighting().is_some());
+        let light = matches!(cause.key, Key::Span(..) | Key::Node(_));
+        if light && cause.key != key && !traced {
+            cause
+                .incident
+                .note(SELF, &words::moved(scene, &key), scene.now);
+            cause.incident.kind = key.kind();
+            cause.key = key;
+            cause.lost.clear();
+            changed = true;
+        }
+        if light && claim.verdict == Verdict::Equipment && !traced {
+            changed |= cause.incident.kind != Kind::Equipment;
+            cause.incident.kind = Kind::Equipment;
+        } else if matches!(cause.key, Key::Span(..)) && cause.incident.kind != Kind::Break {
+            cause.incident.kind = Kind::Break;
+            changed = true;
+        }
+        for light in claim.losses {
+            let lost = Lost {
+                path: light.path,
+                direction: light.direction,
+                from: light.from,
+                to: light.to,
+            };
+            let same = |l: &&mut Lost| l.path == lost.path && l.direction == lost.direction;
+            match cause.lost.iter_mut().find(same) {
+                Some(known) if *known == lost => continue,
+                Some(known) => *known = lost,
+                None => cause.lost.push(lost),
+            }
+            changed = true;
+        }
+        if changed {
+            cause.evidence_of_light(scene.now);
+            let severity = cause.severity(scene).max(cause.incident.severity);
+            cause.incident.severity = severity;
+            self.place(k, scene);
+        }
+    }
+
+    /// Works out where a cause is and says it.
+    fn place(&mut self, k: usize, scene: &Scene<'_>) {
+        let Some(cause) = self.causes.get_mut(k) else {
+            return;
+        };
+        let incident = &mut cause.incident;
+        incident.place = words::place(scene, &cause.key, &incident.evidence);
+        incident.cause = words::cause(scene, &cause.key, incident);
+        incident.headline = words::headline(scene, &cause.key, incident);
+        incident.affected = words::affected(scene, cause.lost.iter().map(|lost| &lost.path));
+        incident.updated = scene.now;
+        cause.news.changed = true;
+        let Some(told) = cause.incident.place.interval95_m else {
+            return;
+        };
+        if cause.incident.place.chainage_m.is_none() && cause.incident.place.candidates.is_empty() {
+            return;
+        }
+        let [low, high] = told.map(words::whole_metres);
+        let better = cause.told.is_none_or(|[l, h]| {
+            (high - low) as f64 <= BETTER * (h - l) as f64 || high < l || h < low
+        });
+        if better && !matches!(cause.key, Key::Node(_)) {
+            cause.told = Some([low, high]);
+            let said = format!("located: {}", cause.incident.headline);
+            cause.incident.note(SELF, &said, scene.now);
+            if cause.news.notice != Some(Reason::Opened) {
+                cause.news.notice = Some(Reason::Located);
+            }
+        }
+    }
+
+    /// Clears what has been well for long enough, closes what is long over.
+    fn settle(&mut self, k: usize, scene: &Scene<'_>) {
+        let Some(cause) = self.causes.get_mut(k) else {
+            return;
+        };
+        let (settings, now) = (scene.settings, scene.now);
+        if cause.incident.state == State::Cleared {
+            let over = cause
+                .incident
+                .cleared
+                .is_some_and(|at| now - at >= settings.close);
+            if over && cause.incident.take(Step::Close, SELF, now) {
+                cause.news.changed = true;
+            }
+            return;
+        }
+        if !cause.is_active() {
+            return;
+        }
+        if !cause.is_well() {
+            cause.quiet = None;
+            return;
+        }
+        let since = *cause.quiet.get_or_insert(now);
+        if now - since < settings.settle {
+            return;
+        }
+        cause.incident.take(Step::Clear, SELF, now);
+        cause.news = News {
+            changed: true,
+            notice: Some(Reason::Cleared),
+        };
+        cause.lost.clear();
+        cause.told = None;
+        let left: Vec<_> = cause
+            .incident
+            .anomalies
+            .iter()
+            .filter(|a| a.to.is_none())
+            .map(|a| a.id.clone())
+            .collect();
+        for finding in scene.watch.lasting(&left) {
+            if !follows_light(&finding) {
+                self.waiting.push(Waiting {
+                    finding,
+                    due: now + settings.grace,
+                });
+            }
+        }
+    }
+
+    fn forget(&mut self) {
+        let past = self
+            .causes
+            .iter()
+            .filter(|c| c.incident.state == State::Closed)
+            .count();
+        let mut excess = past.saturating_sub(PAST);
+        self.causes.retain(|cause| {
+            let goes = excess > 0 && cause.incident.state == State::Closed && !cause.news.changed;
+            excess -= usize::from(goes);
+            !goes
+        });
+    }
+}
+
+fn key_of(line: &Line, claim: &Claim) -> Option<Key> {
+    let id = |k: usize| line.nodes.get(k).map(|node| node.id.clone());
+    let (low, high) = (id(claim.low)?, id(claim.high)?);
+    Some(if low == high {
+        Key::Node(low)
+    } else {
+        Key::Span(low, high)
+    })
+}
+
+fn node_site(line: &Line, node: usize) -> Option<&SiteId> {
+    line.nodes.get(node)?.site.as_ref()
+}
+
+/// The key under which a finding stands by itself: all silent devices of a site are one cause.
+fn standing_for(scene: &Scene<'_>, finding: &Finding) -> Key {
+    let site = &finding.site;
+    let silent = finding.anomaly.kind == AnomalyKind::Silent;
+    if silent && scene.watch.is_offline(site) {
+        return Key::Agent(site.clone());
+    }
+    Key::of(finding)
+}

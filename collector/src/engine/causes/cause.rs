@@ -1,0 +1,182 @@
+//! One cause: what it explains, how bad it is, when it is over.
+
+use serde::{Deserialize, Serialize};
+use silkline_analysis::incident::{Incident, State};
+use silkline_analysis::place::{Evidence, Finding as Says};
+use silkline_analysis::series::{AnomalyKind, Severity};
+use silkline_protocol::id::{NodeId, PathId, SiteId};
+use silkline_protocol::plant::{Direction, Line};
+use silkline_protocol::time::Timestamp;
+
+use super::Scene;
+use super::key::{Key, follows_light};
+use crate::engine::exchange::Reason;
+use crate::engine::light::Claim;
+use crate::engine::settings::EngineSettings;
+use crate::engine::watch::Finding;
+
+/// One cause and its incident.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Cause {
+    pub(super) key: Key,
+    pub(super) incident: Incident,
+    /// Paths that lost light by it, with the nodes on both sides.
+    pub(super) lost: Vec<Lost>,
+    /// Since when all is well, by our clock.
+    pub(super) quiet: Option<Timestamp>,
+    /// The interval that was last told to people.
+    pub(super) told: Option<[i64; 2]>,
+    #[serde(skip)]
+    pub(super) news: News,
+}
+
+/// What is to be said of a cause after this step.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct News {
+    pub(super) changed: bool,
+    pub(super) notice: Option<Reason>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Lost {
+    pub(super) path: PathId,
+    pub(super) direction: Direction,
+    pub(super) from: NodeId,
+    pub(super) to: NodeId,
+}
+
+impl Cause {
+    pub(super) const fn is_active(&self) -> bool {
+        self.incident.state.is_active()
+    }
+
+    /// Whether somebody closed it though its light is still gone: then it is not opened again
+    /// before the light was back.
+    pub(super) fn is_dismissed(&self, line: &Line, claim: &Claim) -> bool {
+        let same = self.stretch(line) == Some((claim.low, claim.high));
+        self.incident.state == State::Closed && same && !self.is_well()
+    }
+
+    /// Whether what the cause itself is about is over. What merely follows from it may last.
+    pub(super) fn is_well(&self) -> bool {
+        let core = |kind: AnomalyKind| match self.key {
+            Key::Span(..) | Key::Node(_) => {
+                let dark = !self.lost.is_empty();
+                kind == if dark {
+                    AnomalyKind::Dark
+                } else {
+                    AnomalyKind::Trace
+                }
+            }
+            _ => true,
+        };
+        self.incident
+            .anomalies
+            .iter()
+            .filter(|a| core(a.kind))
+            .all(|a| a.to.is_some())
+    }
+
+    pub(super) fn deadline(&self, settings: &EngineSettings) -> Option<Timestamp> {
+        match self.incident.state {
+            State::Cleared => self.incident.cleared.map(|at| at + settings.close),
+            State::Closed => None,
+            _ => self.quiet.map(|at| at + settings.settle),
+        }
+    }
+
+    /// The nodes on both sides of the stretch, by their place on the line.
+    pub(super) fn stretch(&self, line: &Line) -> Option<(usize, usize)> {
+        stretch_of(line, &self.key)
+    }
+
+    /// Whether this cause explains a finding that came after it.
+    pub(super) fn explains(&self, scene: &Scene<'_>, finding: &Finding) -> bool {
+        let (settings, opened) = (scene.settings, self.incident.opened);
+        let at_site = |site: &SiteId| *site == finding.site;
+        let gone = matches!(
+            finding.anomaly.kind,
+            AnomalyKind::Silent | AnomalyKind::Offline
+        );
+        if !self.lost.is_empty() {
+            let soon = finding.found - opened < settings.wake;
+            if follows_light(finding) {
+                return soon || finding.anomaly.kind == AnomalyKind::Dark;
+            }
+            let whole =
+                scene.watch.is_offline(&finding.site) || scene.watch.is_silent(&finding.site);
+            return gone && (self.is_here(scene.line, &finding.site) || (soon && whole));
+        }
+        match &self.key {
+            Key::Supply(site) => at_site(site) && gone,
+            Key::Agent(site) => at_site(site) && gone,
+            Key::Node(_) => gone && self.is_here(scene.line, &finding.site),
+            Key::Level => finding.anomaly.kind == AnomalyKind::Level,
+            _ => false,
+        }
+    }
+
+    /// Whether the cause is at a site's own node.
+    pub(super) fn is_here(&self, line: &Line, site: &SiteId) -> bool {
+        let Key::Node(node) = &self.key else {
+            return false;
+        };
+        line.node(node).and_then(|node| node.site.as_ref()) == Some(site)
+    }
+
+    /// How bad it is, by what it is and what was found.
+    pub(super) fn severity(&self, scene: &Scene<'_>) -> Severity {
+        let found = self
+            .incident
+            .anomalies
+            .iter()
+            .filter(|a| a.to.is_none())
+            .map(|a| a.severity);
+        let worst = found.max().unwrap_or(Severity::Warning);
+        match self.key {
+            Key::Span(..) | Key::Node(_) => {
+                let all = scene.runs.count();
+                let dark = self.lost.len();
+                if dark >= all && dark > 0 {
+                    Severity::Critical
+                } else {
+                    Severity::Major
+                }
+            }
+            Key::Supply(_) if !self.lost.is_empty() => Severity::Critical,
+            Key::Device(..) if worst == Severity::Critical => Severity::Major,
+            _ => worst,
+        }
+    }
+
+    /// Writes the lost light into the evidence.
+    pub(super) fn evidence_of_light(&mut self, now: Timestamp) {
+        let evidence = &mut self.incident.evidence;
+        evidence.retain(|e| !matches!(e.finding, Says::LightLost { .. }));
+        for lost in &self.lost {
+            let way = match lost.direction {
+                Direction::AToB => "ab",
+                Direction::BToA => "ba",
+            };
+            evidence.push(Evidence {
+                id: format!("light-{}-{way}", lost.path),
+                at: Some(now),
+                source: "light meters".to_owned(),
+                finding: Says::LightLost {
+                    path: lost.path.clone(),
+                    from: lost.from.clone(),
+                    to: lost.to.clone(),
+                },
+            });
+        }
+    }
+}
+
+pub(super) fn stretch_of(line: &Line, key: &Key) -> Option<(usize, usize)> {
+    let place = |id: &NodeId| line.nodes.iter().position(|node| node.id == *id);
+    match key {
+        Key::Span(from, to) => place(from).zip(place(to)),
+        Key::Node(node) => place(node).map(|k| (k, k)),
+        _ => None,
+    }
+}

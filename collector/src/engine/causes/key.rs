@@ -1,0 +1,117 @@
+//! Which findings have one cause, and what kind of cause it is.
+
+use serde::{Deserialize, Serialize};
+use silkline_analysis::incident::Kind;
+use silkline_analysis::series::AnomalyKind;
+use silkline_protocol::device::Role;
+use silkline_protocol::id::{DeviceId, NodeId, PointName, SiteId};
+
+use crate::engine::watch::Finding;
+
+/// What findings of one cause have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::engine) enum Key {
+    /// The cable between two nodes, by rising chainage.
+    Span(NodeId, NodeId),
+    /// The equipment of a node.
+    Node(NodeId),
+    /// One device.
+    Device(SiteId, DeviceId),
+    /// One point of a device that is getting worse.
+    Point(SiteId, DeviceId, PointName),
+    /// Light that fell without being lost.
+    Level,
+    /// The agent of a site, or all that it polls.
+    Agent(SiteId),
+    /// Mains and battery of a site.
+    Supply(SiteId),
+    /// Heat, water and doors of a site.
+    Room(SiteId),
+    /// Submarine power feeding.
+    Feed,
+}
+
+impl Key {
+    /// The cause that a finding has by itself, where nothing else explains it.
+    pub(in crate::engine) fn of(finding: &Finding) -> Self {
+        let site = finding.site.clone();
+        let Some(device) = finding.device.clone() else {
+            return Self::Agent(site);
+        };
+        let by_role = finding.role.unwrap_or(Role::Other);
+        match finding.anomaly.kind {
+            AnomalyKind::Offline => return Self::Agent(site),
+            AnomalyKind::Silent | AnomalyKind::Dark | AnomalyKind::Trace => {
+                return Self::Device(site, device);
+            }
+            AnomalyKind::Level => return Self::Level,
+            AnomalyKind::Limit | AnomalyKind::Alarm => {}
+        }
+        match by_role {
+            Role::FeedVoltage | Role::FeedCurrent => Self::Feed,
+            Role::BatteryVoltage | Role::BatteryCharge | Role::MainsVoltage => Self::Supply(site),
+            Role::Temperature | Role::Humidity | Role::Door => Self::Room(site),
+            Role::PumpBias
+            | Role::PumpTemperature
+            | Role::Gain
+            | Role::SpanLoss
+            | Role::ReturnLoss
+            | Role::LightIn
+            | Role::LightOut
+            | Role::SupervisoryIn
+            | Role::Ber
+            | Role::Osnr => match finding.anomaly.point.clone() {
+                Some(point) => Self::Point(site, device, point),
+                None => Self::Device(site, device),
+            },
+            Role::DeviceAlarm | Role::State | Role::Other => Self::Device(site, device),
+        }
+    }
+
+    /// What kind of cause it is.
+    pub(in crate::engine) const fn kind(&self) -> Kind {
+        match self {
+            Self::Span(..) => Kind::Break,
+            Self::Node(_) | Self::Device(..) => Kind::Equipment,
+            Self::Point(..) | Self::Level => Kind::Degradation,
+            Self::Agent(_) => Kind::Agent,
+            Self::Supply(_) | Self::Room(_) => Kind::Environment,
+            Self::Feed => Kind::PowerFeed,
+        }
+    }
+
+    /// The site it is at, where it is at one.
+    pub(in crate::engine) const fn site(&self) -> Option<&SiteId> {
+        match self {
+            Self::Device(site, _)
+            | Self::Point(site, ..)
+            | Self::Agent(site)
+            | Self::Supply(site)
+            | Self::Room(site) => Some(site),
+            Self::Span(..) | Self::Node(_) | Self::Level | Self::Feed => None,
+        }
+    }
+}
+
+/// Whether a lost light may well be the reason for a finding.
+pub(in crate::engine) fn follows_light(finding: &Finding) -> bool {
+    let role = finding.role.unwrap_or(Role::Other);
+    match finding.anomaly.kind {
+        AnomalyKind::Dark | AnomalyKind::Level => true,
+        AnomalyKind::Alarm => role == Role::DeviceAlarm,
+        AnomalyKind::Limit => matches!(
+            role,
+            Role::LightIn
+                | Role::LightOut
+                | Role::SupervisoryIn
+                | Role::Gain
+                | Role::SpanLoss
+                | Role::ReturnLoss
+                | Role::PumpBias
+                | Role::Ber
+                | Role::Osnr
+        ),
+        AnomalyKind::Silent | AnomalyKind::Offline | AnomalyKind::Trace => false,
+    }
+}

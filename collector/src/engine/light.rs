@@ -1,0 +1,392 @@
+//! From light meters to claims: which stretch of the line lost light, and whether that is sure.
+//!
+//! A [`Run`] is one path in one direction along this line. Every run is judged by the span rule;
+//! what both directions and several paths say of the same stretch is one [`Claim`].
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use silkline_analysis::series::dark::Light;
+use silkline_analysis::series::device_name;
+use silkline_analysis::span::{Loss, Meter, Stop, Verdict, losses, verdict};
+use silkline_protocol::device::Role;
+use silkline_protocol::id::{LineId, NodeId, PathId};
+use silkline_protocol::plant::{Direction, Line, Path, Plant, Side};
+use silkline_protocol::time::Timestamp;
+
+use super::settings::EngineSettings;
+use super::watch::{Point, Watch, Watched};
+
+/// All runs along a line.
+#[derive(Clone, Debug)]
+pub(super) struct Runs {
+    runs: Vec<Run>,
+}
+
+/// One path in one direction.
+#[derive(Clone, Debug)]
+struct Run {
+    path: PathId,
+    direction: Direction,
+    stops: Vec<Ports>,
+}
+
+/// One node of a run: its place among the line's nodes, and the ports by device and index.
+#[derive(Clone, Debug)]
+struct Ports {
+    node: usize,
+    input: Vec<(String, String)>,
+    output: Vec<(String, String)>,
+}
+
+/// A stretch that lost light.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Claim {
+    /// The nodes on both sides, by their place on the line; the same where a node failed.
+    pub(super) low: usize,
+    pub(super) high: usize,
+    pub(super) verdict: Verdict,
+    pub(super) losses: Vec<LostLight>,
+    /// Whether it is sure enough to be told.
+    pub(super) ready: bool,
+}
+
+/// One run's part in a claim.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct LostLight {
+    pub(super) path: PathId,
+    pub(super) direction: Direction,
+    pub(super) from: NodeId,
+    pub(super) to: NodeId,
+    pub(super) since: Timestamp,
+}
+
+/// A loss with what the merging needs.
+struct Found {
+    low: usize,
+    high: usize,
+    loss: Loss,
+    light: LostLight,
+    turned: Timestamp,
+    /// When it may no longer wait for polls.
+    patience: Timestamp,
+}
+
+/// One run as it stands.
+struct Profile {
+    stops: Vec<Stop>,
+    /// When each stop's input turned, by our clock, and the poll of its device.
+    turned: Vec<(Timestamp, Duration)>,
+    /// When the last input turned dark, by our clock.
+    latest: Timestamp,
+}
+
+impl Runs {
+    pub(super) fn of(plant: &Plant, line: &Line) -> Self {
+        let both = [Direction::AToB, Direction::BToA];
+        let runs = plant.paths.iter().flat_map(|path| {
+            both.map(|direction| Run::of(plant, line, path, direction))
+                .into_iter()
+                .flatten()
+        });
+        Self {
+            runs: runs.collect(),
+        }
+    }
+
+    /// What the meters say at `now`, and when to look again.
+    pub(super) fn claims(
+        &self,
+        line: &Line,
+        watch: &Watch,
+        settings: &EngineSettings,
+        now: Timestamp,
+    ) -> (Vec<Claim>, Option<Timestamp>) {
+        let alive = self.alive(watch);
+        let mut found = Vec::new();
+        for run in &self.runs {
+            found.extend(run.found(line, watch, (&alive, settings), now));
+        }
+        let due = found
+            .iter()
+            .flat_map(|f| [f.turned + settings.join, f.patience])
+            .filter(|due| *due > now)
+            .min();
+        (merged(found, settings, now), due)
+    }
+
+    /// How many runs are watched: paths times directions.
+    pub(super) const fn count(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// When light from node `.0` last arrived at node `.1`, its neighbour.
+    fn alive(&self, watch: &Watch) -> BTreeMap<(usize, usize), Timestamp> {
+        let mut alive: BTreeMap<(usize, usize), Timestamp> = BTreeMap::new();
+        for run in &self.runs {
+            for (from, to) in run.stops.iter().zip(run.stops.iter().skip(1)) {
+                let input = meter(watch, &to.input, Role::LightIn).0;
+                if input.light == Light::Lit {
+                    let at = alive.entry((from.node, to.node)).or_default();
+                    *at = input.at.max(*at);
+                }
+            }
+        }
+        alive
+    }
+}
+
+impl Run {
+    /// The run of `path` in `direction`, where any device port stands on it.
+    fn of(plant: &Plant, line: &Line, path: &Path, direction: Direction) -> Option<Self> {
+        let mut nodes: Vec<usize> = Vec::new();
+        for hop in path.hops.iter().filter(|hop| hop.line == line.id) {
+            let place = |id: &NodeId| line.nodes.iter().position(|node| node.id == *id);
+            let (from, to) = (place(&hop.from)?, place(&hop.to)?);
+            nodes.extend(from.min(to)..=from.max(to));
+        }
+        nodes.sort_unstable();
+        nodes.dedup();
+        if direction == Direction::BToA {
+            nodes.reverse();
+        }
+        let stop = |node: usize| {
+            let id = &line.nodes.get(node)?.id;
+            let ports = |side: Side| ports(plant, &line.id, (path, id), (direction, side));
+            Some(Ports {
+                node,
+                input: ports(Side::In),
+                output: ports(Side::Out),
+            })
+        };
+        let stops: Vec<Ports> = nodes.into_iter().filter_map(stop).collect();
+        let watched = stops.iter().any(|stop| !stop.input.is_empty());
+        watched.then(|| Self {
+            path: path.id.clone(),
+            direction,
+            stops,
+        })
+    }
+
+    fn found(
+        &self,
+        line: &Line,
+        watch: &Watch,
+        (alive, settings): (&BTreeMap<(usize, usize), Timestamp>, &EngineSettings),
+        now: Timestamp,
+    ) -> Vec<Found> {
+        let profile = self.profile(watch, alive, settings, now);
+        let made = losses(&profile.stops).into_iter().filter_map(|loss| {
+            let (from, to) = (self.stops.get(loss.from)?, self.stops.get(loss.to)?);
+            let id = |stop: &Ports| line.nodes.get(stop.node).map(|node| node.id.clone());
+            let (turned, _) = *profile.turned.get(loss.to)?;
+            let poll = profile.turned.get(loss.from)?.1;
+            Some(Found {
+                low: from.node.min(to.node),
+                high: from.node.max(to.node),
+                light: LostLight {
+                    path: self.path.clone(),
+                    direction: self.direction,
+                    from: id(from)?,
+                    to: id(to)?,
+                    since: loss.since,
+                },
+                turned,
+                patience: profile.latest + patience(settings, poll),
+                loss,
+            })
+        });
+        made.collect()
+    }
+
+    fn profile(
+        &self,
+        watch: &Watch,
+        alive: &BTreeMap<(usize, usize), Timestamp>,
+        settings: &EngineSettings,
+        now: Timestamp,
+    ) -> Profile {
+        let inputs: Vec<_> = self
+            .stops
+            .iter()
+            .map(|s| meter(watch, &s.input, Role::LightIn))
+            .collect();
+        let latest = inputs
+            .iter()
+            .filter(|(input, ..)| input.light == Light::Dark)
+            .filter_map(|(_, point, _)| point.map(|p| p.turned))
+            .max();
+        let mut profile = Profile {
+            stops: Vec::new(),
+            turned: Vec::new(),
+            latest: latest.unwrap_or(Timestamp::EPOCH),
+        };
+        let mut before: Option<usize> = None;
+        for (ports, (input, point, device)) in self.stops.iter().zip(inputs) {
+            let (output, sender, other) = meter(watch, &ports.output, Role::LightOut);
+            let poll = device.or(other).map_or(Duration::ZERO, Watched::poll);
+            let heard = point.into_iter().chain(sender).map(|p| p.heard).max();
+            let stale = latest.zip(heard).is_some_and(|(turned, heard)| {
+                heard < turned && now >= turned + patience(settings, poll)
+            });
+            let gone = device.or(other).is_some_and(Watched::is_silent);
+            profile.stops.push(Stop {
+                input,
+                output,
+                supervisory: meter(watch, &ports.input, Role::SupervisoryIn).0,
+                silent: stale || gone,
+                alive: before.and_then(|before| alive.get(&(ports.node, before)).copied()),
+            });
+            let turned = point.map_or(Timestamp::EPOCH, |point| point.turned);
+            profile.turned.push((turned, poll));
+            before = Some(ports.node);
+        }
+        profile
+    }
+}
+
+/// How long polls may leave a loss unsettled.
+fn patience(settings: &EngineSettings, poll: Duration) -> Duration {
+    settings.hold.max(poll * 3 / 2)
+}
+
+/// The ports of a path at a node, as device and index.
+fn ports(
+    plant: &Plant,
+    line: &LineId,
+    (path, node): (&Path, &NodeId),
+    (direction, side): (Direction, Side),
+) -> Vec<(String, String)> {
+    let devices = plant
+        .devices
+        .iter()
+        .filter(|device| device.lines.contains(line));
+    let of = devices.flat_map(|device| {
+        let fits = |port: &&silkline_protocol::plant::Port| {
+            port.path == path.id
+                && port.node == *node
+                && port.direction == direction
+                && port.side == side
+        };
+        let name = device_name(&device.site, &device.id);
+        device
+            .ports
+            .iter()
+            .filter(fits)
+            .map(move |port| (name.clone(), port.index.clone()))
+    });
+    of.collect()
+}
+
+/// The meter of a role among ports: of several the one that was heard of last.
+fn meter<'a>(
+    watch: &'a Watch,
+    ports: &[(String, String)],
+    role: Role,
+) -> (Meter, Option<&'a Point>, Option<&'a Watched>) {
+    let mut best: Option<(&Point, &Watched)> = None;
+    for (name, index) in ports {
+        let Some(device) = watch.get(name) else {
+            continue;
+        };
+        let fits = |(point, watched): &(&silkline_protocol::id::PointName, &Point)| {
+            watched.role == role && point.index().unwrap_or("") == index
+        };
+        for (_, point) in device.points().iter().filter(fits) {
+            if best.is_none_or(|(known, _)| known.heard <= point.heard) {
+                best = Some((point, device));
+            }
+        }
+    }
+    let Some((point, device)) = best else {
+        return (Meter::default(), None, None);
+    };
+    let dark = &point.dark;
+    let meter = Meter {
+        light: dark.light(),
+        at: dark.at(),
+        since: dark.since(),
+    };
+    (meter, Some(point), Some(device))
+}
+
+/// One claim for each stretch that any run lost light on.
+fn merged(found: Vec<Found>, settings: &EngineSettings, now: Timestamp) -> Vec<Claim> {
+    let mut groups: Vec<(usize, usize, Vec<Found>)> = Vec::new();
+    let mut sorted = found;
+    // Narrow ones first: a wide one that holds a narrow one means the same.
+    sorted.sort_by_key(|f| (f.loss.failed, f.high - f.low));
+    for one in sorted {
+        // A laser that is shut down because its node lost the other direction has not failed.
+        let same = groups.iter_mut().find(|(low, high, group)| {
+            let opposite = group
+                .iter()
+                .any(|g| g.light.direction != one.light.direction);
+            let held = one.low <= *low && *high <= one.high;
+            held && (!one.loss.failed || opposite || group.iter().all(|g| g.loss.failed))
+        });
+        match same {
+            Some((.., group)) => group.push(one),
+            None => groups.push((one.low, one.high, vec![one])),
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(low, high, group)| claim((low, high), group, settings, now))
+        .collect()
+}
+
+fn claim(
+    (low, high): (usize, usize),
+    group: Vec<Found>,
+    settings: &EngineSettings,
+    now: Timestamp,
+) -> Claim {
+    let exact = |f: &&Found| (f.low, f.high) == (low, high);
+    let toward = |direction| {
+        group
+            .iter()
+            .filter(exact)
+            .any(|f| f.light.direction == direction)
+    };
+    let both = toward(Direction::AToB) && toward(Direction::BToA);
+    let settled = group.iter().filter(exact).any(|f| f.loss.settled);
+    let first = group.iter().map(|f| f.turned).min().unwrap_or(now);
+    let patience = group
+        .iter()
+        .filter(exact)
+        .map(|f| f.patience)
+        .max()
+        .unwrap_or(now);
+    let narrow = high - low == 1;
+    let all: Vec<Loss> = group.iter().map(|f| f.loss).collect();
+    let judged = verdict(&all, both);
+    let failed = judged == Verdict::Equipment && all.iter().all(|loss| loss.failed);
+    let joined = settled && !failed && now >= first + settings.join;
+    let ready = (both && narrow) || joined || now >= patience;
+    let sender = |f: &Found| {
+        if f.light.direction == Direction::AToB {
+            f.low
+        } else {
+            f.high
+        }
+    };
+    let (low, high) = match group.first() {
+        Some(first) if failed => (sender(first), sender(first)),
+        // Both directions lost around a node that says nothing: the node is gone.
+        Some(_) if both && high - low == 2 => (low + 1, low + 1),
+        _ => (low, high),
+    };
+    let verdict = if low == high {
+        Verdict::Equipment
+    } else {
+        judged
+    };
+    Claim {
+        low,
+        high,
+        verdict,
+        losses: group.into_iter().map(|f| f.light).collect(),
+        ready,
+    }
+}

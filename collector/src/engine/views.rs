@@ -1,0 +1,299 @@
+//! What the traces of every view show, against the newest good one.
+//!
+//! A reference is kept as the few numbers that a comparison needs, so that an engine's state stays
+//! small; all are rounded, so that a snapshot restores them bit for bit.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use silkline_analysis::place::{Sighting, glass_to_mm};
+use silkline_analysis::route::chain::{Chain, Seen};
+use silkline_analysis::trace::{
+    Analysis, ChangeKind, Comparison, EndKind, EndOfFibre, Reference, Trace, analyse, compare,
+};
+use silkline_protocol::id::{DeviceId, ViewId};
+use silkline_protocol::message::TraceFile;
+use silkline_protocol::plant::{Line, View};
+use silkline_protocol::time::Timestamp;
+use silkline_protocol::unit::{Db, GroupIndex, OpticalLength};
+
+/// From half a 95 % interval to a standard deviation.
+const TO_SD: f64 = 1.0 / 1.96;
+
+/// What all shots of an instrument share beside the group index: its zero, a metre at most.
+const OFFSET_SD_M: f64 = 0.6;
+
+/// An end this much before the expected one, as a part of the length, is a break even where no
+/// good trace was ever taken: excess and index are known better than that.
+const SHORT: f64 = 0.01;
+
+/// The far end's connector and patch cord: how far it may be from the node's own place.
+const FAR_END_M: f64 = 8.0;
+
+/// All views of a line.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Views {
+    good: BTreeMap<ViewId, Good>,
+}
+
+/// The newest good trace of a view.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Good {
+    at: Timestamp,
+    end_m: OpticalLength,
+    plus_minus_m: OpticalLength,
+    level: Db,
+    drop: Db,
+    start: Option<Db>,
+    loss: Option<Db>,
+    loss_plus_minus: Option<Db>,
+    group_index: GroupIndex,
+}
+
+/// What one trace says.
+#[derive(Clone, Debug)]
+pub(super) struct Look {
+    pub(super) view: Option<ViewId>,
+    pub(super) says: Says,
+    /// The object of `trace --json`, without `file` and `place`.
+    pub(super) json: Value,
+}
+
+/// What a trace says about its fibre.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Says {
+    /// Nothing: unreadable, of no known view, or a fault of the instrument.
+    Nothing,
+    /// The fibre is there to its end.
+    Whole,
+    /// The fibre ends where it should not.
+    Broken(Sighting),
+}
+
+impl Views {
+    /// Looks at a trace. A good one becomes the reference where `trusted`: not while the view's
+    /// own stretch is known to be broken.
+    pub(super) fn look(&mut self, line: &Line, otdr: &DeviceId, file: &TraceFile) -> Look {
+        let view = view_of(line, otdr, file);
+        let id = view.map(|view| view.id.clone());
+        let read = silkline_sor::read(&file.sor).map_err(|error| error.to_string());
+        let made = read.and_then(|sor| {
+            let trace = Trace::from_sor(&sor).map_err(|error| error.to_string())?;
+            Ok((sor, trace))
+        });
+        let (sor, trace) = match made {
+            Ok(made) => made,
+            Err(message) => {
+                let json = json!({"error": {"kind": "unreadable", "message": message}});
+                return Look {
+                    view: id,
+                    says: Says::Nothing,
+                    json,
+                };
+            }
+        };
+        let analysis = analyse(&trace);
+        let reference = view.and_then(|view| self.reference(line, view, &trace));
+        let changes = reference
+            .as_ref()
+            .map(|reference| compare(&analysis, reference));
+        let says = view.map_or(Says::Nothing, |view| {
+            says(view, &trace, &analysis, changes.as_ref())
+        });
+        if let (Some(view), Says::Whole, Some(end)) = (view, &says, &analysis.end) {
+            let newer = self
+                .good
+                .get(&view.id)
+                .is_none_or(|good| good.at <= file.at);
+            if newer {
+                self.good.insert(
+                    view.id.clone(),
+                    Good::of(file.at, &trace, &analysis, end, view),
+                );
+            }
+        }
+        let json = described(&sor, (&trace, &analysis), changes.as_ref());
+        Look {
+            view: id,
+            says,
+            json,
+        }
+    }
+
+    /// What good traces add to the marks of a view.
+    pub(super) fn anchors(&self, line: &Line, view: &ViewId) -> Vec<Seen> {
+        let far = line.view(view).and_then(|view| far_end(line, view));
+        let seen = far.zip(self.good.get(view)).map(|(chainage, good)| Seen {
+            chainage,
+            optical: good.end_m,
+            plus_minus: OpticalLength::of(good.plus_minus_m.get().hypot(FAR_END_M)),
+            group_index: good.group_index,
+        });
+        seen.into_iter().collect()
+    }
+
+    /// What a shot of `view` is compared with: the newest good one, or what the plant expects.
+    fn reference(&self, line: &Line, view: &View, trace: &Trace) -> Option<Reference> {
+        if let Some(good) = self.good.get(&view.id) {
+            return Some(good.reference(view, trace));
+        }
+        let chain = Chain::of(line, view, None, &[])?;
+        let expected = chain.glass_at(far_end(line, view)?);
+        let index = trace.settings().group_index;
+        let own = chain.to_index(expected, index) + zero(view, trace);
+        Some(reference(own, expected * SHORT, (Db::of(0.0), Db::of(0.0))))
+    }
+}
+
+impl Good {
+    fn of(
+        at: Timestamp,
+        trace: &Trace,
+        analysis: &Analysis,
+        end: &EndOfFibre,
+        view: &View,
+    ) -> Self {
+        Self {
+            at,
+            end_m: glass_to_mm(end.at - zero(view, trace)),
+            plus_minus_m: glass_to_mm(end.plus_minus),
+            level: to_millidb(end.level),
+            drop: to_millidb(end.drop),
+            start: analysis.start_level.map(to_millidb),
+            loss: analysis.total_loss.map(to_millidb),
+            loss_plus_minus: analysis.total_loss_plus_minus.map(to_millidb),
+            group_index: own_index(trace),
+        }
+    }
+
+    fn reference(&self, view: &View, trace: &Trace) -> Reference {
+        let same_time = self.group_index.get() / trace.settings().group_index.get();
+        let at = self.end_m * same_time + zero(view, trace);
+        let mut made = reference(at, self.plus_minus_m, (self.level, self.drop));
+        made.analysis.start_level = self.start;
+        made.analysis.total_loss = self.loss;
+        made.analysis.total_loss_plus_minus = self.loss_plus_minus;
+        made
+    }
+}
+
+fn reference(at: OpticalLength, plus_minus: OpticalLength, (level, drop): (Db, Db)) -> Reference {
+    let end = EndOfFibre {
+        at,
+        plus_minus,
+        kind: EndKind::End,
+        reflective: false,
+        peak: None,
+        saturated: false,
+        level,
+        drop,
+    };
+    let analysis = Analysis {
+        end: Some(end),
+        start_level: None,
+        noise: None,
+        noise_floor: None,
+        total_loss: None,
+        total_loss_plus_minus: None,
+        return_loss: None,
+        fault: None,
+        warnings: Vec::new(),
+    };
+    Reference { analysis }
+}
+
+/// Where the view's node is in a trace's own positions: zero where the file has a user offset,
+/// behind the launch fibre where it has none.
+fn zero(view: &View, trace: &Trace) -> OpticalLength {
+    let told = trace.settings().launch.abs() > OpticalLength::of(0.01);
+    if told {
+        OpticalLength::of(0.0)
+    } else {
+        view.launch
+    }
+}
+
+fn says(view: &View, trace: &Trace, analysis: &Analysis, changes: Option<&Comparison>) -> Says {
+    if analysis.fault.is_some() {
+        return Says::Nothing;
+    }
+    let broken = changes.and_then(|c| c.changes.iter().find(|c| c.kind == ChangeKind::Break));
+    let Some(change) = broken else {
+        return if analysis.end.is_some() {
+            Says::Whole
+        } else {
+            Says::Nothing
+        };
+    };
+    Says::Broken(Sighting {
+        view: view.id.clone(),
+        optical_m: glass_to_mm(change.at - zero(view, trace)),
+        random_m: glass_to_mm(change.plus_minus * TO_SD),
+        systematic_m: OpticalLength::of(OFFSET_SD_M),
+        group_index: Some(own_index(trace)),
+        after: None,
+    })
+}
+
+fn view_of<'a>(line: &'a Line, otdr: &DeviceId, file: &TraceFile) -> Option<&'a View> {
+    let by_name = file.view.as_ref().and_then(|id| line.view(id));
+    by_name.or_else(|| {
+        let port = file.port?;
+        line.views
+            .iter()
+            .find(|v| v.device.as_ref() == Some(otdr) && v.port == Some(port))
+    })
+}
+
+fn far_end(line: &Line, view: &View) -> Option<silkline_protocol::unit::RouteLength> {
+    use silkline_protocol::plant::Toward;
+    let until = view.until.as_ref().and_then(|id| line.node(id));
+    let end = match view.toward {
+        Toward::A => line.nodes.first(),
+        Toward::B => line.nodes.last(),
+    };
+    until.or(end).map(|node| node.chainage)
+}
+
+/// The group index of a trace, to the five digits that its file tells.
+fn own_index(trace: &Trace) -> GroupIndex {
+    GroupIndex::of((trace.settings().group_index.get() * 1e5).round() / 1e5)
+}
+
+fn to_millidb(value: Db) -> Db {
+    Db::of((value.get() * 1000.0).round() / 1000.0)
+}
+
+/// The object of `trace --json`, as far as one trace and its reference tell.
+fn described(
+    sor: &silkline_sor::Sor,
+    (trace, analysis): (&Trace, &Analysis),
+    changes: Option<&Comparison>,
+) -> Value {
+    let settings = trace.settings();
+    let end = analysis
+        .end
+        .as_ref()
+        .map(|end| json!({"at_m": end.at, "plus_minus_m": end.plus_minus, "kind": end.kind}));
+    let change = |c: &silkline_analysis::trace::Change| json!({"kind": c.kind, "at_m": c.at, "plus_minus_m": c.plus_minus, "delta_db": c.delta});
+    let changes: Vec<Value> = changes
+        .map(|c| c.changes.iter().map(change).collect())
+        .unwrap_or_default();
+    let warnings: Vec<&String> = sor.warnings.iter().chain(&analysis.warnings).collect();
+    json!({
+        "format": format!("sor-{}.{}", sor.version / 100, sor.version / 10 % 10),
+        "wavelength_nm": settings.wavelength,
+        "pulse_ns": settings.pulse_ns,
+        "group_index": own_index(trace),
+        "sample_spacing_m": settings.spacing,
+        "samples": trace.levels().len(),
+        "backscatter_db": settings.backscatter,
+        "noise_floor_db": analysis.noise_floor,
+        "end_of_fibre": end,
+        "total_loss_db": analysis.total_loss,
+        "orl_db": analysis.return_loss,
+        "changes": changes,
+        "warnings": warnings,
+    })
+}

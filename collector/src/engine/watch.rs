@@ -1,0 +1,470 @@
+//! The detectors of every device on a line.
+//!
+//! What came late, from a backlog, moves a detector only where nothing newer of the device is
+//! known; what came live is always the newest, whatever its clock says.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use silkline_analysis::series::dark::{Dark, Light};
+use silkline_analysis::series::level::Level;
+use silkline_analysis::series::limit::Limit;
+use silkline_analysis::series::silent::Silent;
+use silkline_analysis::series::{Anomaly, AnomalyKind, Change, Severity, device_name};
+use silkline_protocol::device::{About, Limits, Role};
+use silkline_protocol::id::{AgentId, DeviceId, LineId, PointName, SiteId};
+use silkline_protocol::plant::{End, Line};
+use silkline_protocol::sample::{Reading, Sample};
+use silkline_protocol::time::Timestamp;
+use silkline_protocol::unit::Dbm;
+
+/// A device that tells no poll interval is expected this often.
+const POLL: Duration = Duration::from_secs(10);
+
+/// Below this many volts it is no battery of 48 V, and the limits for those mean nothing.
+const OTHER_BATTERY: f64 = 36.0;
+
+/// All devices of a line that were ever heard of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Watch {
+    line: LineId,
+    devices: BTreeMap<String, Watched>,
+    /// Agents by `site.agent`: whether they are there.
+    agents: BTreeMap<String, AgentWatch>,
+    /// Anomalies that last, by device, point and kind.
+    open: BTreeMap<String, Finding>,
+    /// Feed voltages that are normal at a site, by the plant file.
+    #[serde(skip)]
+    feed: BTreeMap<SiteId, Limits>,
+}
+
+/// One device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Watched {
+    site: SiteId,
+    device: DeviceId,
+    about: Option<About>,
+    silent: Silent,
+    newest: Timestamp,
+    points: BTreeMap<PointName, Point>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct AgentWatch {
+    site: SiteId,
+    online: bool,
+}
+
+/// One point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Point {
+    pub(super) role: Role,
+    pub(super) dark: Dark,
+    /// When the light last turned, by our clock.
+    pub(super) turned: Timestamp,
+    /// When it was last answered for, by our clock.
+    pub(super) heard: Timestamp,
+    limit: Limit,
+    level: Option<Level>,
+}
+
+/// An anomaly and what the incidents need to know of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Finding {
+    pub(super) anomaly: Anomaly,
+    pub(super) site: SiteId,
+    pub(super) device: Option<DeviceId>,
+    pub(super) role: Option<Role>,
+    /// When it was found, by our clock.
+    pub(super) found: Timestamp,
+}
+
+impl Watch {
+    pub(super) const fn new(line: LineId) -> Self {
+        Self {
+            line,
+            devices: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            open: BTreeMap::new(),
+            feed: BTreeMap::new(),
+        }
+    }
+
+    /// Tells what feed voltages are normal: anew after every start, for the plant file tells it.
+    pub(super) fn feed(&mut self, line: &Line) {
+        let Some(feed) = &line.feed else { return };
+        for (end, volts) in [(&line.a, feed.volts_a), (&line.b, feed.volts_b)] {
+            if let End::Site(site) = end {
+                self.feed.insert(site.clone(), around(volts));
+            }
+        }
+    }
+
+    /// We were away: nobody was silent for that.
+    pub(super) fn excuse(&mut self, now: Timestamp) {
+        for device in self.devices.values_mut() {
+            device.silent.excuse(now);
+        }
+    }
+
+    pub(super) fn about(&mut self, at: (&SiteId, &DeviceId), about: About, now: Timestamp) {
+        let feed = self.feed.get(at.0).copied();
+        let device = self.device(at, now);
+        let poll = Duration::from_millis(about.poll_ms.max(1));
+        let heard = device.silent.heard();
+        if !device.silent.is_silent() {
+            device.silent = Silent::new(poll, heard.max(now));
+        }
+        for (name, point) in &mut device.points {
+            let (role, limits) = described(Some(&about), name, feed);
+            point.role = role;
+            point.limit.set(limits);
+        }
+        device.about = Some(about);
+    }
+
+    pub(super) fn sample(
+        &mut self,
+        at: (&SiteId, &DeviceId),
+        (sample, late): (&Sample, bool),
+        now: Timestamp,
+    ) -> Vec<Finding> {
+        let feed = self.feed.get(at.0).copied();
+        let device = self.device(at, now);
+        if late && sample.at <= device.newest {
+            return Vec::new();
+        }
+        device.newest = sample.at;
+        let mut changes: Vec<(Option<PointName>, AnomalyKind, Change)> = Vec::new();
+        if !late {
+            let answered = sample.readings.values().any(|reading| reading.is_good());
+            let back = answered.then(|| device.silent.seen(now)).flatten();
+            changes.extend(back.map(|change| (None, AnomalyKind::Silent, change)));
+        }
+        for (name, reading) in &sample.readings {
+            let about = device.about.as_ref();
+            let fresh = || Point::new(described(about, name, feed));
+            if !device.points.contains_key(name) {
+                device.points.insert(name.clone(), fresh());
+            }
+            let Some(point) = device.points.get_mut(name) else {
+                continue;
+            };
+            for (kind, change) in point.reading(*reading, sample.at, now) {
+                changes.push((Some(name.clone()), kind, change));
+            }
+        }
+        self.findings(at, changes, now)
+    }
+
+    pub(super) fn agent(
+        &mut self,
+        (site, agent): (&SiteId, &AgentId),
+        online: bool,
+        now: Timestamp,
+    ) -> Option<Finding> {
+        let name = format!("{site}.{agent}");
+        let known = AgentWatch {
+            site: site.clone(),
+            online,
+        };
+        let before = self.agents.insert(name.clone(), known);
+        if before.is_none_or(|before| before.online) == online {
+            return None;
+        }
+        let change = if online {
+            Change::Ended { to: now }
+        } else {
+            let detail = "the agent is gone".to_owned();
+            Change::Began {
+                from: now,
+                severity: Severity::Minor,
+                detail,
+            }
+        };
+        let what = (name, None, AnomalyKind::Offline);
+        self.finding(what, (site.clone(), None, None), change, now)
+    }
+
+    /// Whether no agent at a site is there, though there were some.
+    pub(super) fn is_offline(&self, site: &SiteId) -> bool {
+        let mut agents = self
+            .agents
+            .values()
+            .filter(|agent| agent.site == *site)
+            .peekable();
+        agents.peek().is_some() && agents.all(|agent| !agent.online)
+    }
+
+    /// Whether every device at a site is silent.
+    pub(super) fn is_silent(&self, site: &SiteId) -> bool {
+        let mut here = self
+            .devices
+            .values()
+            .filter(|device| device.site == *site)
+            .peekable();
+        here.peek().is_some() && here.all(|device| device.silent.is_silent())
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Watched> {
+        self.devices.get(name)
+    }
+
+    /// The lasting anomalies among `ids`.
+    pub(super) fn lasting(&self, ids: &[String]) -> Vec<Finding> {
+        self.open
+            .values()
+            .filter(|finding| ids.contains(&finding.anomaly.id))
+            .cloned()
+            .collect()
+    }
+
+    /// When somebody will be silent.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        self.devices
+            .values()
+            .filter_map(|device| device.silent.deadline())
+            .min()
+    }
+
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Finding> {
+        let mut silent = Vec::new();
+        for device in self.devices.values_mut() {
+            let change = device.silent.expire(now);
+            silent.extend(change.map(|c| (device.site.clone(), device.device.clone(), c)));
+        }
+        let found = silent.into_iter().filter_map(|(site, device, change)| {
+            let what = (device_name(&site, &device), None, AnomalyKind::Silent);
+            self.finding(what, (site, Some(device), None), change, now)
+        });
+        found.collect()
+    }
+
+    fn device(&mut self, (site, device): (&SiteId, &DeviceId), now: Timestamp) -> &mut Watched {
+        let fresh = || Watched {
+            site: site.clone(),
+            device: device.clone(),
+            about: None,
+            silent: Silent::new(POLL, now),
+            newest: Timestamp::EPOCH,
+            points: BTreeMap::new(),
+        };
+        self.devices
+            .entry(device_name(site, device))
+            .or_insert_with(fresh)
+    }
+
+    fn findings(
+        &mut self,
+        (site, device): (&SiteId, &DeviceId),
+        changes: Vec<(Option<PointName>, AnomalyKind, Change)>,
+        now: Timestamp,
+    ) -> Vec<Finding> {
+        let name = device_name(site, device);
+        let found = changes.into_iter().filter_map(|(point, kind, change)| {
+            let points = self.devices.get(&name).map(|device| &device.points);
+            let role = point.as_ref().and_then(|p| points?.get(p)).map(|p| p.role);
+            let whose = (site.clone(), Some(device.clone()), role);
+            self.finding((name.clone(), point, kind), whose, change, now)
+        });
+        found.collect()
+    }
+
+    /// The finding that a change makes: a new one, or the new state of one that lasts.
+    fn finding(
+        &mut self,
+        (device, point, kind): (String, Option<PointName>, AnomalyKind),
+        (site, id, role): (SiteId, Option<DeviceId>, Option<Role>),
+        change: Change,
+        now: Timestamp,
+    ) -> Option<Finding> {
+        let place = point.as_ref().map_or("", PointName::as_str);
+        let key = format!("{device}/{place}/{}", kind.word());
+        match change {
+            Change::Began {
+                from,
+                severity,
+                detail,
+            } => {
+                let anomaly = Anomaly {
+                    id: format!("{key}/{}", from.nanos()),
+                    line: self.line.clone(),
+                    device,
+                    point,
+                    kind,
+                    from,
+                    to: None,
+                    raised: now,
+                    severity,
+                    detail,
+                };
+                let finding = Finding {
+                    anomaly,
+                    site,
+                    device: id,
+                    role,
+                    found: now,
+                };
+                self.open.insert(key, finding.clone());
+                Some(finding)
+            }
+            Change::Worse { severity, detail } => {
+                let finding = self.open.get_mut(&key)?;
+                finding.anomaly.severity = severity;
+                finding.anomaly.detail = detail;
+                Some(finding.clone())
+            }
+            Change::Ended { to } => {
+                let mut finding = self.open.remove(&key)?;
+                finding.anomaly.to = Some(to);
+                Some(finding)
+            }
+        }
+    }
+}
+
+impl Watched {
+    pub(super) fn points(&self) -> &BTreeMap<PointName, Point> {
+        &self.points
+    }
+
+    pub(super) const fn is_silent(&self) -> bool {
+        self.silent.is_silent()
+    }
+
+    /// How often the device is polled.
+    pub(super) fn poll(&self) -> Duration {
+        self.about
+            .as_ref()
+            .map_or(Duration::from_secs(1), |a| Duration::from_millis(a.poll_ms))
+    }
+}
+
+impl Point {
+    fn new((role, limits): (Role, Limits)) -> Self {
+        Self {
+            role,
+            dark: Dark::default(),
+            turned: Timestamp::EPOCH,
+            heard: Timestamp::EPOCH,
+            limit: Limit::new(limits),
+            level: (role == Role::LightIn).then(Level::default),
+        }
+    }
+
+    fn reading(
+        &mut self,
+        reading: Reading,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Vec<(AnomalyKind, Change)> {
+        let mut changes = Vec::new();
+        if !reading.is_good() {
+            return changes;
+        }
+        self.heard = now;
+        if is_light(self.role) {
+            let before = self.dark.light();
+            changes.extend(
+                self.dark
+                    .reading(reading, at)
+                    .map(|c| (AnomalyKind::Dark, c)),
+            );
+            if self.dark.light() != before {
+                self.turned = now;
+            }
+            if self.dark.light() == Light::Dark {
+                return changes;
+            }
+        }
+        let Some(value) = reading.value() else {
+            return changes;
+        };
+        let kind = match self.role {
+            Role::DeviceAlarm | Role::Door => AnomalyKind::Alarm,
+            _ => AnomalyKind::Limit,
+        };
+        let value = if self.role == Role::BatteryVoltage {
+            value.abs()
+        } else {
+            value
+        };
+        if self.role == Role::BatteryVoltage && value < OTHER_BATTERY {
+            return changes;
+        }
+        changes.extend(self.limit.reading(value, at).map(|c| (kind, c)));
+        if let Some(level) = &mut self.level {
+            let change = level.reading(Dbm::of(value), at);
+            changes.extend(change.map(|c| (AnomalyKind::Level, c)));
+        }
+        changes
+    }
+}
+
+/// Whether a role is a light meter, for which dark is a finding.
+pub(super) const fn is_light(role: Role) -> bool {
+    matches!(role, Role::LightIn | Role::LightOut | Role::SupervisoryIn)
+}
+
+/// What a point means and its limits: by the device's own word, by its name as long as the device
+/// has not told.
+fn described(about: Option<&About>, name: &PointName, feed: Option<Limits>) -> (Role, Limits) {
+    let points = about.map(|about| &about.points);
+    let named = |want: &str| points?.iter().find(|point| point.name.as_str() == want);
+    let told = named(name.as_str()).or_else(|| named(name.stem()));
+    let role = told.map_or_else(
+        || match name.stem() {
+            "in_power" | "rx_power" => Role::LightIn,
+            "out_power" | "tx_power" => Role::LightOut,
+            "osc_in_power" => Role::SupervisoryIn,
+            _ => Role::Other,
+        },
+        |point| point.role,
+    );
+    let limits = told.map_or_else(Limits::default, |point| point.limits);
+    let usual = || {
+        if role == Role::FeedVoltage {
+            feed.unwrap_or_default()
+        } else {
+            usual_limits(role)
+        }
+    };
+    (role, if limits.is_empty() { usual() } else { limits })
+}
+
+/// A feed voltage has no reason to change by more than its meter and the day's temperature.
+fn around(volts: f64) -> Limits {
+    Limits {
+        low_warning: Some(volts * 0.98),
+        low_major: Some(volts * 0.9),
+        high_warning: Some(volts * 1.02),
+        high_major: Some(volts * 1.1),
+    }
+}
+
+/// Limits of a role where its device tells none.
+///
+/// # Source
+///
+/// Common practice for huts on 48 V batteries; set them in the profile where it is otherwise.
+fn usual_limits(role: Role) -> Limits {
+    let none = Limits::default();
+    match role {
+        Role::Temperature => Limits {
+            high_warning: Some(45.0),
+            high_major: Some(55.0),
+            ..none
+        },
+        Role::BatteryVoltage => Limits {
+            low_warning: Some(46.0),
+            low_major: Some(43.2),
+            ..none
+        },
+        Role::DeviceAlarm | Role::Door => Limits {
+            high_warning: Some(0.5),
+            ..none
+        },
+        _ => none,
+    }
+}

@@ -1,0 +1,268 @@
+//! Words and places for people: what goes into an incident's headline, cause and place.
+
+use std::collections::BTreeSet;
+
+use silkline_analysis::fuse;
+use silkline_analysis::incident::{Incident, Kind};
+use silkline_analysis::place::{Dossier, Evidence, Place, PlaceKind, Sighting, to_mm};
+use silkline_analysis::route::Ground;
+use silkline_analysis::route::chain::Chain;
+use silkline_protocol::id::{IncidentId, NodeId, PathId, SiteId};
+use silkline_protocol::plant::Node;
+use silkline_protocol::time::Timestamp;
+use silkline_protocol::unit::RouteLength;
+
+use super::causes::{Key, Scene};
+
+/// Bytes of a line's id in an incident's: what the time and the number leave of 64.
+const LINE_BYTES: usize = 36;
+
+/// An id that no other incident of any collector has: line, time, number.
+pub(super) fn incident_id(scene: &Scene<'_>, serial: u64) -> IncidentId {
+    let line: String = scene.line.id.as_str().chars().take(LINE_BYTES).collect();
+    let time: String = scene
+        .now
+        .to_string()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .take(14)
+        .collect();
+    let id = format!("{line}-{time}-{serial}");
+    id.parse().unwrap_or_else(|_| fallback_id())
+}
+
+#[expect(clippy::expect_used, reason = "a constant that is an id")]
+fn fallback_id() -> IncidentId {
+    "unnamed".parse().expect("letters only")
+}
+
+/// Where a sighting is on the line.
+pub(super) fn chainage_of(
+    scene: &Scene<'_>,
+    sighting: &Sighting,
+    at: Timestamp,
+) -> Option<RouteLength> {
+    let view = scene.line.view(&sighting.view)?;
+    let seen = scene.views.anchors(scene.line, &view.id);
+    let chain = Chain::of(scene.line, view, Some(at), &seen)?;
+    let [low, high] = [RouteLength::of(0.0), scene.line.length()];
+    let found = chain
+        .interpolate(sighting.optical_m, sighting.group_index)
+        .get();
+    Some(RouteLength::of(found.clamp(low.get(), high.get())))
+}
+
+/// Where a cause is by its evidence.
+pub(super) fn place(scene: &Scene<'_>, key: &Key, evidence: &[Evidence]) -> Place {
+    let unknown = || Place::unknown(scene.line.id.clone(), &scene.plant.revision);
+    let dossier = Dossier {
+        line: scene.line.id.clone(),
+        evidence: evidence.to_vec(),
+    };
+    let anchors = |view: &_| scene.views.anchors(scene.line, view);
+    let located = match key {
+        Key::Span(..) | Key::Node(_) | Key::Feed => {
+            fuse::locate_with(scene.plant, &dossier, &anchors).unwrap_or_else(|_| unknown())
+        }
+        _ => unknown(),
+    };
+    let node = match key {
+        Key::Node(node) => scene.line.node(node),
+        _ => key.site().and_then(|site| node_at(scene, site)),
+    };
+    match (key, node) {
+        (Key::Span(..) | Key::Level | Key::Feed, _) | (_, None) if key.site().is_none() => located,
+        (_, Some(node)) => at_node(scene, node, located),
+        (_, None) => Place {
+            kind: PlaceKind::Site,
+            ..at_site(scene, key, located)
+        },
+    }
+}
+
+fn at_site(scene: &Scene<'_>, key: &Key, place: Place) -> Place {
+    let site = key.site().and_then(|site| scene.plant.site(site));
+    let at = site.and_then(|site| site.at);
+    Place {
+        lat: at.map(|at| at.lat),
+        lon: at.map(|at| at.lon),
+        ..place
+    }
+}
+
+/// The place that a node is; what light was lost around it stays in the evidence.
+fn at_node(scene: &Scene<'_>, node: &Node, place: Place) -> Place {
+    let ground = Ground::of(scene.plant, scene.line);
+    let site = node.site.as_ref().and_then(|site| scene.plant.site(site));
+    let at = site
+        .and_then(|site| site.at)
+        .or_else(|| ground.at(node.chainage));
+    Place {
+        kind: PlaceKind::Node,
+        span: None,
+        node: Some(node.id.clone()),
+        chainage_m: Some(to_mm(node.chainage)),
+        interval50_m: None,
+        interval95_m: None,
+        lat: at.map(|at| at.lat),
+        lon: at.map(|at| at.lon),
+        before: ground.before(node.chainage),
+        after: ground.after(node.chainage),
+        post: ground.post(node.chainage),
+        ..place
+    }
+}
+
+/// The cause in a few words.
+pub(super) fn cause(scene: &Scene<'_>, key: &Key, incident: &Incident) -> String {
+    match (key, incident.kind) {
+        (Key::Span(from, to), Kind::Break) => {
+            format!(
+                "fibre break between {} and {}",
+                named(scene, from),
+                named(scene, to)
+            )
+        }
+        (Key::Span(from, to), _) => {
+            let ends = (named(scene, from), named(scene, to));
+            format!(
+                "equipment between {} and {}: supervisory light still arrives",
+                ends.0, ends.1
+            )
+        }
+        (Key::Node(node), _) => format!("equipment at {} sends no light", named(scene, node)),
+        (Key::Device(site, device), _) => format!("device {device} at {}", site_name(scene, site)),
+        (Key::Point(site, device, point), _) => {
+            format!("{point} of {device} at {}", site_name(scene, site))
+        }
+        (Key::Level, _) => "light weaker than usual".to_owned(),
+        (Key::Agent(site), _) => format!("agent at {} is gone", site_name(scene, site)),
+        (Key::Supply(site), _) => format!("power supply at {}", site_name(scene, site)),
+        (Key::Room(site), _) => format!("conditions in the hut at {}", site_name(scene, site)),
+        (Key::Feed, _) => "submarine power feeding changed".to_owned(),
+    }
+}
+
+/// One line that is enough to drive on.
+pub(super) fn headline(scene: &Scene<'_>, key: &Key, incident: &Incident) -> String {
+    let place = &incident.place;
+    match (key, incident.kind) {
+        (Key::Span(from, to), Kind::Break) => {
+            let (from, to) = (named(scene, from), named(scene, to));
+            format!("break between {from} and {to}{}", spot(place, &to, &from))
+        }
+        _ => {
+            let worst = incident
+                .anomalies
+                .iter()
+                .filter(|a| a.to.is_none())
+                .max_by_key(|a| a.severity);
+            let detail = worst.map(|a| {
+                let point = a
+                    .point
+                    .as_ref()
+                    .map(|p| format!(" {p}"))
+                    .unwrap_or_default();
+                format!(" ({}{point}: {})", a.device, a.detail)
+            });
+            format!("{}{}", incident.cause, detail.unwrap_or_default())
+        }
+    }
+}
+
+/// The place on the span: kilometre, half width, landmark.
+fn spot(place: &Place, towards_b: &str, towards_a: &str) -> String {
+    if place.candidates.len() > 1 {
+        let each = |c: &silkline_analysis::place::Candidate| format!("km {:.2}", c.chainage_m.km());
+        let all: Vec<String> = place.candidates.iter().map(each).collect();
+        return format!(", possibly at {}", all.join(" and "));
+    }
+    let (Some(at), Some([low, high])) = (place.chainage_m, place.interval95_m) else {
+        return String::new();
+    };
+    let half = ((high - low) * 0.5).km().max(0.01);
+    let mark = place
+        .before
+        .as_ref()
+        .zip(place.after.as_ref())
+        .map(|(before, after)| {
+            let (near, towards) = if before.offset_m.abs() <= after.offset_m.abs() {
+                (before, towards_b)
+            } else {
+                (after, towards_a)
+            };
+            let metres = near.offset_m.abs().get();
+            format!(", {metres:.0} m after {} towards {towards}", near.landmark)
+        });
+    format!(
+        ", km {:.2} \u{b1} {half:.2}{}",
+        at.km(),
+        mark.unwrap_or_default()
+    )
+}
+
+/// What happened when a cause turned out to be elsewhere than first thought.
+pub(super) fn moved(scene: &Scene<'_>, key: &Key) -> String {
+    match key {
+        Key::Span(from, to) => {
+            format!(
+                "now between {} and {}",
+                named(scene, from),
+                named(scene, to)
+            )
+        }
+        Key::Node(node) => format!("now at {}", named(scene, node)),
+        _ => "now elsewhere".to_owned(),
+    }
+}
+
+/// Paths without light and the services that run over them.
+pub(super) fn affected<'a>(
+    scene: &Scene<'_>,
+    paths: impl Iterator<Item = &'a PathId>,
+) -> Vec<String> {
+    let paths: BTreeSet<&PathId> = paths.collect();
+    let hit = |service: &&silkline_protocol::plant::Service| {
+        service.paths.iter().any(|path| paths.contains(path))
+    };
+    let services = scene
+        .plant
+        .services
+        .iter()
+        .filter(hit)
+        .map(|service| service.id.clone());
+    paths
+        .iter()
+        .map(|path| path.to_string())
+        .chain(services)
+        .collect()
+}
+
+/// A length in whole metres, for comparing intervals that were told.
+#[expect(clippy::cast_possible_truncation, reason = "no line has 2^53 metres")]
+pub(super) fn whole_metres(length: RouteLength) -> i64 {
+    length.get().round() as i64
+}
+
+fn named(scene: &Scene<'_>, id: &NodeId) -> String {
+    let ground = Ground::of(scene.plant, scene.line);
+    scene
+        .line
+        .node(id)
+        .map_or_else(|| id.to_string(), |node| ground.node_name(node))
+}
+
+fn site_name(scene: &Scene<'_>, id: &SiteId) -> String {
+    scene
+        .plant
+        .site(id)
+        .map_or_else(|| id.to_string(), |site| site.name.clone())
+}
+
+fn node_at<'a>(scene: &Scene<'a>, site: &SiteId) -> Option<&'a Node> {
+    scene
+        .line
+        .nodes
+        .iter()
+        .find(|node| node.site.as_ref() == Some(site))
+}
