@@ -2,98 +2,84 @@
 
 use std::sync::Arc;
 
-use silkline_protocol::message::{Command, Reply};
-use tokio::sync::{mpsc, oneshot};
+use silkline_protocol::message::Command;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::edge::EdgeHandle;
 use crate::poller::{Ask, Pollers};
-
-/// Commands that may wait; the uplink refuses more, which is an answer too.
-pub const QUEUE: usize = 32;
-
-/// A command with the place where its answer goes.
-#[derive(Debug)]
-pub struct Request {
-    /// What is asked.
-    pub command: Command,
-    /// Where the answer goes.
-    pub reply: oneshot::Sender<Reply>,
-}
+use crate::uplink::Asked;
 
 /// The loop that carries commands out.
 #[derive(Debug)]
 pub struct Commands {
-    requests: mpsc::Receiver<Request>,
     config: Arc<Config>,
     edge: EdgeHandle,
     pollers: Pollers,
     clock: Clock,
 }
 
+/// What is said to a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is being done, and how.
+    Accepted(String),
+    /// It is not done, and why.
+    Declined(String),
+}
+
 impl Commands {
-    /// The loop, and the way to it.
+    /// Carries out what is asked of the agent of `config`.
     #[must_use]
-    pub fn new(
+    pub const fn new(
         config: Arc<Config>,
         edge: EdgeHandle,
         pollers: Pollers,
         clock: Clock,
-    ) -> (mpsc::Sender<Request>, Self) {
-        let (sender, requests) = mpsc::channel(QUEUE);
-        (
-            sender,
-            Self {
-                requests,
-                config,
-                edge,
-                pollers,
-                clock,
-            },
-        )
-    }
-
-    /// Carries commands out until `stop`.
-    pub async fn run(mut self, stop: CancellationToken) {
-        loop {
-            let request = tokio::select! {
-                () = stop.cancelled() => return,
-                request = self.requests.recv() => request,
-            };
-            let Some(Request { command, reply }) = request else {
-                return;
-            };
-            tracing::info!(?command, "command");
-            let (accepted, detail) = self.carry_out(command).await;
-            let agent = self.config.agent.clone();
-            // Whoever asked may be gone.
-            let _ = reply.send(Reply {
-                agent,
-                at: self.clock.now(),
-                accepted,
-                detail,
-            });
+    ) -> Self {
+        Self {
+            config,
+            edge,
+            pollers,
+            clock,
         }
     }
 
-    async fn carry_out(&self, command: Command) -> (bool, String) {
+    /// Carries out what is `asked` until `stop`.
+    pub async fn run(self, mut asked: mpsc::Receiver<Asked>, stop: CancellationToken) {
+        loop {
+            let next = tokio::select! {
+                () = stop.cancelled() => return,
+                next = asked.recv() => next,
+            };
+            let Some(asked) = next else { return };
+            tracing::info!(line = asked.line.as_str(), command = ?asked.command, "command");
+            match self.answer(&asked.command).await {
+                Answer::Accepted(detail) => asked.accept(self.clock.now(), detail).await,
+                Answer::Declined(detail) => asked.decline(self.clock.now(), detail).await,
+            }
+        }
+    }
+
+    /// Does what is asked, or says why not.
+    pub async fn answer(&self, command: &Command) -> Answer {
         match command {
-            Command::Shot { view } => match self.edge.command(&view).await {
-                Ok(()) => (true, format!("a shot of {view} is wanted")),
-                Err(refusal) => (false, refusal.to_string()),
+            Command::Shot { view } => match self.edge.command(view).await {
+                Ok(()) => Answer::Accepted(format!("a shot of {view} is wanted")),
+                Err(refusal) => Answer::Declined(refusal.to_string()),
             },
             Command::Reread { device } => {
-                let Some(poller) = self.pollers.of(&device) else {
-                    return (false, format!("this agent polls no device {device}"));
+                let Some(poller) = self.pollers.of(device) else {
+                    return Answer::Declined(format!("this agent polls no device {device}"));
                 };
                 match poller.try_send(Ask::Reread(device.clone())) {
-                    Ok(()) => (true, format!("{device} is polled at once")),
-                    Err(_) => (false, format!("{device} is busy, ask again")),
+                    Ok(()) => Answer::Accepted(format!("{device} is polled at once")),
+                    Err(_) => Answer::Declined(format!("{device} is busy, ask again")),
                 }
             }
-            Command::Identify => (true, self.identify()),
+            Command::Identify => Answer::Accepted(self.identify()),
         }
     }
 
@@ -110,5 +96,66 @@ impl Commands {
             "silkline-agent {version}, {site}/{agent}: {}",
             devices.join(", ")
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rig::{Gateway, Site};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_command_has_an_answer() {
+        let gateway = Gateway::default();
+        let address = gateway.serve().await;
+        let site = Site::start(&format!(
+            "site = \"ganja\"\nlines = [\"baku-poti\"]\n[[device]]\nid = \"edfa-1\"\n\
+             profile = \"silkline-edfa\"\naddress = \"{address}\"\npoll = \"24h\"\n\
+             [[device]]\nid = \"otdr-1\"\nprofile = \"silkline-otdr\"\naddress = \"{address}\"\n\
+             folder = \"/srv/otdr\"\npoll = \"24h\"\n\
+             [[device.view]]\nport = 1\nview = \"ganja-east\"\n"
+        ));
+        let (config, pollers) = (site.config.clone(), site.pollers.clone());
+        let commands = Commands::new(config, site.edge.clone(), pollers, site.clock);
+        for (command, wanted) in [
+            (Command::Identify, "silkline-agent"),
+            (
+                Command::Reread {
+                    device: "edfa-1".parse().unwrap(),
+                },
+                "polled at once",
+            ),
+            (
+                Command::Shot {
+                    view: "ganja-east".parse().unwrap(),
+                },
+                "is wanted",
+            ),
+        ] {
+            let Answer::Accepted(said) = commands.answer(&command).await else {
+                panic!("{command:?} declined")
+            };
+            assert!(said.contains(wanted), "{said}");
+        }
+        crate::rig::wait_until("the shot", || !gateway.writes().is_empty()).await;
+        for (command, wanted) in [
+            (
+                Command::Reread {
+                    device: "edfa-9".parse().unwrap(),
+                },
+                "no device edfa-9",
+            ),
+            (
+                Command::Shot {
+                    view: "nowhere".parse().unwrap(),
+                },
+                "no view nowhere",
+            ),
+        ] {
+            let Answer::Declined(said) = commands.answer(&command).await else {
+                panic!("{command:?} accepted")
+            };
+            assert!(said.contains(wanted), "{said}");
+        }
     }
 }

@@ -124,9 +124,9 @@ impl Folder {
             Verdict::Changed => Ok(()),
             Verdict::Trace(_, digest) if self.seen.contains(&digest) => {
                 tracing::info!(device = %self.device.id, file = ready.name, "seen before, not sent again");
-                self.put_away(&path, DONE, self.watch.done_keep).await
+                self.put_away(&path, ready.stamp).await
             }
-            Verdict::Trace(sor, digest) => self.send(&path, sor, digest).await,
+            Verdict::Trace(sor, digest) => self.send(&path, ready.stamp, (sor, digest)).await,
             Verdict::Unreadable(_) if !ready.last_chance => Ok(()),
             Verdict::Unreadable(reason) | Verdict::Refused(reason) => {
                 self.refuse(&path, &reason).await
@@ -134,7 +134,12 @@ impl Folder {
         }
     }
 
-    async fn send(&mut self, path: &Path, sor: Vec<u8>, digest: Digest) -> io::Result<()> {
+    async fn send(
+        &mut self,
+        path: &Path,
+        stamp: Stamp,
+        (sor, digest): (Vec<u8>, Digest),
+    ) -> io::Result<()> {
         let name = file_name(path);
         let port = port_of(&self.watch.pattern, self.device.id.as_str(), &name);
         let origin = self.edge.origin(&self.device.id, port).await;
@@ -155,7 +160,7 @@ impl Folder {
                 if self.seen.len() > SEEN_MOST {
                     self.seen.pop_front();
                 }
-                self.put_away(path, DONE, self.watch.done_keep).await
+                self.put_away(path, stamp).await
             }
             Err(error) => {
                 tracing::warn!(device = %self.device.id, file = name, %error, "trace stays in its folder");
@@ -190,12 +195,20 @@ impl Folder {
             .await
     }
 
-    async fn put_away(&self, path: &Path, into: &str, keep: usize) -> io::Result<()> {
-        let into = self.watch.folder.join(into);
-        let target = free_name(&into, &file_name(path));
+    /// Moves a file that the spool holds to `done/`; one that was replaced meanwhile stays, to be
+    /// taken in as what it now is.
+    async fn put_away(&self, path: &Path, stamp: Stamp) -> io::Result<()> {
+        let done = self.watch.folder.join(DONE);
+        let target = free_name(&done, &file_name(path));
         let from = path.to_owned();
-        blocking(move || std::fs::rename(from, target)).await?;
-        self.bound(into, keep).await
+        blocking(move || {
+            if Stamp::of(&std::fs::metadata(&from)?) == stamp {
+                std::fs::rename(from, target)?;
+            }
+            Ok(())
+        })
+        .await?;
+        self.bound(done, self.watch.done_keep).await
     }
 
     async fn bound(&self, folder: PathBuf, keep: usize) -> io::Result<()> {
@@ -256,4 +269,4 @@ fn note_beside(path: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

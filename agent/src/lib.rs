@@ -20,7 +20,10 @@ pub mod edge;
 pub mod folder;
 pub mod poller;
 pub mod profile;
+#[cfg(test)]
+mod rig;
 pub mod run;
 pub mod schedule;
 pub mod spool;
 pub mod trigger;
+pub mod uplink;

@@ -9,16 +9,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use silkline_protocol::message::Body;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::command::Commands;
-use crate::config::Config;
+use crate::config::{Config, Secret};
 use crate::edge;
 use crate::folder::Folder;
 use crate::poller::pollers;
 use crate::spool::{Opened, Outgoing, SpoolError, SpoolHandle, SpoolSettings};
+use crate::uplink::{Identity, Login, TlsFiles, Uplink, UplinkSettings};
 
 /// The spool's file in the agent's data folder.
 pub const SPOOL_FILE: &str = "spool.sqlite";
@@ -70,37 +71,51 @@ pub async fn run(config: Config, clock: Clock, stop: CancellationToken) -> Resul
         source,
     })?;
     let (edge, decider, recorder) = edge::edge(&config, handles.clone(), spool.clone(), clock);
-    let (commands, answering) = Commands::new(config.clone(), edge.clone(), handles, clock);
     announce(&config, &spool).await?;
 
     let mut tasks: JoinSet<&'static str> = JoinSet::new();
     for poller in connections {
-        let (edge, stop) = (edge.clone(), stop.clone());
-        named(&mut tasks, "poller", poller.run(edge, stop));
+        named(&mut tasks, "poller", poller.run(edge.clone(), stop.clone()));
     }
     for folder in folders(&config, &edge, clock)? {
         named(&mut tasks, "folder", folder.run(stop.clone()));
     }
     named(&mut tasks, "edge", decider.run(stop.clone()));
-    named(&mut tasks, "commands", answering.run(stop.clone()));
     let recorder = tokio::spawn(recorder.run());
+    let goodbye = CancellationToken::new();
+    let mut link = None;
+    match config.uplinks.first() {
+        None => tracing::warn!("no broker is set: everything stays in the spool"),
+        Some(broker) => {
+            let settings = uplink_settings(&config, broker)?;
+            let (uplink, side) = Uplink::new(settings, spool.clone(), clock)?;
+            let commands = Commands::new(config.clone(), edge.clone(), handles, clock);
+            named(
+                &mut tasks,
+                "commands",
+                commands.run(side.commands, stop.clone()),
+            );
+            link = Some(tokio::spawn(uplink.run(goodbye.clone())));
+        }
+    }
     drop(edge);
-
     tracing::info!(
         site = config.site.as_str(),
         agent = config.agent.as_str(),
         devices = config.devices.len(),
-        uplinks = config.uplinks.len(),
         "agent runs"
     );
-    drop(commands);
-    let outcome = until_stopped(&mut tasks, &spool, &stop).await;
+    let outcome = until_stopped(&mut tasks, &mut link, &spool, &stop).await;
     stop.cancel();
     let deadline = clock.moment() + config.shutdown;
     let left = async {
         while tasks.join_next().await.is_some() {}
         // Its last sender is gone with the tasks.
         let _ = recorder.await;
+        goodbye.cancel();
+        if let Some(link) = link.filter(|link| !link.is_finished()) {
+            let _ = link.await;
+        }
     };
     tokio::select! {
         () = left => tracing::info!("agent left"),
@@ -123,6 +138,7 @@ fn named(
 /// Waits for `stop`, or for something that ends the agent before.
 async fn until_stopped(
     tasks: &mut JoinSet<&'static str>,
+    link: &mut Option<JoinHandle<Result<(), SpoolError>>>,
     spool: &SpoolHandle,
     stop: &CancellationToken,
 ) -> Result<(), RunError> {
@@ -136,6 +152,10 @@ async fn until_stopped(
                 }
                 return Err(RunError::Ended(ended.and_then(Result::ok).unwrap_or("task")));
             }
+            ended = finished(link), if link.is_some() => return match ended {
+                Ok(Err(error)) => Err(RunError::Spool(error)),
+                Ok(Ok(())) | Err(_) => Err(RunError::Ended("uplink")),
+            },
             changed = status.changed() => {
                 let fault = status.borrow_and_update().fault.clone();
                 if let Some(fault) = fault.filter(SpoolError::is_fatal) {
@@ -146,6 +166,16 @@ async fn until_stopped(
                 }
             }
         }
+    }
+}
+
+/// What the link to the broker ended with; never where there is none.
+async fn finished(
+    link: &mut Option<JoinHandle<Result<(), SpoolError>>>,
+) -> Result<Result<(), SpoolError>, JoinError> {
+    match link {
+        Some(link) => link.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -172,6 +202,38 @@ fn open_spool(config: &Config, clock: Clock) -> Result<SpoolHandle, RunError> {
         );
     }
     Ok(spool)
+}
+
+fn uplink_settings(
+    config: &Config,
+    broker: &crate::config::UplinkSettings,
+) -> Result<UplinkSettings, RunError> {
+    let password = broker.password.as_ref().map(Secret::reveal).transpose();
+    let password = password.map_err(|source| RunError::File {
+        what: "password_file".to_owned(),
+        source,
+    })?;
+    let user = broker
+        .username
+        .clone()
+        .unwrap_or_else(|| config.site.to_string());
+    let identity = broker.identity.as_ref().map(|own| Identity {
+        certificate: own.cert.clone(),
+        key: own.key.clone(),
+    });
+    let tls = TlsFiles {
+        authority: broker.ca.clone(),
+        identity,
+    };
+    Ok(UplinkSettings {
+        site: config.site.clone(),
+        agent: config.agent.clone(),
+        host: broker.broker.host.clone(),
+        port: broker.broker.port,
+        tls: Some(tls).filter(|_| broker.broker.tls),
+        login: password.map(|password| Login { user, password }),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
 }
 
 /// Says what every device is: at each start, since that is when it may have changed.
