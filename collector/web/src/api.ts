@@ -1,46 +1,482 @@
 // Made by `npm run types` from openapi.json. Do not edit.
 
-export type Severity = "critical" | "major" | "minor" | "warning";
-export type LineState = "critical" | "major" | "minor" | "warning" | "well" | "no_data";
-export type IncidentState = "suspect" | "open" | "acknowledged" | "repairing" | "cleared" | "closed";
-export type DeviceState = "fresh" | "stale" | "silent" | "never";
+/** A detector's finding on one device or fibre. */
+export type Anomaly = {
+  /** In words, with the numbers. */
+  detail: string;
+  /** The device, `site.device`; for an agent its site and name. */
+  device: string;
+  /** The first bad reading. */
+  from: Timestamp;
+  /** Its own name: the same from beginning to end. */
+  id: string;
+  /** What kind: `dark`, `limit`, `level`, `silent`, `offline`, … */
+  kind: string;
+  /** The line. */
+  line: LineId;
+  /** The point, where it is about one. */
+  point: string | null;
+  /** When it was first said: never backdated. */
+  raised: Timestamp;
+  /** How bad. */
+  severity: Severity;
+  /** The first good one, or nothing while it lasts. */
+  to: Timestamp | null;
+};
 
-export interface Line {
-  id: string; name: string; kind: "submarine" | "terrestrial"; a: string; b: string; length_m: number;
-  state: LineState; incidents: string[]; newest: string | null; devices: number; silent: number;
-}
-export interface Node {
-  id: string; name: string; kind: string; chainage_m: number; site: string | null; lat: number | null; lon: number | null;
-}
-export interface Span { id: string; from: string; to: string; from_m: number; to_m: number; state: LineState }
-export interface Landmark { name: string; kind: string; chainage_m: number; plus_minus_m: number; lat: number | null; lon: number | null }
-export interface Post { name: string; chainage_m: number }
-export interface LineDetail extends Line { route: [number, number, number][]; nodes: Node[]; spans: Span[]; landmarks: Landmark[]; posts: Post[] }
+/** Why a reading has no value. */
+export type BadReading = "timeout" | "unreachable" | "refused" | "garbled" | "out_of_range" | "not_supported" | "invalid" | "unknown";
 
-export interface Reading { point: string; at: string; age_s: number; value: number | null; dark: boolean; bad: string | null; unit: string; role: string }
-export interface Device {
-  id: string; site: string; device: string; lines: string[]; profile: string | null; vendor: string | null; model: string | null;
-  serial: string | null; poll_ms: number | null; state: DeviceState; newest: string | null; age_s: number | null; readings: Reading[];
-}
+/** A known place beside the fault. */
+export type Beside = {
+  /** Its name. */
+  landmark: string;
+  /** From it to the fault: positive towards B. */
+  offset_m: number;
+};
 
-export interface Offset { landmark: string; offset_m: number }
-export interface Candidate { chainage_m: number; interval95_m: [number, number]; weight: number; sources: string[] }
-export interface Source { id: string; kind: string; weight: number; alone_m: number | null; plus_minus_m: number | null }
-export interface Place {
-  line: string; where: "span" | "node" | "site" | "unknown"; span: string | null; node: string | null; chainage_m: number | null;
-  interval50_m: [number, number] | null; interval95_m: [number, number] | null; candidates: Candidate[]; extent_m: number | null;
-  unseen_m: [number, number][]; lat: number | null; lon: number | null; before: Offset | null; after: Offset | null; post: string | null;
-  depth_m: number | null; consistent: boolean; chi2_p: number | null; closure_m: number | null; sources: Source[]; fibres_dark: number;
-  fibres_watched: number; plant: string; notes: string[];
-}
-export interface HistoryEntry { at: string; who: string; what: string }
-export interface Anomaly {
-  id: string; line: string; device: string; point: string | null; kind: string; from: string; to: string | null;
-  raised: string; severity: Severity; detail: string;
-}
-export interface Incident {
-  id: string; lines: string[]; related: string[]; cause: string; state: IncidentState; severity: Severity;
-  kind: "break" | "degradation" | "equipment" | "power_feed" | "environment" | "agent"; opened: string; updated: string; cleared: string | null;
-  headline: string; place: Place; evidence: Record<string, unknown>[]; anomalies: Anomaly[]; affected: string[]; history: HistoryEntry[];
-}
-export interface Problem { type: string; title: string; status: number; detail: string }
+/** Many readings in one figure. */
+export type Bin = {
+  /** Where it begins. */
+  at: Timestamp;
+  /** How often there was no reading. */
+  bad_readings: number;
+  /** How often there was no light. */
+  dark_readings: number;
+  /** The highest value. */
+  max: number | null;
+  /** The mean of the values. */
+  mean: number | null;
+  /** The lowest value. */
+  min: number | null;
+  /** How many values. */
+  values: number;
+};
+
+/** One possible place. */
+export type Candidate = {
+  /** Its mean. */
+  chainage_m: number;
+  /** Holds it with a probability of 95 %, if the fault is here. */
+  interval95_m: [number, number];
+  /** The ids of the evidence that speaks for it. */
+  sources: string[];
+  /** The probability that there is a fault here. */
+  weight: number;
+};
+
+/** What comes with the end of an incident. */
+export type Closing = {
+  /** Where the crew found the fault, in metres of chainage. */
+  found_m: RouteLength | null;
+  /** What there is to say; goes into the history first. */
+  text: string | null;
+  /** Who closes it, for the incident's history. */
+  who: string;
+};
+
+/** One piece of polled hardware. */
+export type Device = {
+  /** How long ago that is by the collector's clock, in seconds. */
+  age_s: number | null;
+  /** Its id at the site. */
+  device: string;
+  /** `site.device`. */
+  id: string;
+  /** The lines that it serves. */
+  lines: LineId[];
+  /** Its model. */
+  model: string | null;
+  /** When it was last read, by its agent's clock. */
+  newest: Timestamp | null;
+  /** How often it is asked, in milliseconds. */
+  poll_ms: number | null;
+  /** The profile by which it is read. */
+  profile: string | null;
+  /** What it last said, by point. */
+  readings: Reading[];
+  /** Its serial number. */
+  serial: string | null;
+  /** Where it stands. */
+  site: string;
+  /** How fresh its newest readings are. */
+  state: Freshness;
+  /** Who made it. */
+  vendor: string | null;
+};
+
+/** One line of an incident's history. */
+export type Entry = {
+  /** When. */
+  at: Timestamp;
+  /** What, in words. */
+  what: string;
+  /** Who: a person, or `silkline`. */
+  who: string;
+};
+
+/** How fresh a device's newest readings are. */
+export type Freshness = "fresh" | "stale" | "silent" | "never";
+
+/** That all is well. */
+export type Health = {
+  /** `ok`. */
+  status: string;
+  /** The program's version. */
+  version: string;
+};
+
+/** One cause, from its first sign to its end. */
+export type Incident = {
+  /** Fibres and paths that suffer. */
+  affected: string[];
+  /** What was found. */
+  anomalies: Anomaly[];
+  /** The cause in words. */
+  cause: string;
+  /** When it was last over. */
+  cleared: Timestamp | null;
+  /** Why there: what `locate` takes. */
+  evidence: (Record<string, unknown>)[];
+  /** One line to drive on. */
+  headline: string;
+  /** Who did what, oldest first. */
+  history: Entry[];
+  /** Its id: stable for life. */
+  id: IncidentId;
+  /** What kind of cause: `break`, `degradation`, `equipment`, `power_feed`, `environment`, `agent`. */
+  kind: string;
+  /** The lines it is on. */
+  lines: LineId[];
+  /** When it was opened. */
+  opened: Timestamp;
+  /** Where. */
+  place: Place;
+  /** Incidents elsewhere that have the same cause. */
+  related: IncidentId[];
+  /** How bad it is. */
+  severity: Severity;
+  /** Where in its life it stands. */
+  state: Life;
+  /** When anything about it last changed. */
+  updated: Timestamp;
+};
+
+/** One cause, from its first sign to its end. */
+export type IncidentId = string;
+
+/** One entry of a [`Series`]. */
+export type Item = Bin | Read;
+
+/** A known place. */
+export type Landmark = {
+  /** Where on the line. */
+  chainage_m: number;
+  /** `closure`, `manhole`, `crossing`, … */
+  kind: string;
+  /** Latitude in degrees, where known. */
+  lat: number | null;
+  /** Longitude in degrees, where known. */
+  lon: number | null;
+  /** Its name, unique on the line. */
+  name: string;
+  /** Half width of the 95 % interval of its place. */
+  plus_minus_m: number;
+};
+
+/** Where in its life an incident stands. */
+export type Life = "suspect" | "open" | "acknowledged" | "repairing" | "cleared" | "closed";
+
+/** A line in short. */
+export type Line = {
+  /** The site of the A end, or `line/node` of a branch. */
+  a: string;
+  /** The site of the B end, or `line/node` of a branch. */
+  b: string;
+  /** Devices that serve it. */
+  devices: number;
+  /** Its id. */
+  id: LineId;
+  /** The incidents that are open on it. */
+  incidents: IncidentId[];
+  /** `submarine` or `terrestrial`. */
+  kind: string;
+  /** Its length along the ground. */
+  length_m: number;
+  /** Its name for people. */
+  name: string;
+  /** When its newest sample was taken. */
+  newest: Timestamp | null;
+  /** Those of them whose readings are not fresh. */
+  silent: number;
+  /** The worst that is open on it. */
+  state: LineState;
+};
+
+/** A line as it lies on the ground. */
+export type LineDetail = {
+  /** The site of the A end, or `line/node` of a branch. */
+  a: string;
+  /** The site of the B end, or `line/node` of a branch. */
+  b: string;
+  /** Devices that serve it. */
+  devices: number;
+  /** Its id. */
+  id: LineId;
+  /** The incidents that are open on it. */
+  incidents: IncidentId[];
+  /** `submarine` or `terrestrial`. */
+  kind: string;
+  /** Known places, from A to B. */
+  landmarks: Landmark[];
+  /** Its length along the ground. */
+  length_m: number;
+  /** Its name for people. */
+  name: string;
+  /** When its newest sample was taken. */
+  newest: Timestamp | null;
+  /** Places that hold equipment, from A to B. */
+  nodes: Node[];
+  /** Railway kilometre posts and the like. */
+  posts: Post[];
+  /** Its geometry: latitude, longitude, chainage in metres. */
+  route: ([number, number, number])[];
+  /** Those of them whose readings are not fresh. */
+  silent: number;
+  /** The stretches between them. */
+  spans: Span[];
+  /** The worst that is open on it. */
+  state: LineState;
+};
+
+/** One cable between two terminal sites: the fault domain, and the unit of sharding. */
+export type LineId = string;
+
+/** How a line or a span is. */
+export type LineState = "well" | "no_data" | "warning" | "minor" | "major" | "critical";
+
+/** A place that holds equipment. */
+export type Node = {
+  /** Where on the line. */
+  chainage_m: number;
+  /** Its id, unique on the line. */
+  id: string;
+  /** `terminal`, `ila`, `repeater`, … */
+  kind: string;
+  /** Latitude in degrees, where known. */
+  lat: number | null;
+  /** Longitude in degrees, where known. */
+  lon: number | null;
+  /** What people call it. */
+  name: string;
+  /** The site it stands in, where there is one. */
+  site: string | null;
+};
+
+/** Where a fault is, how sure that is, and why. What no source supports is null. */
+export type Place = {
+  /** The known place just after it, seen from A. */
+  after: Beside | null;
+  /** The known place just before it, seen from A. */
+  before: Beside | null;
+  /** Two breaks, or sources that contradict: every place that remains possible. */
+  candidates: Candidate[];
+  /** Where along the line, in metres from A. */
+  chainage_m: number | null;
+  /** The probability of a disagreement at least as large, were they all right. */
+  chi2_p: number | null;
+  /** From A plus from B minus the whole glass: negative where glass is missing. */
+  closure_m: number | null;
+  /** Whether the sources agree. */
+  consistent: boolean;
+  /** How deep the cable lies there, in metres. */
+  depth_m: number | null;
+  /** Damage along the cable. */
+  extent_m: number | null;
+  /** Watched fibres without light. */
+  fibres_dark: number;
+  /** Fibres whose light is watched. */
+  fibres_watched: number;
+  /** Holds the fault with a probability of one half. */
+  interval50_m: [number, number] | null;
+  /** Holds the fault with a probability of 95 %. */
+  interval95_m: [number, number] | null;
+  /** Latitude in degrees, WGS 84. */
+  lat: number | null;
+  /** The line. */
+  line: LineId;
+  /** Longitude in degrees, WGS 84. */
+  lon: number | null;
+  /** The node, where the fault is at one. */
+  node: string | null;
+  /** What else should be known. */
+  notes: string[];
+  /** SHA-256 of the plant file. */
+  plant: string;
+  /** The kilometre post before it and the metres from there, `214+300`. */
+  post: string | null;
+  /** What each source says, and what it weighs. */
+  sources: Source[];
+  /** The span, `node..node`. */
+  span: string | null;
+  /** Stretches that nobody can see. */
+  unseen_m: ([number, number])[];
+  /** What kind of place it is. */
+  where: Where;
+};
+
+/** One quantity of a device, such as `in_power` or `in_power.3`. */
+export type PointName = string;
+
+/** A railway kilometre post or the like. */
+export type Post = {
+  /** Where on the line. */
+  chainage_m: number;
+  /** What is written on it. */
+  name: string;
+};
+
+/** Why a request was not answered as asked.  # Source  RFC 9457, section 3; the type is `about:blank`, so the title is the status's own phrase. */
+export type Problem = {
+  /** What was found and what was wanted. */
+  detail: string;
+  /** The HTTP status. */
+  status: number;
+  /** The phrase of the status. */
+  title: string;
+  /** The kind of problem: always `about:blank`. */
+  type: string;
+};
+
+/** One reading. */
+export type Read = {
+  /** When, by the agent's clock. */
+  at: Timestamp;
+  /** Why there is no value. */
+  bad: BadReading | null;
+  /** Whether there was no light. */
+  dark: boolean;
+  /** The value; nothing where it is dark or bad. */
+  value: number | null;
+};
+
+/** The newest reading of one point. */
+export type Reading = {
+  /** How long ago that is by the collector's clock, in seconds. */
+  age_s: number;
+  /** When it was read, by the agent's clock. */
+  at: Timestamp;
+  /** Why there is no value. */
+  bad: BadReading | null;
+  /** Whether a light meter sees no light. */
+  dark: boolean;
+  /** The point. */
+  point: PointName;
+  /** What it means; `other` where the device has not said. */
+  role: string;
+  /** The unit of the value; empty for none. */
+  unit: string;
+  /** The value; nothing where it is dark or bad. */
+  value: number | null;
+};
+
+/** A length along the ground, in metres; measured from the line's A end it is the chainage. */
+export type RouteLength = number;
+
+/** What comes with an action. */
+export type Sentence = {
+  /** What there is to say; goes into the history first. */
+  text: string | null;
+  /** Who does it, for the incident's history. */
+  who: string;
+};
+
+/** The past of one point. */
+export type Series = {
+  /** The device, `site.device`. */
+  device: string;
+  /** Where it begins, inclusive. */
+  from: Timestamp;
+  /** Readings or bins by rising time. */
+  items: Item[];
+  /** The `from` of the next page; nothing on the last one. */
+  next: Timestamp | null;
+  /** The point. */
+  point: PointName;
+  /** The width of a bin in seconds; nothing where `items` are readings. */
+  resolution_s: number | null;
+  /** Where it ends, exclusive. */
+  to: Timestamp;
+  /** The unit of every value; empty for none. */
+  unit: string;
+};
+
+/** How bad something is, in the words of X.733. */
+export type Severity = "warning" | "minor" | "major" | "critical";
+
+/** What one source contributed. */
+export type Source = {
+  /** Where the fault would be by this source alone. */
+  alone_m: number | null;
+  /** The evidence's id. */
+  id: string;
+  /** Its kind: `otdr`, `light_lost`, … */
+  kind: string;
+  /** Half width of its own 95 % interval. */
+  plus_minus_m: number | null;
+  /** Its share in the answer, 0 to 1. */
+  weight: number;
+};
+
+/** The stretch between two neighbouring nodes. */
+export type Span = {
+  /** The node nearer to A. */
+  from: string;
+  /** Where it begins. */
+  from_m: number;
+  /** `node..node`. */
+  id: string;
+  /** The worst that is open on it. */
+  state: LineState;
+  /** The node nearer to B. */
+  to: string;
+  /** Where it ends. */
+  to_m: number;
+};
+
+/** Nanoseconds since 1970-01-01 00:00 UTC, without leap seconds; good until the year 2262. */
+export type Timestamp = string;
+
+/** One OTDR acquisition. */
+export type Trace = {
+  /** What it shows, as `trace --json` prints it; nothing until it was looked at. */
+  analysis: unknown;
+  /** When the agent took it in, by the agent's clock. */
+  at: Timestamp;
+  /** The size of the file. */
+  bytes: number;
+  /** The instrument, `site.device`. */
+  device: string;
+  /** Its number. */
+  id: number;
+  /** Whether it came from a backlog. */
+  late: boolean;
+  /** The line it came for. */
+  line: LineId;
+  /** The port of the instrument, where known. */
+  port: number | null;
+  /** When it was stored here. */
+  received: Timestamp;
+  /** Where the file is, byte for byte. */
+  sor: string;
+  /** Why it was taken: `light_lost`, `schedule`, `command`, `unknown`. */
+  trigger: string;
+  /** What it shows, where known. */
+  view: ViewId | null;
+};
+
+/** What one instrument sees of a fibre from a node. */
+export type ViewId = string;
+
+/** Kinds of [`Place`]. */
+export type Where = "span" | "node" | "site" | "unknown";

@@ -1,6 +1,6 @@
 // The one page: where it hurts on the left, what to do about it on the right.
 
-import { useModel, useNow, useSelection } from "./model";
+import { useIncident, useModel, useNow, useSelection } from "./model";
 import { Calm } from "./views/calm";
 import { Devices } from "./views/devices";
 import { Diagrams } from "./views/diagram";
@@ -14,7 +14,7 @@ export function App() {
   const now = useNow();
   const [selected, select] = useSelection();
   // The worst incident explains itself without a click; anything else is a choice.
-  const shown = model.incidents.find((incident) => incident.id === selected) ?? model.incidents[0] ?? null;
+  const shown = useIncident(selected, model) ?? model.incidents[0] ?? null;
   const line = model.lines.find((line) => line.id === shown?.place.line) ?? null;
   const old = model.loaded && (!model.live || model.trouble !== null);
   return (

@@ -1,6 +1,6 @@
 // Quantities as people read them: every number with its unit, every time with its age.
 
-import type { IncidentState, LineState, Place, Severity } from "./api";
+import type { Life, LineState, Place, Severity } from "./api";
 
 /** A sign, a word and a rank for each state: colour is never the only sign. */
 export const STATES: Record<LineState, { sign: string; word: string; rank: number }> = {
@@ -14,7 +14,7 @@ export const STATES: Record<LineState, { sign: string; word: string; rank: numbe
 
 export const rank = (severity: Severity) => STATES[severity].rank;
 
-const LIVES: Record<IncidentState, string> = {
+const LIVES: Record<Life, string> = {
   suspect: "suspected",
   open: "open",
   acknowledged: "acknowledged",
@@ -23,7 +23,7 @@ const LIVES: Record<IncidentState, string> = {
   closed: "closed",
 };
 
-export const life = (state: IncidentState) => LIVES[state];
+export const life = (state: Life) => LIVES[state];
 
 /** Seconds as the two largest units: `4 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`. */
 export function duration(seconds: number): string {

@@ -2,7 +2,7 @@
 // kept fresh by the live stream in between.
 
 import { useEffect, useState } from "preact/hooks";
-import type { Device, Incident, LineDetail, Reading } from "./api";
+import type { BadReading, Device, Incident, LineDetail, Reading } from "./api";
 import * as client from "./client";
 import { rank } from "./format";
 import { listen } from "./live";
@@ -97,7 +97,7 @@ function apply(model: Model, name: string, data: unknown): Partial<Model> {
 interface DeviceEvent {
   id: string;
   at: string;
-  readings: Record<string, number | "dark" | { bad: string }>;
+  readings: Record<string, number | "dark" | { bad: BadReading }>;
 }
 
 function withSample(devices: Device[], event: DeviceEvent): Device[] {
@@ -128,6 +128,21 @@ export function useNow(): number {
     return () => window.clearInterval(timer);
   }, []);
   return now;
+}
+
+/** The incident called `id`, also where it is over: a mail may lead to it long after. */
+export function useIncident(id: string | null, model: Model): Incident | null {
+  const [fetched, setFetched] = useState<Incident | null>(null);
+  const open = model.incidents.find((incident) => incident.id === id) ?? null;
+  const wanted = open === null ? id : null;
+  useEffect(() => {
+    setFetched(null);
+    if (wanted === null) return undefined;
+    let stale = false;
+    client.incident(wanted).then((incident) => stale || setFetched(incident), () => undefined);
+    return () => { stale = true; };
+  }, [wanted, model.latest]);
+  return open ?? (fetched?.id === id ? fetched : null);
 }
 
 /** Which incident the address names, and how to name another: `#/incident/ID` may stand in a mail. */

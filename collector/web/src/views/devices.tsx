@@ -1,9 +1,9 @@
 // Who reports and who does not: one row a site, one mark a device.
 
-import type { Device, DeviceState } from "../api";
+import type { Device, Freshness } from "../api";
 import { ageSeconds, duration } from "../format";
 
-const SIGNS: Record<DeviceState, string> = { fresh: "●", stale: "◐", silent: "○", never: "◌" };
+const SIGNS: Record<Freshness, string> = { fresh: "●", stale: "◐", silent: "○", never: "◌" };
 
 export function Devices({ devices, now }: { devices: Device[]; now: number }) {
   const sites = new Map<string, Device[]>();

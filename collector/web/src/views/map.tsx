@@ -26,6 +26,9 @@ const PEN: Record<LineState, L.PolylineOptions> = {
   well: { color: "#4fa596", weight: 3 },
 };
 
+/** Landmarks this near to the shown fault stand on the map. */
+const NEAR_M = 12_000;
+
 export function Map(props: Props) {
   const element = useRef<HTMLDivElement>(null);
   const map = useRef<L.Map | null>(null);
@@ -56,6 +59,7 @@ export function Map(props: Props) {
     layer.current.clearLayers();
     for (const line of props.lines) drawLine(layer.current, line);
     drawSites(layer.current, props.lines);
+    drawLandmarks(layer.current, props);
     for (const incident of props.incidents) drawFault(layer.current, incident, props);
     declutter(map.current);
   }, [props.lines, props.incidents, props.shown?.id]);
@@ -81,7 +85,8 @@ function makeMap(element: HTMLElement): L.Map {
   const style = { stroke: false, fill: true, fillColor: "#242d37", fillOpacity: 1, interactive: false, renderer };
   void fetch(landUrl)
     .then((answer) => answer.json())
-    .then((land) => L.geoJSON(feature(land, land.objects.land), { style, interactive: false, pane: "land" }).addTo(map));
+    .then((land) => L.geoJSON(feature(land, land.objects.land), { style, interactive: false, pane: "land" }).addTo(map))
+    .then(() => { element.dataset.land = "drawn"; });
   L.control.scale({ imperial: false, position: "bottomright" }).addTo(map);
   return map;
 }
@@ -108,6 +113,20 @@ function drawSites(layer: L.LayerGroup, lines: LineDetail[]): void {
     const dot = { radius: big ? 5 : 3, color: "#0b0f14", weight: 1.5, fillColor: "#d7dee6", fillOpacity: 1 };
     L.circleMarker([node.lat, node.lon], dot).bindTooltip(`${node.name} (${node.kind})`).addTo(layer);
     if (node.kind !== "repeater") label([node.lat, node.lon], node.name, big ? "site" : "site small", importance(node.kind)).addTo(layer);
+  }
+}
+
+/** The landmarks around the fault that is shown: what a crew looks for. */
+function drawLandmarks(layer: L.LayerGroup, { lines, shown }: Props): void {
+  const place = shown?.place;
+  const middle = place?.chainage_m ?? null;
+  const line = lines.find((line) => line.id === place?.line);
+  if (line === undefined || middle === null) return;
+  for (const mark of line.landmarks) {
+    if (mark.lat === null || mark.lon === null || Math.abs(mark.chainage_m - middle) > NEAR_M) continue;
+    const dot = { radius: 2.5, stroke: false, fillColor: "#aeb9c5", fillOpacity: 1 };
+    L.circleMarker([mark.lat, mark.lon], dot).bindTooltip(`${mark.name} (${mark.kind}), ${chainage(mark.chainage_m)}`).addTo(layer);
+    label([mark.lat, mark.lon], mark.name, "site small", 0.5).addTo(layer);
   }
 }
 
