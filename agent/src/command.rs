@@ -2,15 +2,26 @@
 
 use std::sync::Arc;
 
-use silkline_protocol::message::Command;
-use tokio::sync::mpsc;
+use silkline_protocol::message::{Command, Reply};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::edge::EdgeHandle;
 use crate::poller::{Ask, Pollers};
-use crate::uplink::Asked;
+
+/// Commands that may wait; the uplink declines more, which is an answer too.
+pub const QUEUE: usize = 32;
+
+/// A command with the place where its answer goes.
+#[derive(Debug)]
+pub struct Request {
+    /// What is asked.
+    pub command: Command,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Reply>,
+}
 
 /// The loop that carries commands out.
 #[derive(Debug)]
@@ -47,19 +58,22 @@ impl Commands {
         }
     }
 
-    /// Carries out what is `asked` until `stop`.
-    pub async fn run(self, mut asked: mpsc::Receiver<Asked>, stop: CancellationToken) {
+    /// Carries out what is asked until `stop`.
+    pub async fn run(self, mut requests: mpsc::Receiver<Request>, stop: CancellationToken) {
         loop {
             let next = tokio::select! {
                 () = stop.cancelled() => return,
-                next = asked.recv() => next,
+                next = requests.recv() => next,
             };
-            let Some(asked) = next else { return };
-            tracing::info!(line = asked.line.as_str(), command = ?asked.command, "command");
-            match self.answer(&asked.command).await {
-                Answer::Accepted(detail) => asked.accept(self.clock.now(), detail).await,
-                Answer::Declined(detail) => asked.decline(self.clock.now(), detail).await,
-            }
+            let Some(Request { command, reply }) = next else { return };
+            tracing::info!(?command, "command");
+            let (accepted, detail) = match self.answer(&command).await {
+                Answer::Accepted(detail) => (true, detail),
+                Answer::Declined(detail) => (false, detail),
+            };
+            let agent = self.config.agent.clone();
+            // Whoever asked may be gone.
+            let _ = reply.send(Reply { agent, at: self.clock.now(), accepted, detail });
         }
     }
 

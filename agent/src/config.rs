@@ -45,7 +45,7 @@ pub struct Config {
     pub shutdown: Duration,
     /// The spool's bounds.
     pub spool: SpoolBounds,
-    /// The broker: at most one; without it everything stays in the spool.
+    /// The brokers, in the order in which they are tried; none keeps everything in the spool.
     pub uplinks: Vec<UplinkSettings>,
     /// What is polled.
     pub devices: Vec<Device>,

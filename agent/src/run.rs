@@ -9,17 +9,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use silkline_protocol::message::Body;
+use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::command::Commands;
-use crate::config::{Config, Secret};
+use crate::command::{self, Commands};
+use crate::config::Config;
 use crate::edge;
 use crate::folder::Folder;
 use crate::poller::pollers;
 use crate::spool::{Opened, Outgoing, SpoolError, SpoolHandle, SpoolSettings};
-use crate::uplink::{Identity, Login, TlsFiles, Uplink, UplinkSettings};
+use crate::uplink::{Uplink, Whose};
 
 /// The spool's file in the agent's data folder.
 pub const SPOOL_FILE: &str = "spool.sqlite";
@@ -84,19 +85,15 @@ pub async fn run(config: Config, clock: Clock, stop: CancellationToken) -> Resul
     let recorder = tokio::spawn(recorder.run());
     let goodbye = CancellationToken::new();
     let mut link = None;
-    match config.uplinks.first() {
-        None => tracing::warn!("no broker is set: everything stays in the spool"),
-        Some(broker) => {
-            let settings = uplink_settings(&config, broker)?;
-            let (uplink, side) = Uplink::new(settings, spool.clone(), clock)?;
-            let commands = Commands::new(config.clone(), edge.clone(), handles, clock);
-            named(
-                &mut tasks,
-                "commands",
-                commands.run(side.commands, stop.clone()),
-            );
-            link = Some(tokio::spawn(uplink.run(goodbye.clone())));
-        }
+    if config.uplinks.is_empty() {
+        tracing::warn!("no broker is set: everything stays in the spool");
+    } else {
+        let (sender, requests) = mpsc::channel(command::QUEUE);
+        let commands = Commands::new(config.clone(), edge.clone(), handles, clock);
+        named(&mut tasks, "commands", commands.run(requests, stop.clone()));
+        let whose = Whose { site: config.site.clone(), agent: config.agent.clone(), clock };
+        let (uplink, _) = Uplink::new(whose, config.uplinks.clone(), spool.clone(), sender)?;
+        link = Some(tokio::spawn(uplink.run(goodbye.clone())));
     }
     drop(edge);
     tracing::info!(
@@ -202,38 +199,6 @@ fn open_spool(config: &Config, clock: Clock) -> Result<SpoolHandle, RunError> {
         );
     }
     Ok(spool)
-}
-
-fn uplink_settings(
-    config: &Config,
-    broker: &crate::config::UplinkSettings,
-) -> Result<UplinkSettings, RunError> {
-    let password = broker.password.as_ref().map(Secret::reveal).transpose();
-    let password = password.map_err(|source| RunError::File {
-        what: "password_file".to_owned(),
-        source,
-    })?;
-    let user = broker
-        .username
-        .clone()
-        .unwrap_or_else(|| config.site.to_string());
-    let identity = broker.identity.as_ref().map(|own| Identity {
-        certificate: own.cert.clone(),
-        key: own.key.clone(),
-    });
-    let tls = TlsFiles {
-        authority: broker.ca.clone(),
-        identity,
-    };
-    Ok(UplinkSettings {
-        site: config.site.clone(),
-        agent: config.agent.clone(),
-        host: broker.broker.host.clone(),
-        port: broker.broker.port,
-        tls: Some(tls).filter(|_| broker.broker.tls),
-        login: password.map(|password| Login { user, password }),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    })
 }
 
 /// Says what every device is: at each start, since that is when it may have changed.

@@ -59,9 +59,6 @@ fn config(top: &mut Section<'_>) -> Option<Config> {
         spool_bounds(&mut section)
     });
     let uplinks: Vec<_> = top.sections("uplink").iter_mut().map(uplink).collect();
-    if uplinks.len() > 1 {
-        top.wrong("uplink", "stands more than once: an agent has one broker");
-    }
     let defaults = Defaults { library, lines };
     let mut sections = top.sections("device");
     let devices: Vec<_> = sections
