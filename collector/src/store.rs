@@ -11,10 +11,13 @@
 
 use std::path::PathBuf;
 
+pub mod checkpoint;
 mod column;
 pub mod read;
 pub mod readings;
+pub mod replay;
 pub mod rows;
+pub mod tidy;
 pub mod write;
 
 pub use read::{Queries, Reader, TraceFilter};

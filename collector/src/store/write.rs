@@ -140,7 +140,7 @@ impl Writer {
         Ok(found)
     }
 
-    pub(super) const fn db(&self) -> &Connection {
+    pub(crate) const fn db(&self) -> &Connection {
         &self.db
     }
 

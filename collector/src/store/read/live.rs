@@ -1,7 +1,7 @@
 //! What is so now: devices, agents, incidents, traces.
 
 use rusqlite::{OptionalExtension, Row, params};
-use silkline_protocol::id::{DeviceId, IncidentId, SiteId};
+use silkline_protocol::id::{DeviceId, IncidentId, LineId, SiteId};
 use silkline_protocol::message::Trigger;
 use silkline_protocol::sample::Sample;
 
@@ -112,6 +112,17 @@ impl Queries<'_> {
         self.rows(&sql, params![after.0, number_of(most)], incident)
     }
 
+    /// Every incident there is, with the line whose engine keeps it.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn incident_lines(&self) -> Result<Vec<(IncidentId, LineId)>, StoreError> {
+        self.rows("SELECT id, line FROM incident", [], |row| {
+            Ok((text(row, 0)?, text(row, 1)?))
+        })
+    }
+
     /// The incident called `id`, where there is one.
     ///
     /// # Errors
@@ -183,7 +194,7 @@ impl Queries<'_> {
     }
 
     /// Every row of `sql` by `read`.
-    pub(super) fn rows<T>(
+    pub(in crate::store) fn rows<T>(
         &self,
         sql: &str,
         key: impl rusqlite::Params,

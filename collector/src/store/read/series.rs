@@ -16,7 +16,7 @@ use crate::store::rows::{RowId, SampleRow, SeriesBin, SeriesPoint, SeriesQuery};
 use crate::store::{StoreError, readings};
 
 /// The names of all points.
-pub(super) type PointNames = BTreeMap<PointRef, PointName>;
+pub(in crate::store) type PointNames = BTreeMap<PointRef, PointName>;
 
 /// A device that serves several lines has the same samples for each: one of its rows is enough.
 const OF_DEVICE: &str = "SELECT s.at, s.readings FROM sample s

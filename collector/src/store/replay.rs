@@ -1,0 +1,214 @@
+//! The past since the last snapshot, step by step, as the engines saw it.
+//!
+//! A step's inputs are the rows that were numbered in it, so a replay merges the three tables by
+//! number; the time is the one that was recorded.
+
+use rusqlite::{Row, params};
+use serde::{Deserialize, Serialize};
+use silkline_protocol::id::{AgentId, IncidentId, LineId, SiteId};
+use silkline_protocol::message::{TraceFile, Trigger};
+use silkline_protocol::sample::Sample;
+use silkline_protocol::time::Timestamp;
+
+use super::column::{Column, json, optional_text, text, time};
+use super::read::{PointNames, Queries};
+use super::{StoreError, Writer, readings};
+use crate::engine::{Action, Input};
+
+/// Whom an input is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// The engine of one line.
+    Line(LineId),
+    /// The engines of all lines at a site.
+    Site(SiteId),
+    /// Every engine.
+    All,
+}
+
+/// One step of the past.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PastStep {
+    /// When it was taken.
+    pub now: Timestamp,
+    /// What the engines were told, in order.
+    pub inputs: Vec<(Whom, Input)>,
+}
+
+/// The stored form of [`Input::AgentStatus`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct AgentSeen {
+    pub(crate) agent: AgentId,
+    pub(crate) online: bool,
+}
+
+/// The stored form of [`Input::Operator`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ActionTaken {
+    pub(crate) incident: IncidentId,
+    pub(crate) who: String,
+    pub(crate) action: Action,
+}
+
+const SAMPLES: &str = "SELECT s.id, d.line, d.site, d.device, s.late, s.at, s.readings
+    FROM sample s JOIN device d ON d.ref = s.device WHERE s.id BETWEEN ?1 AND ?2";
+const TRACES: &str = "SELECT t.id, d.line, d.site, d.device, t.late, t.at, t.view, t.port,
+    t.\"trigger\", t.sor FROM trace t JOIN device d ON d.ref = t.device WHERE t.id BETWEEN ?1 AND ?2";
+const RECORDS: &str = "SELECT id, line, site, device, late, kind, body
+    FROM record WHERE id BETWEEN ?1 AND ?2";
+
+impl Writer {
+    /// The last saved states of the engines, each with the step after which it was saved.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn snapshots(&self) -> Result<Vec<(LineId, i64, Vec<u8>)>, StoreError> {
+        Queries::of(self.db()).rows("SELECT line, step, state FROM snapshot", [], |row| {
+            Ok((text(row, 0)?, row.get(1)?, row.get(2)?))
+        })
+    }
+
+    /// Gives every step after the one numbered `after` to `take`, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn replay(&self, after: i64, mut take: impl FnMut(PastStep)) -> Result<(), StoreError> {
+        let ask = Queries::of(self.db());
+        let names = ask.point_names()?;
+        let sql = "SELECT now, first, last FROM step WHERE id > ?1 ORDER BY id";
+        let steps = ask.rows(sql, [after], |row| {
+            Ok((time(row, 0)?, row.get(1)?, row.get(2)?))
+        })?;
+        for (now, first, last) in steps {
+            let inputs = if first > last {
+                Vec::new()
+            } else {
+                inputs(&ask, &names, first, last)?
+            };
+            take(PastStep { now, inputs });
+        }
+        Ok(())
+    }
+}
+
+fn inputs(
+    ask: &Queries<'_>,
+    names: &PointNames,
+    first: i64,
+    last: i64,
+) -> Result<Vec<(Whom, Input)>, StoreError> {
+    let mut all = ask.rows(SAMPLES, params![first, last], |row| sample(row, names))?;
+    all.extend(ask.rows(TRACES, params![first, last], trace)?);
+    let records = ask.rows(RECORDS, params![first, last], record)?;
+    all.extend(records.into_iter().flatten());
+    all.sort_by_key(|(id, ..)| *id);
+    Ok(all
+        .into_iter()
+        .map(|(_, whom, input)| (whom, input))
+        .collect())
+}
+
+type Numbered = (i64, Whom, Input);
+
+fn sample(row: &Row<'_>, names: &PointNames) -> Column<Numbered> {
+    let bytes: Vec<u8> = row.get(6)?;
+    let readings = readings::decode(&bytes)
+        .filter_map(|(point, reading)| Some((names.get(&point)?.clone(), reading)))
+        .collect();
+    let input = Input::Sample {
+        site: text(row, 2)?,
+        device: text(row, 3)?,
+        late: row.get(4)?,
+        sample: Sample {
+            at: time(row, 5)?,
+            readings,
+        },
+    };
+    Ok((row.get(0)?, Whom::Line(text(row, 1)?), input))
+}
+
+fn trace(row: &Row<'_>) -> Column<Numbered> {
+    let (id, trigger): (i64, String) = (row.get(0)?, row.get(8)?);
+    let file = TraceFile {
+        at: time(row, 5)?,
+        view: optional_text(row, 6)?,
+        port: row.get(7)?,
+        trigger: Trigger::from_word(&trigger),
+        sor: row.get(9)?,
+    };
+    let (site, device, late) = (text(row, 2)?, text(row, 3)?, row.get(4)?);
+    Ok((
+        id,
+        Whom::Line(text(row, 1)?),
+        Input::Trace {
+            id,
+            site,
+            device,
+            late,
+            file,
+        },
+    ))
+}
+
+/// A record that engines were told; gaps are not.
+fn record(row: &Row<'_>) -> Column<Option<Numbered>> {
+    let kind: String = row.get(5)?;
+    let whom = |row| text(row, 1).map(Whom::Line);
+    let told = match kind.as_str() {
+        "about" => {
+            let (site, device, about) = (text(row, 2)?, text(row, 3)?, json(row, 6)?);
+            (
+                whom(row)?,
+                Input::About {
+                    site,
+                    device,
+                    about,
+                },
+            )
+        }
+        "event" => {
+            let (site, device, late) = (text(row, 2)?, text(row, 3)?, row.get(4)?);
+            (
+                whom(row)?,
+                Input::Event {
+                    site,
+                    device,
+                    late,
+                    event: json(row, 6)?,
+                },
+            )
+        }
+        "status" => {
+            let (site, seen): (SiteId, AgentSeen) = (text(row, 2)?, json(row, 6)?);
+            let AgentSeen { agent, online } = seen;
+            (
+                Whom::Site(site.clone()),
+                Input::AgentStatus {
+                    site,
+                    agent,
+                    online,
+                },
+            )
+        }
+        "action" => {
+            let ActionTaken {
+                incident,
+                who,
+                action,
+            } = json(row, 6)?;
+            (
+                whom(row)?,
+                Input::Operator {
+                    incident,
+                    who,
+                    action,
+                },
+            )
+        }
+        "started" => (Whom::All, Input::Started),
+        _ => return Ok(None),
+    };
+    Ok(Some((row.get(0)?, told.0, told.1)))
+}
