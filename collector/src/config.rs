@@ -16,7 +16,7 @@ mod channel;
 mod outside;
 
 pub use channel::{EmailSettings, LEAST, MailSecurity, WebhookSettings};
-pub use outside::{BrokerLogin, BrokerSettings, ClientKey, InfluxSettings, Security, ServerKey};
+pub use outside::{BrokerLogin, BrokerSettings, ClientKey, InfluxSettings, Security};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,12 +11,10 @@ use super::{Address, Paths};
 /// Where the messages come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BrokerSettings {
-    /// A broker inside this program.
+    /// A broker inside this program, for agents on this machine.
     Embedded {
-        /// The address to listen on; port 0 takes a free one.
+        /// The address to listen on: loopback; port 0 takes a free one.
         listen: SocketAddr,
-        /// What it shows to its clients; must be there on any address that others can reach.
-        tls: Option<ServerKey>,
     },
     /// A broker somewhere else.
     External {
@@ -29,17 +27,6 @@ pub enum BrokerSettings {
         /// Name and password, where it asks for them.
         login: Option<BrokerLogin>,
     },
-}
-
-/// What an encrypted server shows, and whom it lets in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerKey {
-    /// Its certificate chain (PEM).
-    pub cert: PathBuf,
-    /// Its private key (PEM).
-    pub key: PathBuf,
-    /// Only clients with a certificate of this authority (PEM) are let in.
-    pub client_ca: PathBuf,
 }
 
 /// Whether a connection is encrypted.
@@ -106,46 +93,29 @@ impl InfluxSettings {
 pub(super) fn broker(top: &mut Section<'_>, paths: &Paths<'_>) -> Option<BrokerSettings> {
     let Some(mut section) = top.section("broker") else {
         let listen = Address::parse(BrokerSettings::LISTEN)?.0;
-        return Some(BrokerSettings::Embedded { listen, tls: None });
+        return Some(BrokerSettings::Embedded { listen });
     };
     if section.has("url") {
         external(&mut section, paths)
     } else {
-        embedded(&mut section, paths)
+        embedded(&mut section)
     }
 }
 
-fn embedded(section: &mut Section<'_>, paths: &Paths<'_>) -> Option<BrokerSettings> {
+/// The embedded broker knows no users, so it is for this machine only.
+fn embedded(section: &mut Section<'_>) -> Option<BrokerSettings> {
     let listen = section
         .optional("listen")
         .or_else(|| Address::parse(BrokerSettings::LISTEN))?
         .0;
-    let tls = ["cert", "key", "client_ca"]
-        .iter()
-        .any(|key| section.has(key))
-        .then(|| {
-            let cert = paths.required(section, "cert");
-            let key = paths.required(section, "key");
-            let client_ca = paths.required(section, "client_ca");
-            Some(ServerKey {
-                cert: cert?,
-                key: key?,
-                client_ca: client_ca?,
-            })
-        });
-    if !listen.ip().is_loopback() && tls.is_none() {
+    if !listen.ip().is_loopback() {
         let problem = format!(
-            "{listen} can be reached by others: want cert, key and client_ca in [broker], or a loopback address"
+            "{listen} can be reached by others: want a loopback address, or the url of a broker \
+             with users such as mosquitto"
         );
         section.wrong("listen", problem);
     }
-    match tls {
-        None => Some(BrokerSettings::Embedded { listen, tls: None }),
-        Some(tls) => Some(BrokerSettings::Embedded {
-            listen,
-            tls: Some(tls?),
-        }),
-    }
+    Some(BrokerSettings::Embedded { listen })
 }
 
 fn external(section: &mut Section<'_>, paths: &Paths<'_>) -> Option<BrokerSettings> {
