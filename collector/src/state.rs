@@ -10,10 +10,9 @@
 use std::sync::Arc;
 
 use silkline_protocol::id::{AgentId, DeviceId, IncidentId, LineId, SiteId};
-use silkline_protocol::plant::Plant;
 use silkline_protocol::sample::Sample;
 use silkline_protocol::time::Timestamp;
-use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
@@ -30,27 +29,6 @@ pub const ACTION_QUEUE: usize = 64;
 
 /// Reports of notifier and forwarder that may wait for the commit task; they wait for room.
 pub const REPORT_QUEUE: usize = 64;
-
-/// What the API needs: `api::serve(state, listener)` runs until `stop`.
-#[derive(Clone, Debug)]
-pub struct ApiState {
-    /// The hot store.
-    pub store: Reader,
-    /// The plant.
-    pub plant: Arc<Plant>,
-    /// Subscribe here for the live stream.
-    pub live: broadcast::Sender<LiveEvent>,
-    /// Where operators' actions go.
-    pub actions: mpsc::Sender<OperatorAction>,
-    /// What `/metrics` shows.
-    pub metrics: Arc<Metrics>,
-    /// All settings.
-    pub settings: Arc<Settings>,
-    /// Whether the collector takes messages: the broker is there and the past is read.
-    pub ready: watch::Receiver<bool>,
-    /// Cancelled when the program stops.
-    pub stop: CancellationToken,
-}
 
 /// What the notifier needs: `notify::run(state)` sends what waits in the outbox until `stop`.
 #[derive(Clone, Debug)]

@@ -1,0 +1,273 @@
+//! The commit task: the one hand that stores, steps the engines and lets things out.
+//!
+//! ```text
+//!   messages ─┐                               ┌─▶ committed ranges, incidents (retained)
+//!   actions  ─┼─▶ gather ─▶ core.step ────────┼─▶ live stream
+//!   reports  ─┘   500 or 50 ms  one           └─▶ wakes notifier and forwarder
+//!                               transaction
+//! ```
+//!
+//! A step that cannot be stored ends the task with its error, and the program with it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{self, MonotonicClock};
+use crate::ingest::{Delivery, Ends, Outgoing};
+use crate::metrics::{Metrics, count_many};
+use crate::state::{LiveEvent, OperatorAction, Report};
+use crate::store::StoreError;
+use crate::store::tidy::Bounds;
+
+mod batch;
+pub mod core;
+pub mod engines;
+mod incidents;
+mod judge;
+mod keep;
+mod outcome;
+mod receivers;
+pub mod tally;
+
+use self::core::{Also, Core, Now, Work};
+
+/// Messages in one transaction.
+pub const BATCH: usize = 500;
+/// Traces among them: each takes the analysis tens of milliseconds.
+pub const BATCH_TRACES: usize = 8;
+/// How long the first message of a batch waits for others.
+pub const GATHER: Duration = Duration::from_millis(50);
+/// How often what is old is deleted.
+const TIDY_EVERY: Duration = Duration::from_secs(10);
+/// The least time between two steps that only timers ask for.
+const LEAST_SLEEP: Duration = Duration::from_millis(10);
+
+/// The commit task and the ends of its queues.
+#[derive(Debug)]
+pub struct Commit {
+    /// What it decides by.
+    pub core: Core,
+    /// The queues from and to the broker.
+    pub ends: Ends,
+    /// What operators do.
+    pub actions: mpsc::Receiver<OperatorAction>,
+    /// What the readers of the store have done.
+    pub reports: mpsc::Receiver<Report>,
+    /// Where the live stream goes.
+    pub live: broadcast::Sender<LiveEvent>,
+    /// Woken after each step that stored something: notifier and forwarder.
+    pub wake: [Arc<Notify>; 2],
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// What may be deleted.
+    pub bounds: Bounds,
+    /// The clock of the program.
+    pub clock: MonotonicClock,
+}
+
+impl Commit {
+    /// Works until `stop`, then stores what is left and the engines' states.
+    ///
+    /// # Errors
+    ///
+    /// Where something could not be stored: the program must end.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+        let now = Instant::now();
+        let mut task = Running {
+            it: self,
+            waiting: VecDeque::new(),
+            unsent: BTreeMap::new(),
+            tidy_at: now + TIDY_EVERY,
+        };
+        task.step(Work {
+            also: Also::Start,
+            ..Work::default()
+        })?;
+        loop {
+            let work = tokio::select! {
+                () = stop.cancelled() => break,
+                work = task.gather() => work,
+            };
+            task.step(work)?;
+            task.tidy()?;
+        }
+        task.it.ends.messages.close();
+        while let Some(message) = task.it.ends.messages.recv().await {
+            task.waiting.push_back(message);
+        }
+        while !task.waiting.is_empty() {
+            let messages = task.batch();
+            task.step(Work {
+                messages,
+                ..Work::default()
+            })?;
+        }
+        task.step(Work {
+            also: Also::Snapshot,
+            ..Work::default()
+        })
+    }
+}
+
+/// The task at work.
+struct Running {
+    it: Commit,
+    /// Messages that did not fit into the last batch.
+    waiting: VecDeque<Delivery>,
+    /// What the broker has not been told yet, the newest for each topic.
+    unsent: BTreeMap<String, Vec<u8>>,
+    tidy_at: Instant,
+}
+
+impl Running {
+    /// Waits for something to do, and a little for more of it.
+    ///
+    /// Nothing is lost when this is given up half-way: what was received is in `waiting`.
+    async fn gather(&mut self) -> Work {
+        let mut work = Work::default();
+        let mut first = Vec::new();
+        let until = self.wake_at();
+        let mut connected = false;
+        let it = &mut self.it;
+        if self.waiting.is_empty() {
+            tokio::select! {
+                _ = it.ends.messages.recv_many(&mut first, BATCH) => {}
+                Some(action) = it.actions.recv() => work.actions.push(action),
+                Some(report) = it.reports.recv() => work.reports.push(report),
+                Ok(()) = it.ends.connections.changed() => connected = true,
+                Ok(permit) = it.ends.outgoing.reserve(), if !self.unsent.is_empty() => {
+                    if let Some((topic, payload)) = self.unsent.pop_first() {
+                        permit.send(Outgoing { topic, payload });
+                    }
+                }
+                () = sleep_until(until) => {}
+            }
+        }
+        if connected {
+            self.say_all_again();
+        }
+        self.waiting.extend(first);
+        self.gather_more(&mut work).await;
+        work.messages = self.batch();
+        work
+    }
+
+    /// Waits for a batch to fill, if one has begun; takes actions and reports that wait already.
+    async fn gather_more(&mut self, work: &mut Work) {
+        let until = Instant::now() + GATHER;
+        while (1..BATCH).contains(&self.waiting.len()) {
+            let mut more = Vec::new();
+            let room = BATCH - self.waiting.len();
+            let got = timeout_at(until, self.it.ends.messages.recv_many(&mut more, room)).await;
+            self.waiting.extend(more);
+            if !matches!(got, Ok(1..)) {
+                break;
+            }
+        }
+        while let Ok(action) = self.it.actions.try_recv() {
+            work.actions.push(action);
+        }
+        while let Ok(report) = self.it.reports.try_recv() {
+            work.reports.push(report);
+        }
+    }
+
+    /// The next batch of what waits.
+    fn batch(&mut self) -> Vec<Delivery> {
+        let mut batch = Vec::new();
+        let mut traces = 0;
+        while batch.len() < BATCH && traces < BATCH_TRACES {
+            let Some(message) = self.waiting.pop_front() else {
+                break;
+            };
+            traces += usize::from(message.topic.ends_with("/trace"));
+            batch.push(message);
+        }
+        batch
+    }
+
+    fn step(&mut self, work: Work) -> Result<(), StoreError> {
+        let it = &mut self.it;
+        let watched = it.live.receiver_count() > 0;
+        let began = it.clock.now();
+        let now = Now {
+            utc: clock::now(),
+            mono: began,
+        };
+        let effects = tokio::task::block_in_place(|| it.core.step(work, watched, now))?;
+        effects.tally.count(&it.metrics);
+        for (done, result) in effects.answers {
+            // Whoever asked may have gone.
+            let _ = done.send(result);
+        }
+        for event in effects.live {
+            let _ = it.live.send(event);
+        }
+        self.unsent.extend(
+            effects
+                .outgoing
+                .into_iter()
+                .map(|it| (it.topic, it.payload)),
+        );
+        if effects.stored {
+            it.metrics.commits.inc();
+            it.metrics
+                .commit_seconds
+                .set((it.clock.now().0 - began.0).as_secs_f64());
+            it.wake.iter().for_each(|wake| wake.notify_one());
+        }
+        self.flush();
+        Ok(())
+    }
+
+    /// Hands to the broker's task what it has room for.
+    fn flush(&mut self) {
+        while let Some((topic, payload)) = self.unsent.pop_first() {
+            let message = Outgoing { topic, payload };
+            if let Err(error) = self.it.ends.outgoing.try_send(message) {
+                let Outgoing { topic, payload } = error.into_inner();
+                self.unsent.insert(topic, payload);
+                break;
+            }
+        }
+    }
+
+    fn say_all_again(&mut self) {
+        let all = self.it.core.retained();
+        self.unsent
+            .extend(all.into_iter().map(|it| (it.topic, it.payload)));
+    }
+
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        if Instant::now() < self.tidy_at {
+            return Ok(());
+        }
+        let it = &mut self.it;
+        let bounds = it.bounds;
+        let deleted = tokio::task::block_in_place(|| it.core.writer().tidy(&bounds, clock::now()))?;
+        for (kind, many) in deleted.by_kind() {
+            count_many(&it.metrics.deleted, kind, many);
+        }
+        self.tidy_at = Instant::now() + TIDY_EVERY;
+        Ok(())
+    }
+
+    /// When to step although nothing came.
+    fn wake_at(&self) -> Instant {
+        let (utc, mono) = self.it.core.deadlines();
+        let by_utc = utc.map(|at| at - clock::now());
+        let elapsed = self.it.clock.now().0;
+        let by_mono = mono.map(|at| at.0.saturating_sub(elapsed));
+        let soonest = [by_utc, by_mono]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(TIDY_EVERY);
+        Instant::now() + soonest.clamp(LEAST_SLEEP, TIDY_EVERY)
+    }
+}

@@ -1,0 +1,287 @@
+//! One step of the commit task: messages in, one transaction, and what may leave after it.
+//!
+//! Nothing here waits or sends. A step either is stored whole and gives its [`Effects`], or fails,
+//! and then the process must end: what is in memory has run ahead of what is stored.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use silkline_protocol::codec;
+use silkline_protocol::delivery::{Committed, Monotonic};
+use silkline_protocol::id::{AgentId, LineId, SiteId};
+use silkline_protocol::plant::Plant;
+use silkline_protocol::time::Timestamp;
+use silkline_protocol::topic::{SiteTopic, Topic};
+use tokio::sync::oneshot;
+
+use super::engines::{Engines, Outcome};
+use super::incidents::{self, Channel, Incidents};
+use super::judge::{Judged, judge};
+use super::keep::Keeper;
+use super::outcome::Outcomes;
+use super::receivers::Receivers;
+use super::tally::Tally;
+use crate::config::Settings;
+use crate::engine::{EngineSettings, Output};
+use crate::ingest::{Delivery, Outgoing};
+use crate::state::{ActionResult, LiveEvent, OperatorAction, Report};
+use crate::store::write::StreamKey;
+use crate::store::{Queries, StoreError, Writer};
+
+/// How often the engines' states are saved: so much is replayed at most after a crash.
+pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
+
+/// What one step is to deal with.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// Messages, in the order in which they came.
+    pub messages: Vec<Delivery>,
+    /// What operators did.
+    pub actions: Vec<OperatorAction>,
+    /// What the readers of the store have done.
+    pub reports: Vec<Report>,
+    /// What else there is to do.
+    pub also: Also,
+}
+
+/// What else a step may have to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Also {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Tell the engines that the collector has started, and save their states.
+    Start,
+    /// Save the engines' states, whatever the time.
+    Snapshot,
+}
+
+/// What may leave once a step is stored.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// For whoever looks on.
+    pub live: Vec<LiveEvent>,
+    /// For the broker, retained.
+    pub outgoing: Vec<Outgoing>,
+    /// For those who did something.
+    pub answers: Vec<(oneshot::Sender<ActionResult>, ActionResult)>,
+    /// Whether anything was stored.
+    pub stored: bool,
+    /// What is to be counted.
+    pub tally: Tally,
+}
+
+/// Where the two clocks stand.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// What time it is.
+    pub utc: Timestamp,
+    /// How long the program has run.
+    pub mono: Monotonic,
+}
+
+/// The state of the commit task.
+#[derive(Debug)]
+pub struct Core {
+    writer: Writer,
+    engines: Engines,
+    receivers: Receivers,
+    incidents: Incidents,
+    channels: Vec<Channel>,
+    online: BTreeMap<(SiteId, AgentId), bool>,
+    forgotten: Vec<StreamKey>,
+    snapshot_at: Monotonic,
+}
+
+impl Core {
+    /// The state that the store remembers.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn load(
+        writer: Writer,
+        plant: &Arc<Plant>,
+        lines: &[LineId],
+        settings: (&Settings, &EngineSettings),
+        now: Monotonic,
+    ) -> Result<Self, StoreError> {
+        let (settings, engine_settings) = settings;
+        let agents = Queries::of(writer.db()).agents()?;
+        let online = |it: crate::store::rows::AgentRow| ((it.site, it.agent), it.status.online);
+        Ok(Self {
+            engines: Engines::restore(plant, lines, engine_settings, &writer)?,
+            receivers: Receivers::new(writer.store_id().clone(), writer.streams()?, now),
+            incidents: Incidents::load(&writer)?,
+            channels: incidents::channels(settings),
+            online: agents.into_iter().map(online).collect(),
+            forgotten: Vec::new(),
+            snapshot_at: now,
+            writer,
+        })
+    }
+
+    /// Stores `work` and what comes of it. `watched` says whether anybody looks at the live stream.
+    ///
+    /// # Errors
+    ///
+    /// Where it could not be stored: the process must end.
+    pub fn step(&mut self, work: Work, watched: bool, now: Now) -> Result<Effects, StoreError> {
+        let store = self.writer.store_id().clone();
+        let mut judged = judge(&work.messages, &mut self.receivers, &store, now.mono);
+        let mut effects = Effects {
+            tally: judged.tally.clone(),
+            ..Effects::default()
+        };
+        let timers = self
+            .engines
+            .deadline()
+            .is_some_and(|deadline| deadline <= now.utc);
+        let messages = !judged.entries.is_empty() || judged.batches.changed().next().is_some();
+        let asked = !work.actions.is_empty() || work.also != Also::Nothing;
+        if timers || messages || asked || !work.reports.is_empty() {
+            self.store(work, &mut judged, watched, &mut effects, now)?;
+            effects.stored = true;
+        }
+        self.forgotten
+            .extend(self.receivers.commit(judged.batches, now.mono));
+        effects
+            .outgoing
+            .extend(self.receivers.due(now.mono).into_iter().map(committed));
+        Ok(effects)
+    }
+
+    /// When to step again if nothing comes, by either clock.
+    #[must_use]
+    pub fn deadlines(&self) -> (Option<Timestamp>, Option<Monotonic>) {
+        (self.engines.deadline(), self.receivers.deadline())
+    }
+
+    /// Everything that is retained at the broker, to be said anew after a connection.
+    #[must_use]
+    pub fn retained(&self) -> Vec<Outgoing> {
+        let states = self.receivers.every().into_iter().map(committed);
+        states.chain(self.incidents.outgoing()).collect()
+    }
+
+    /// The store, for deleting what is old.
+    pub const fn writer(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
+
+    /// The engines as they stand.
+    #[must_use]
+    pub const fn engines(&self) -> &Engines {
+        &self.engines
+    }
+
+    /// The one transaction of a step.
+    fn store(
+        &mut self,
+        work: Work,
+        judged: &mut Judged,
+        watched: bool,
+        effects: &mut Effects,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.writer.begin(now.utc)?;
+        for (key, stream) in judged.batches.changed() {
+            tx.stream(&key, stream)?;
+        }
+        for key in self.forgotten.drain(..) {
+            tx.forget_stream(&key)?;
+        }
+        for report in &work.reports {
+            tx.report(report)?;
+        }
+        let (messages, online) = (work.messages.as_slice(), &mut self.online);
+        let (live, inputs) = (&mut effects.live, Vec::new());
+        let mut keeper = Keeper {
+            tx: &mut tx,
+            messages,
+            online,
+            watched,
+            live,
+            inputs,
+        };
+        if work.also == Also::Start {
+            keeper.started()?;
+        }
+        for entry in judged.entries.drain(..) {
+            keeper.entry(entry)?;
+        }
+        let mut asked = Vec::new();
+        for action in work.actions {
+            let line = self.incidents.line(&action.incident).cloned();
+            let input = line.is_some().then_some(keeper.inputs.len());
+            if let Some(line) = line {
+                keeper.action(line, &action)?;
+            }
+            asked.push((input, action.done));
+        }
+        let inputs = keeper.inputs;
+        let told = !inputs.is_empty();
+        let due = self
+            .engines
+            .deadline()
+            .is_some_and(|deadline| deadline <= now.utc);
+        let outcomes = self.engines.advance(inputs, now.utc);
+        let (incidents, channels) = (&mut self.incidents, self.channels.as_slice());
+        let mut written = Outcomes {
+            tx: &mut tx,
+            incidents,
+            channels,
+            effects,
+        };
+        for outcome in &outcomes {
+            written.outcome(outcome)?;
+        }
+        let stepped = told || due || work.also != Also::Nothing;
+        if stepped && (work.also != Also::Nothing || self.snapshot_at <= now.mono) {
+            for (line, state) in self.engines.snapshots() {
+                tx.snapshot(line, &state)?;
+            }
+            self.snapshot_at = now.mono + SNAPSHOT_EVERY;
+        }
+        tx.commit(stepped)?;
+        effects.answers.extend(
+            asked
+                .into_iter()
+                .map(|(input, done)| (done, answer(input, &outcomes))),
+        );
+        Ok(())
+    }
+}
+
+/// What became of the action that was the input at `input`; none where it had no incident.
+fn answer(input: Option<usize>, outcomes: &[Outcome]) -> ActionResult {
+    let Some(input) = input else {
+        return ActionResult::NoIncident;
+    };
+    let of_it = outcomes
+        .iter()
+        .rev()
+        .filter(|outcome| outcome.input == Some(input));
+    let incident = of_it.filter_map(|outcome| match &outcome.output {
+        Output::Incident(incident) => serde_json::to_value(incident).ok(),
+        Output::Anomaly(_) | Output::Notice(_) | Output::TraceResult { .. } => None,
+    });
+    incident
+        .take(1)
+        .next()
+        .map_or(ActionResult::Refused, ActionResult::Done)
+}
+
+/// The retained message that says what is stored.
+fn committed((line, site, state): (LineId, SiteId, Committed)) -> Outgoing {
+    let topic = Topic::Site {
+        line,
+        site,
+        what: SiteTopic::Committed,
+    };
+    Outgoing {
+        topic: topic.to_string(),
+        payload: codec::to_json(&state),
+    }
+}

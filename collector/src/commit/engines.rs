@@ -1,0 +1,169 @@
+//! The engines of all lines, stepped together.
+//!
+//! [`Engines::advance`] is all that ever moves them: the commit task calls it with what has just
+//! come, the start calls it with what the store recorded. So what a restart makes of the past is
+//! what was made of it before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use silkline_protocol::id::{LineId, SiteId};
+use silkline_protocol::plant::{End, Plant};
+use silkline_protocol::time::Timestamp;
+
+use crate::engine::{EngineSettings, Input, LineEngine, Output};
+use crate::store::replay::{PastStep, Whom};
+use crate::store::{StoreError, Writer};
+
+/// The engines of all lines that this collector keeps.
+#[derive(Debug)]
+pub struct Engines {
+    lines: BTreeMap<LineId, LineEngine>,
+    /// The lines that run through each site.
+    at_site: BTreeMap<SiteId, BTreeSet<LineId>>,
+}
+
+impl Engines {
+    /// Engines for `lines` as the store remembers them: the last snapshot, and what came after.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read. A snapshot that its engine does not take is no error: the
+    /// line begins anew.
+    pub fn restore(
+        plant: &Arc<Plant>,
+        lines: &[LineId],
+        settings: &EngineSettings,
+        store: &Writer,
+    ) -> Result<Self, StoreError> {
+        let saved = store.snapshots()?;
+        let after = saved.iter().map(|(_, step, _)| *step).min().unwrap_or(0);
+        let engine = |line: &LineId| {
+            let snapshot = saved.iter().find(|(saved, ..)| saved == line);
+            let made = snapshot.map_or_else(
+                || LineEngine::new(plant.clone(), line.clone(), settings.clone()),
+                |(_, _, state)| restored(plant, line, settings, state),
+            );
+            (line.clone(), made)
+        };
+        let lines = lines.iter().map(engine).collect();
+        let mut engines = Self {
+            lines,
+            at_site: lines_by_site(plant),
+        };
+        store.replay(after, |PastStep { now, inputs }| {
+            engines.advance(inputs, now);
+        })?;
+        Ok(engines)
+    }
+
+    /// Tells the engines what came at `now`, then lets the timers run that are due.
+    ///
+    /// Gives what came of each input, in the order of `inputs`, and what came of timers after them.
+    pub fn advance(&mut self, inputs: Vec<(Whom, Input)>, now: Timestamp) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for (index, (whom, input)) in inputs.into_iter().enumerate() {
+            for line in self.meant(&whom) {
+                if let Some(engine) = self.lines.get_mut(&line) {
+                    let outputs = engine.step(input.clone(), now);
+                    let of = |output| Outcome {
+                        input: Some(index),
+                        line: line.clone(),
+                        output,
+                    };
+                    outcomes.extend(outputs.into_iter().map(of));
+                }
+            }
+        }
+        for (line, engine) in &mut self.lines {
+            if engine.deadline().is_some_and(|deadline| deadline <= now) {
+                let of = |output| Outcome {
+                    input: None,
+                    line: line.clone(),
+                    output,
+                };
+                outcomes.extend(engine.step(Input::Tick, now).into_iter().map(of));
+            }
+        }
+        outcomes
+    }
+
+    /// When to advance again if nothing comes.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.lines.values().filter_map(LineEngine::deadline).min()
+    }
+
+    /// Every engine's state, to be saved.
+    pub fn snapshots(&self) -> impl Iterator<Item = (&LineId, Vec<u8>)> {
+        self.lines
+            .iter()
+            .map(|(line, engine)| (line, engine.snapshot()))
+    }
+
+    /// Whether this collector keeps `line`.
+    #[must_use]
+    pub fn keeps(&self, line: &LineId) -> bool {
+        self.lines.contains_key(line)
+    }
+
+    fn meant(&self, whom: &Whom) -> Vec<LineId> {
+        match whom {
+            Whom::Line(line) => vec![line.clone()],
+            Whom::Site(site) => self
+                .at_site
+                .get(site)
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
+            Whom::All => self.lines.keys().cloned().collect(),
+        }
+    }
+}
+
+/// One thing that came of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The position of the input that led to it; none where a timer did.
+    pub input: Option<usize>,
+    /// Whose engine it is from.
+    pub line: LineId,
+    /// What.
+    pub output: Output,
+}
+
+fn restored(
+    plant: &Arc<Plant>,
+    line: &LineId,
+    settings: &EngineSettings,
+    state: &[u8],
+) -> LineEngine {
+    match LineEngine::restore(plant.clone(), line.clone(), settings.clone(), state) {
+        Ok(engine) => engine,
+        Err(error) => {
+            tracing::error!(%line, %error, "saved state not taken, the line begins anew");
+            LineEngine::new(plant.clone(), line.clone(), settings.clone())
+        }
+    }
+}
+
+/// A line runs through the sites of its ends, of its nodes and of the devices that serve it.
+fn lines_by_site(plant: &Plant) -> BTreeMap<SiteId, BTreeSet<LineId>> {
+    let mut at: BTreeMap<SiteId, BTreeSet<LineId>> = BTreeMap::new();
+    for line in &plant.lines {
+        let ends = [&line.a, &line.b].into_iter().filter_map(|end| match end {
+            End::Site(site) => Some(site),
+            End::Branch(..) => None,
+        });
+        for site in ends.chain(line.nodes.iter().filter_map(|node| node.site.as_ref())) {
+            at.entry(site.clone()).or_default().insert(line.id.clone());
+        }
+    }
+    for device in &plant.devices {
+        at.entry(device.site.clone())
+            .or_default()
+            .extend(device.lines.iter().cloned());
+    }
+    at
+}

@@ -1,0 +1,70 @@
+//! Writes what came of a step, and says what may leave once it is stored.
+
+use std::sync::Arc;
+
+use silkline_analysis::incident::Incident;
+use silkline_protocol::id::LineId;
+
+use super::core::Effects;
+use super::engines::Outcome;
+use super::incidents::{Channel, Incidents, message};
+use crate::engine::{Notice, Output};
+use crate::state::LiveEvent;
+use crate::store::rows::RowId;
+use crate::store::write::Told;
+use crate::store::{StoreError, Transaction};
+
+/// Writes outcomes, one after the other.
+pub(super) struct Outcomes<'a, 'tx> {
+    pub(super) tx: &'a mut Transaction<'tx>,
+    pub(super) incidents: &'a mut Incidents,
+    pub(super) channels: &'a [Channel],
+    pub(super) effects: &'a mut Effects,
+}
+
+impl Outcomes<'_, '_> {
+    pub(super) fn outcome(&mut self, outcome: &Outcome) -> Result<(), StoreError> {
+        match &outcome.output {
+            Output::Anomaly(anomaly) => {
+                self.tx.anomaly(anomaly)?;
+                let json = serde_json::to_value(anomaly).unwrap_or_default();
+                self.effects.live.push(LiveEvent::Anomaly(Arc::new(json)));
+                Ok(())
+            }
+            Output::Incident(incident) => self.incident(&outcome.line, incident),
+            Output::Notice(notice) => self.notice(notice),
+            Output::TraceResult { id, json } => self.tx.analysis(RowId(*id), json),
+        }
+    }
+
+    fn incident(&mut self, line: &LineId, incident: &Incident) -> Result<(), StoreError> {
+        self.tx.incident(line, incident)?;
+        self.incidents.take(line, incident);
+        let json = serde_json::to_value(incident).unwrap_or_default();
+        self.effects.live.push(LiveEvent::Incident(Arc::new(json)));
+        self.effects.outgoing.push(message(line, incident));
+        Ok(())
+    }
+
+    fn notice(&mut self, notice: &Notice) -> Result<(), StoreError> {
+        let Some(incident) = self.incidents.standing(&notice.incident) else {
+            tracing::error!(incident = %notice.incident, "a notice of an unknown incident");
+            return Ok(());
+        };
+        for channel in self
+            .channels
+            .iter()
+            .filter(|it| incident.severity >= it.least)
+        {
+            let reason = notice.reason.word();
+            let told = Told {
+                channel: &channel.name,
+                reason,
+                text: &notice.text,
+                incident,
+            };
+            self.tx.notice(&told)?;
+        }
+        Ok(())
+    }
+}
