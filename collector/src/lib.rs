@@ -1,14 +1,17 @@
 //! The central program: takes what the agents send, stores it, finds and locates faults, tells.
 
+pub mod api;
+pub mod broker;
+pub mod cli;
 pub mod clock;
+pub mod commit;
 pub mod config;
+pub mod engine;
+pub mod forward;
+pub mod ingest;
 pub mod metrics;
+pub mod notify;
+pub mod run;
 pub mod state;
 pub mod store;
 
-/// What a line engine takes and gives.
-pub mod engine {
-    pub mod exchange;
-
-    pub use exchange::{Action, Input, Notice, Output};
-}

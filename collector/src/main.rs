@@ -1,0 +1,171 @@
+//! The collector program: reads its arguments, does what they say, ends with the right code.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use silkline_collector::cli::{self, Exit};
+use silkline_collector::config::Settings;
+use silkline_collector::run::{RunError, run};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Takes what the agents send, stores it, finds and locates faults, tells people where to go.
+#[derive(Debug, Parser)]
+#[command(name = "silkline-collector", version)]
+struct Arguments {
+    /// The settings file.
+    #[arg(long, global = true, default_value = "collector.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run until a signal to stop; prints where it can be reached, as one line of JSON.
+    Run,
+    /// Check the settings and the plant file, and tell every mistake at once.
+    Check,
+    /// Say where the fault is that a file of evidence speaks of.
+    Locate {
+        /// The evidence, as JSON.
+        evidence: PathBuf,
+        /// The plant file.
+        #[arg(long)]
+        plant: PathBuf,
+        /// Print the place as one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at messages that were set aside because they could not be understood.
+    #[command(subcommand)]
+    Quarantine(Quarantine),
+}
+
+#[derive(Debug, Subcommand)]
+enum Quarantine {
+    /// List them, the newest first.
+    List {
+        /// Print each as one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the payload of one to the standard output.
+    Show {
+        /// Its number in the list.
+        id: i64,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,mqtt5=warn,rumqttc=warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
+    // Two of our dependencies bring TLS of their own: say which one is meant before either asks.
+    if rustls::crypto::ring::default_provider()
+        .install_default()
+        .is_err()
+    {
+        tracing::warn!("another TLS provider was installed before");
+    }
+    match carry_out(&arguments) {
+        Ok(exit) => exit.into(),
+        // Whoever was reading the answer has gone.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done.into(),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "cannot write the answer: {error}");
+            Exit::Unavailable.into()
+        }
+    }
+}
+
+fn carry_out(arguments: &Arguments) -> io::Result<Exit> {
+    let mut out = io::stdout().lock();
+    let config = &arguments.config;
+    match &arguments.command {
+        Command::Check => cli::check::check(config, &mut out),
+        Command::Locate {
+            evidence,
+            plant,
+            json,
+        } => cli::locate::locate(evidence, plant, *json, &mut out),
+        Command::Run => {
+            drop(out);
+            Ok(with_settings(config, |settings| {
+                Ok(run_until_signal(settings))
+            })?)
+        }
+        Command::Quarantine(Quarantine::List { json }) => with_settings(config, |settings| {
+            cli::quarantine::list(&settings, *json, &mut out)
+        }),
+        Command::Quarantine(Quarantine::Show { id }) => with_settings(config, |settings| {
+            cli::quarantine::show(&settings, *id, &mut out)
+        }),
+    }
+}
+
+fn with_settings(
+    config: &std::path::Path,
+    then: impl FnOnce(Settings) -> io::Result<Exit>,
+) -> io::Result<Exit> {
+    match cli::settings(config) {
+        Ok(settings) => then(settings),
+        Err(error) => Ok(complain(&error)),
+    }
+}
+
+fn run_until_signal(settings: Settings) -> Exit {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "cannot start");
+            return Exit::Unavailable;
+        }
+    };
+    let stop = CancellationToken::new();
+    let result = runtime.block_on(async {
+        tokio::spawn(stop_on_signal(stop.clone()));
+        run(settings, stop, |addresses| {
+            let line = serde_json::to_string(addresses).unwrap_or_default();
+            let mut out = io::stdout().lock();
+            // Nobody may be listening.
+            let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+        })
+        .await
+    });
+    match result {
+        Ok(()) => Exit::Done,
+        Err(error) => complain(&error),
+    }
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    let (mut interrupt, mut terminate) = match (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) {
+        (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "signals are not heard");
+            return;
+        }
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping");
+    stop.cancel();
+}
+
+fn complain(error: &RunError) -> Exit {
+    let _ = writeln!(io::stderr(), "{error}");
+    Exit::of(error)
+}
