@@ -48,14 +48,14 @@ pub fn locate(line: &Line, feed: &Feed, finding: &FeedFinding) -> Result<Spread,
     let a = finding.volts_a.zip(Some(amps_a));
     let b = finding.volts_b.zip(Some(amps_b));
     let (km, sd_km) = match (finding.end, finding.mode) {
-        (FeedEnd::A, mode) => wire.from_a(a.ok_or(NoFeed::Volts)?, mode)?,
-        (FeedEnd::B, mode) => wire.from_b(b.ok_or(NoFeed::Volts)?, mode)?,
+        (FeedEnd::A, mode) => wire.by_a(a.ok_or(NoFeed::Volts)?, mode)?,
+        (FeedEnd::B, mode) => wire.by_b(b.ok_or(NoFeed::Volts)?, mode)?,
         (FeedEnd::Both, FeedMode::Shunt) => {
-            wire.from_both(a.ok_or(NoFeed::Volts)?, b.ok_or(NoFeed::Volts)?)?
+            wire.by_both(a.ok_or(NoFeed::Volts)?, b.ok_or(NoFeed::Volts)?)?
         }
         (FeedEnd::Both, FeedMode::Cut) => {
-            let from_a = wire.from_a(a.ok_or(NoFeed::Volts)?, FeedMode::Cut)?;
-            let from_b = wire.from_b(b.ok_or(NoFeed::Volts)?, FeedMode::Cut)?;
+            let from_a = wire.by_a(a.ok_or(NoFeed::Volts)?, FeedMode::Cut)?;
+            let from_b = wire.by_b(b.ok_or(NoFeed::Volts)?, FeedMode::Cut)?;
             let (own, its) = (from_a.1.powi(-2), from_b.1.powi(-2));
             let mean = own.mul_add(from_a.0, its * from_b.0) / (own + its);
             (mean, (own + its).sqrt().recip())
@@ -88,7 +88,7 @@ impl<'a> Wire<'a> {
         }
     }
 
-    fn from_a(&self, reading: (f64, f64), mode: FeedMode) -> Result<(f64, f64), NoFeed> {
+    fn by_a(&self, reading: (f64, f64), mode: FeedMode) -> Result<(f64, f64), NoFeed> {
         let km = self.walk(
             reading,
             self.feed.ohm_per_km,
@@ -97,13 +97,13 @@ impl<'a> Wire<'a> {
         Ok((km, self.sd(km, reading.1, mode)))
     }
 
-    fn from_b(&self, reading: (f64, f64), mode: FeedMode) -> Result<(f64, f64), NoFeed> {
+    fn by_b(&self, reading: (f64, f64), mode: FeedMode) -> Result<(f64, f64), NoFeed> {
         let from_end = self.repeaters.iter().rev().map(|at| self.length - at);
         let km = self.walk(reading, self.feed.ohm_per_km, from_end)?;
         Ok((self.length - km, self.sd(km, reading.1, mode)))
     }
 
-    fn from_both(&self, a: (f64, f64), b: (f64, f64)) -> Result<(f64, f64), NoFeed> {
+    fn by_both(&self, a: (f64, f64), b: (f64, f64)) -> Result<(f64, f64), NoFeed> {
         let amps = f64::midpoint(a.1, b.1);
         if amps <= 0.0 {
             return Err(NoFeed::Current);

@@ -191,7 +191,7 @@ fn misfit(plant: &Plant, line: &Line, evidence: &Evidence) -> Option<Unfit> {
             "the plant file tells no feed of the line",
         ),
         Finding::Transient { plus_minus_ns, .. } => {
-            number(!(*plus_minus_ns > 0.0), "plus_minus_ns is not above zero")
+            number(*plus_minus_ns <= 0.0, "plus_minus_ns is not above zero")
         }
         Finding::Report { plus_minus_m, .. } => {
             number(plus_minus_m.get() <= 0.0, "plus_minus_m is not above zero")
@@ -308,12 +308,10 @@ fn weigh(
         .and_then(glass::Glass::gap_chi2)
         .map_or((0.0, 0.0), |c| (c, 1.0));
     for (id, kind, alone, is_span) in rows {
-        if let (Some(single), false) = (single, is_span) {
-            if !matches!(kind, "otdr" | "cotdr") {
-                let apart = (alone.mean() - single.mean).get();
-                chi2 += (apart / alone.sd().get().hypot(single.sd)).powi(2);
-                count += 1.0;
-            }
+        if let (Some(single), false) = (single, is_span || matches!(kind, "otdr" | "cotdr")) {
+            let apart = (alone.mean() - single.mean).get();
+            chi2 += (apart / alone.sd().get().hypot(single.sd)).powi(2);
+            count += 1.0;
         }
         let [low, high] = alone.interval(0.95);
         place.sources.push(SourceWeight {

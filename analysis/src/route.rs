@@ -174,11 +174,11 @@ fn by_sites(plant: &Plant, line: &Line) -> Vec<(f64, Coordinates)> {
 
 /// The value at `x` on the line through rising `(x, value)` anchors.
 fn interpolated(anchors: &[(f64, f64)], x: f64) -> f64 {
-    let pairs = anchors.iter().zip(anchors.iter().skip(1));
+    let mut pairs = anchors.iter().zip(anchors.iter().skip(1));
     let held = pairs
         .clone()
         .find(|(_, to)| x <= to.0)
-        .or_else(|| pairs.last());
+        .or_else(|| pairs.next_back());
     held.map_or_else(
         || anchors.first().map_or(x, |anchor| anchor.1),
         |(from, to)| {
