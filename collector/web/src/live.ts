@@ -11,6 +11,8 @@ const LONGEST_PAUSE_MS = 15_000;
 export interface Listener {
   /** An event of the given name came. */
   event(name: string, data: unknown): void;
+  /** The server says that it is there. */
+  beat(): void;
   /** The stream opened: everything must be fetched anew, for nobody knows what was missed. */
   opened(): void;
   /** The stream is gone and will be opened again. */
@@ -54,6 +56,7 @@ export function listen(listener: Listener): () => void {
     source.addEventListener("beat", (message) => {
       alive();
       heard((JSON.parse(message.data) as { now: string }).now);
+      listener.beat();
     });
     for (const name of NAMES) {
       source.addEventListener(name, (message) => {

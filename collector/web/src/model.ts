@@ -27,6 +27,8 @@ export interface Model {
 
 /** Slow things that the stream does not tell, such as a device that fell silent. */
 const REFRESH_MS = 15_000;
+/** Samples are taken in together: a corridor sends hundreds a second, an eye sees one picture. */
+const PICTURE_MS = 1_000;
 /** Several events in a row cause one fetch. */
 const SETTLE_MS = 300;
 
@@ -40,6 +42,13 @@ export function useModel(): Model {
   useEffect(() => {
     const change = (part: (model: Model) => Partial<Model>) => setModel((model) => ({ ...model, ...part(model) }));
     let settle = 0;
+    const samples = new Map<string, DeviceEvent>();
+    const takeIn = () => {
+      if (samples.size === 0) return;
+      const events = [...samples.values()];
+      samples.clear();
+      change((model) => ({ ...withSamples(model, events), heardAt: client.serverNow() }));
+    };
     const refetch = async () => {
       try {
         const fresh = await fetchAll();
@@ -54,20 +63,26 @@ export function useModel(): Model {
     };
     const stop = listen({
       event(name, data) {
-        change((model) => ({ ...apply(model, name, data), heardAt: client.serverNow() }));
-        if (name !== "device") soon();
+        if (name === "device") {
+          const sample = data as DeviceEvent;
+          samples.set(`${sample.id} ${sample.line}`, sample);
+          return;
+        }
+        if (name === "incident") change((model) => withIncident(model, data as Incident));
+        soon();
       },
+      beat: () => change(() => ({ heardAt: client.serverNow() })),
       opened() {
         change(() => ({ live: true }));
         void refetch();
       },
       lost: () => change(() => ({ live: false })),
     });
-    const timer = window.setInterval(refetch, REFRESH_MS);
+    const timers = [window.setInterval(refetch, REFRESH_MS), window.setInterval(takeIn, PICTURE_MS)];
     void refetch();
     return () => {
       stop();
-      window.clearInterval(timer);
+      timers.forEach((timer) => window.clearInterval(timer));
       window.clearTimeout(settle);
     };
   }, []);
@@ -84,29 +99,35 @@ async function fetchAll() {
 
 const OVER = new Set(["cleared", "closed", "suspect"]);
 
-function apply(model: Model, name: string, data: unknown): Partial<Model> {
-  if (name === "incident") {
-    const incident = data as Incident;
-    const others = model.incidents.filter((other) => other.id !== incident.id);
-    return { incidents: OVER.has(incident.state) ? others : sorted([...others, incident]) };
-  }
-  if (name === "device") return { devices: withSample(model.devices, data as DeviceEvent) };
-  return {};
+function withIncident(model: Model, incident: Incident): Partial<Model> {
+  const others = model.incidents.filter((other) => other.id !== incident.id);
+  return { incidents: OVER.has(incident.state) ? others : sorted([...others, incident]), heardAt: client.serverNow() };
 }
 
 interface DeviceEvent {
   id: string;
+  line: string;
   at: string;
   readings: Record<string, number | "dark" | { bad: BadReading }>;
 }
 
-function withSample(devices: Device[], event: DeviceEvent): Device[] {
-  return devices.map((device) => {
-    if (device.id !== event.id || (device.newest !== null && device.newest > event.at)) return device;
+function withSamples(model: Model, events: DeviceEvent[]): Partial<Model> {
+  const byDevice = new Map(events.map((event) => [event.id, event]));
+  const devices = model.devices.map((device) => {
+    const event = byDevice.get(device.id);
+    if (event === undefined || isLater(device.newest, event.at)) return device;
     const readings = device.readings.map((reading) => renewed(reading, event));
     return { ...device, newest: event.at, state: "fresh" as const, readings };
   });
+  const lines = model.lines.map((line) => {
+    const times = events.filter((event) => event.line === line.id).map((event) => event.at);
+    const newest = times.reduce((known, at) => (isLater(known, at) ? known : at), line.newest);
+    return { ...line, newest };
+  });
+  return { devices, lines };
 }
+
+const isLater = (known: string | null, at: string) => known !== null && Date.parse(known) > Date.parse(at);
 
 function renewed(reading: Reading, event: DeviceEvent): Reading {
   const said = event.readings[reading.point];

@@ -42,7 +42,7 @@ try {
   });
   await page.goto(base);
   await (flags.includes("--calm") ? lookAtCalm(page) : lookAtIncident(page));
-  await page.waitForSelector(".fresh:not(.lost)");
+  await page.waitForSelector(".heard:not(.lost)");
   await page.waitForSelector("[data-land=drawn]");
   await page.screenshot({ path: screenshot });
 } catch (error) {

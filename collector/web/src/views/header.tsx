@@ -39,8 +39,8 @@ function calm(model: Model): string {
 
 function Freshness({ model, now }: { model: Model; now: number }) {
   const age = duration((now - model.heardAt) / 1_000);
-  if (model.heardAt === 0) return <p class="fresh lost">○ not connected</p>;
-  if (!model.live) return <p class="fresh lost">○ connection lost, what you see is {age} old</p>;
-  if (model.trouble !== null) return <p class="fresh lost">○ {model.trouble}; what you see is {age} old</p>;
-  return <p class="fresh">● live, heard {age} ago</p>;
+  if (model.heardAt === 0) return <p class="heard lost">○ not connected</p>;
+  if (!model.live) return <p class="heard lost">○ connection lost, what you see is {age} old</p>;
+  if (model.trouble !== null) return <p class="heard lost">○ {model.trouble}; what you see is {age} old</p>;
+  return <p class="heard">● live, heard {age} ago</p>;
 }

@@ -1,7 +1,7 @@
 // The corridor on a map that needs no internet: land from Natural Earth, lines from the plant file.
 
 import L from "leaflet";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { feature } from "topojson-client";
 import landUrl from "world-atlas/land-50m.json?url";
 import type { Incident, LineDetail, LineState } from "../api";
@@ -26,19 +26,22 @@ const PEN: Record<LineState, L.PolylineOptions> = {
   well: { color: "#4fa596", weight: 3 },
 };
 
-/** Landmarks this near to the shown fault stand on the map. */
+/** Landmarks this near to the shown fault stand on the map, once it is zoomed to. */
 const NEAR_M = 12_000;
+const NEAR_ZOOM = 9.5;
 
 export function Map(props: Props) {
   const element = useRef<HTMLDivElement>(null);
   const map = useRef<L.Map | null>(null);
   const layer = useRef<L.LayerGroup | null>(null);
+  const [near, setNear] = useState(false);
   useEffect(() => {
     if (element.current === null) return undefined;
     const made = makeMap(element.current);
     map.current = made;
     layer.current = L.layerGroup().addTo(made);
     made.on("zoomend moveend", () => declutter(made));
+    made.on("zoomend", () => setNear(made.getZoom() >= NEAR_ZOOM));
     const resized = new ResizeObserver(() => made.invalidateSize());
     resized.observe(element.current);
     return () => {
@@ -47,31 +50,40 @@ export function Map(props: Props) {
     };
   }, []);
 
-  // A new plant moves the view; new states do not: nobody likes a map that jumps.
-  const plant = props.lines.map((line) => line.id).join();
-  useEffect(() => {
+  const showAll = () => {
     const points = props.lines.flatMap((line) => line.route.map(([lat, lon]) => L.latLng(lat, lon)));
     if (points.length > 1) map.current?.fitBounds(L.latLngBounds(points), { paddingTopLeft: [40, 46], paddingBottomRight: [80, 40], animate: false });
-  }, [plant]);
+  };
+  // A new plant moves the view; new states do not: nobody likes a map that jumps.
+  useEffect(showAll, [props.lines.map((line) => line.id).join()]);
 
+  // Samples come every second; what is drawn changes with states and incidents alone.
+  const picture = JSON.stringify([
+    props.lines.map((line) => [line.id, line.state, line.spans.map((span) => span.state)]),
+    props.incidents.map((incident) => [incident.id, incident.updated]),
+    props.shown?.id,
+  ]);
   useEffect(() => {
     if (layer.current === null || map.current === null) return;
     layer.current.clearLayers();
     for (const line of props.lines) drawLine(layer.current, line);
     drawSites(layer.current, props.lines);
-    drawLandmarks(layer.current, props);
+    if (near) drawLandmarks(layer.current, props);
     for (const incident of props.incidents) drawFault(layer.current, incident, props);
     declutter(map.current);
-  }, [props.lines, props.incidents, props.shown?.id]);
+  }, [picture, near]);
 
   const goTo = () => {
     const spot = props.shown?.place;
-    if (spot?.lat != null && spot.lon != null) map.current?.flyTo([spot.lat, spot.lon], 11, { duration: 0.6 });
+    if (spot?.lat != null && spot.lon != null) map.current?.flyTo([spot.lat, spot.lon], 11.5, { duration: 0.6 });
   };
   return (
     <section class="map">
       <div ref={element} class="leaflet" aria-label="map of all lines" />
-      {props.shown?.place.lat != null && <button class="zoom" onClick={goTo}>Zoom to fault</button>}
+      <p class="zoom">
+        {props.shown?.place.lat != null && <button onClick={goTo}>Zoom to fault</button>}
+        <button onClick={showAll}>Show all</button>
+      </p>
     </section>
   );
 }
