@@ -9,7 +9,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::devices::Device;
 use super::health::Health;
@@ -66,101 +66,87 @@ pub fn description() -> Value {
     })
 }
 
+/// A path, its method and what it does.
+type Described = (String, &'static str, Value);
+
 fn paths(of: &mut SchemaGenerator) -> Value {
-    let mut paths = Map::new();
-    let mut add = |path: &str, method: &str, operation: Value| {
-        paths.insert(path.to_owned(), json!({ (method): operation }));
-    };
-    add(
-        "/api/v1/lines",
-        "get",
-        read::<Page<Line>>(of, "Every line of the plant.", &[]),
-    );
-    let one_line = "One line: its route, nodes, spans, landmarks and posts.";
-    add(
-        "/api/v1/lines/{id}",
-        "get",
-        read::<LineDetail>(of, one_line, &[ID]),
-    );
-    let geojson = plain("One line as GeoJSON.", "application/geo+json", &[ID]);
-    add("/api/v1/lines/{id}/plant.geojson", "get", geojson);
+    let all = plant_paths(of)
+        .into_iter()
+        .chain(incident_paths(of))
+        .chain(other_paths(of));
+    Value::Object(
+        all.map(|(path, method, what)| (path, json!({ (method): what })))
+            .collect(),
+    )
+}
+
+fn plant_paths(of: &mut SchemaGenerator) -> Vec<Described> {
+    let line = "One line: its route, nodes, spans, landmarks and posts.";
     let devices = "Every device, with its newest readings and their age.";
-    add(
-        "/api/v1/devices",
-        "get",
-        read::<Page<Device>>(of, devices, &[LINE]),
-    );
-    add(
-        "/api/v1/devices/{id}",
-        "get",
-        read::<Device>(of, "One device.", &[ID]),
-    );
     let series = "The past of one point: readings, or bins where a resolution is asked for.";
-    add(
-        "/api/v1/devices/{id}/series",
-        "get",
-        read::<Series>(of, series, &SERIES),
-    );
-    let incidents = "Incidents, the one that changed last first.";
-    add(
-        "/api/v1/incidents",
-        "get",
-        read::<Page<Incident>>(of, incidents, &INCIDENTS),
-    );
-    add(
-        "/api/v1/incidents/{id}",
-        "get",
-        read::<Incident>(of, "One incident.", &[ID]),
-    );
+    let geojson = plain("One line as GeoJSON.", "application/geo+json", &[ID]);
+    vec![
+        get(
+            "lines",
+            read::<Page<Line>>(of, "Every line of the plant.", &[]),
+        ),
+        get("lines/{id}", read::<LineDetail>(of, line, &[ID])),
+        get("lines/{id}/plant.geojson", geojson),
+        get("devices", read::<Page<Device>>(of, devices, &[LINE])),
+        get("devices/{id}", read::<Device>(of, "One device.", &[ID])),
+        get("devices/{id}/series", read::<Series>(of, series, &SERIES)),
+    ]
+}
+
+fn incident_paths(of: &mut SchemaGenerator) -> Vec<Described> {
+    let list = "Incidents, the one that changed last first.";
+    let mut paths = vec![
+        get("incidents", read::<Page<Incident>>(of, list, &INCIDENTS)),
+        get(
+            "incidents/{id}",
+            read::<Incident>(of, "One incident.", &[ID]),
+        ),
+    ];
     for (action, summary) in ACTIONS {
-        let operation = if action == "close" {
-            write::<Closing>(of, summary)
-        } else {
-            write::<Sentence>(of, summary)
-        };
-        add(
-            &format!("/api/v1/incidents/{{id}}/{action}"),
+        let operation = write::<Sentence>(of, summary);
+        paths.push((
+            format!("/api/v1/incidents/{{id}}/{action}"),
             "post",
             operation,
-        );
+        ));
     }
+    let close = write::<Closing>(of, "Ends an incident, with the place that the crew found.");
+    paths.push(("/api/v1/incidents/{id}/close".to_owned(), "post", close));
+    paths
+}
+
+fn other_paths(of: &mut SchemaGenerator) -> Vec<Described> {
     let traces = "Traces, the newest arrival first.";
-    add(
-        "/api/v1/traces",
-        "get",
-        read::<Page<Trace>>(of, traces, &TRACES),
-    );
-    add(
-        "/api/v1/traces/{id}",
-        "get",
-        read::<Trace>(of, "One trace.", &[ID]),
-    );
     let sor = plain(
         "The SOR file, byte for byte.",
         "application/octet-stream",
         &[ID],
     );
-    add("/api/v1/traces/{id}.sor", "get", sor);
-    add(
-        "/api/v1/live",
-        "get",
-        plain(LIVE, "text/event-stream", &[LAST_EVENT_ID]),
-    );
-    let itself = plain("This description.", "application/json", &[]);
-    add("/api/v1/openapi.json", "get", itself);
     let metrics = plain("All counters.", "application/openmetrics-text", &[]);
-    add("/metrics", "get", metrics);
-    add(
-        "/healthz",
-        "get",
-        read::<Health>(of, "Whether the process runs.", &[]),
-    );
-    add(
-        "/readyz",
-        "get",
-        read::<Health>(of, "Whether it does its work.", &[]),
-    );
-    Value::Object(paths)
+    let alive = read::<Health>(of, "Whether the process runs.", &[]);
+    let ready = read::<Health>(of, "Whether it does its work.", &[]);
+    vec![
+        get("traces", read::<Page<Trace>>(of, traces, &TRACES)),
+        get("traces/{id}", read::<Trace>(of, "One trace.", &[ID])),
+        get("traces/{id}.sor", sor),
+        get("live", plain(LIVE, "text/event-stream", &[LAST_EVENT_ID])),
+        get(
+            "openapi.json",
+            plain("This description.", "application/json", &[]),
+        ),
+        ("/metrics".to_owned(), "get", metrics),
+        ("/healthz".to_owned(), "get", alive),
+        ("/readyz".to_owned(), "get", ready),
+    ]
+}
+
+fn get(path: &str, what: Value) -> Described {
+    (format!("/api/v1/{path}"), "get", what)
 }
 
 const LIVE: &str = "What is committed, as it happens: events `device`, `incident`, `anomaly`, \
@@ -168,14 +154,10 @@ const LIVE: &str = "What is committed, as it happens: events `device`, `incident
     missed and the resources must be read anew. A client that comes back with Last-Event-ID gets \
     what it missed while that is kept.";
 
-const ACTIONS: [(&str, &str); 4] = [
+const ACTIONS: [(&str, &str); 3] = [
     ("acknowledge", "Takes an incident on."),
     ("note", "Writes something into an incident's history."),
     ("repairing", "Says that a crew is at work."),
-    (
-        "close",
-        "Ends an incident, with the place that the crew found.",
-    ),
 ];
 
 /// A parameter: name, where it stands, what it is.

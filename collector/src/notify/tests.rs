@@ -382,7 +382,7 @@ async fn what_waited_together_is_one_mail() {
         Vec::new(),
     );
     office.write(&[("noc", "opened"), ("noc", "located"), ("noc", "worse")]);
-    let mut sent = vec![
+    let mut sent = [
         office.report().await,
         office.report().await,
         office.report().await,
