@@ -4,6 +4,7 @@
 //! Sor ─▶ Trace ─▶ analyse ─┬─ noise   how sure a level is, stretch by stretch
 //!                          ├─ windows which stretches look like fibre at all
 //!                          ├─ end     where the fibre stops, by edge (the onset of a step or peak)
+//!                          ├─ event   what lies before it: splices, connectors, gainers, ghosts
 //!                          └─ totals  loss and return loss
 //!                 Analysis ─▶ compare against a reference ─▶ changes
 //! ```
@@ -17,6 +18,7 @@ mod analyse;
 mod compare;
 mod edge;
 mod end;
+mod event;
 mod line;
 mod noise;
 mod samples;
@@ -29,4 +31,5 @@ pub(crate) mod synth;
 pub use analyse::{Analysis, InstrumentFault, analyse};
 pub use compare::{Change, ChangeKind, Comparison, Reference, compare};
 pub use end::{EndKind, EndOfFibre};
+pub use event::{Event, EventKind};
 pub use samples::{Settings, Trace, TraceError};

@@ -3,6 +3,7 @@
 use silkline_protocol::unit::Db;
 
 use super::end::{self, EndOfFibre, Search};
+use super::event::{self, Event};
 use super::samples::Trace;
 use super::totals::totals;
 use super::windows::{Window, survey};
@@ -12,6 +13,8 @@ use super::windows::{Window, survey};
 pub struct Analysis {
     /// Where the fibre ends, if that is in the trace.
     pub end: Option<EndOfFibre>,
+    /// Everything on the fibre up to the end, the end included, in order.
+    pub events: Vec<Event>,
     /// Level of the backscatter extrapolated to the user offset.
     pub start_level: Option<Db>,
     /// Noise of a single sample near the start, one standard deviation.
@@ -77,6 +80,7 @@ pub fn analyse(trace: &Trace) -> Analysis {
         .find(|window| window.may_be_glass())
         .map(|w| Db::of(w.sigma));
     Analysis {
+        events: event::find(trace, &windows, found.as_ref().map(|(end, _)| end)),
         end: found.map(|(end, _)| end),
         start_level: totals.map(|totals| totals.start_level),
         noise,
@@ -93,6 +97,7 @@ impl Analysis {
     fn faulty(fault: InstrumentFault) -> Self {
         Self {
             end: None,
+            events: Vec::new(),
             start_level: None,
             noise: None,
             noise_floor: None,

@@ -188,15 +188,18 @@ fn attempt(points: &[Point], shape: &Shape, at: f64) -> [Try; 2] {
     sums.solve(at)
 }
 
+/// A pulse seen through a receiver.
 #[derive(Clone, Copy, Debug)]
-struct Shape {
-    pulse: f64,
-    constant: f64,
+pub(crate) struct Shape {
+    /// The pulse's length.
+    pub(crate) pulse: f64,
+    /// The receiver's time constant, as a length.
+    pub(crate) constant: f64,
 }
 
 impl Shape {
-    /// The smoothed ramp and box at `u` past the edge.
-    fn at(&self, u: f64) -> (f64, f64) {
+    /// The smoothed ramp, from 1 to 0, and the box at `u` past the edge.
+    pub(crate) fn at(&self, u: f64) -> (f64, f64) {
         if u <= 0.0 {
             return (1.0, 0.0);
         }

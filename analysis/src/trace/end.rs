@@ -377,16 +377,21 @@ struct Peak {
     flat: bool,
 }
 
-/// The highest sample within a pulse and a half of the onset, and whether the top is cut off.
+/// The highest sample of the peak behind the onset, and whether its top is cut off.
 fn peak(trace: &Trace, line: &Line, onset: usize) -> Peak {
-    let reach = trace.samples_in(1.5 * trace.pulse().get()).max(3);
+    let pulse = trace.samples_in(trace.pulse().get());
+    let base = line.at(onset as f64);
+    // A slow receiver peaks long after a short pulse: as far as the light stands over the glass.
+    let behind = trace.stretch(onset + 2, onset + 40 * pulse);
+    let standing = behind.iter().take_while(|&&level| level > base).count();
+    let reach = (3 * pulse / 2).max(3).max(standing);
     let levels = trace.stretch(onset, onset + reach);
     let top = levels.iter().copied().fold(f64::MIN, f64::max);
-    let height = top - line.at(onset as f64);
+    let height = top - base;
     let at_top = levels.iter().filter(|&&level| level > top - 0.02).count();
     Peak {
         height,
-        flat: height > 3.0 && at_top >= 4 && at_top * 3 > reach.min(levels.len()),
+        flat: height > 3.0 && at_top >= 4 && at_top * 3 > pulse,
     }
 }
 

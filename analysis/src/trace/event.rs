@@ -1,0 +1,104 @@
+//! Events along the fibre: splices, bends, gainers, connectors, ghosts, and the end.
+//!
+//! ```text
+//! trace ─▶ grid ─▶ candidates ─▶ segments ─▶ measure ─▶ events
+//!          thinned  jumps on      which of    loss, place, reflectance,
+//!          levels,  scales of     them, by    and backward elimination
+//!          noise    the pulse     cost
+//! ```
+//!
+//! Candidates are cheap and many; the segmentation weighs them all against one another: glass
+//! between events must be straight to its own noise, an event costs a fixed price, a sample that
+//! an event hides costs what an honest sample would. No threshold belongs to a maker.
+
+mod candidates;
+mod ghost;
+mod grid;
+mod measure;
+mod segments;
+
+use serde::{Deserialize, Serialize};
+use silkline_protocol::unit::{Db, DbPerKm, OpticalLength};
+
+use super::end::EndOfFibre;
+use super::samples::Trace;
+use super::windows::Window;
+
+/// Kinds of event, as design §5.1 names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    /// Reflects: a connector or a mechanical splice.
+    Reflective,
+    /// Loses light without reflecting: a splice or a bend.
+    Loss,
+    /// Shows more light behind it: glass that scatters more.
+    Gain,
+    /// The end of the fibre.
+    End,
+    /// The image of reflections farther ahead.
+    Ghost,
+}
+
+/// One event.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Event {
+    /// Where it begins, from the user offset.
+    pub at: OpticalLength,
+    /// Half of the place's 95 % interval.
+    pub plus_minus: OpticalLength,
+    /// What it is.
+    pub kind: EventKind,
+    /// Its loss, negative for a gain; none where nothing behind it tells.
+    pub loss: Option<Db>,
+    /// Half of the loss's 95 % interval.
+    pub loss_plus_minus: Option<Db>,
+    /// Reflectance, where it reflects and the file tells the backscatter coefficient.
+    pub reflectance: Option<Db>,
+    /// Attenuation of the glass before it.
+    pub slope_before: Option<DbPerKm>,
+    /// Whether the reflection is beyond the receiver's range, so that it is at least this strong.
+    pub saturated: bool,
+}
+
+/// Finds all events up to the end of the fibre, the end included, in order.
+pub(crate) fn find(trace: &Trace, windows: &[Window], end: Option<&EndOfFibre>) -> Vec<Event> {
+    let Some(mut grid) = grid::Grid::of(trace, windows, end) else {
+        return end.map(|end| end_event(trace, end)).into_iter().collect();
+    };
+    let candidates = candidates::candidates(&grid);
+    grid.widen(candidates.widening);
+    let cuts = segments::best(&grid, &candidates);
+    let mut events = measure::events(trace, &grid, &cuts);
+    ghost::mark(trace, &mut events);
+    events.extend(end.map(|end| end_event(trace, end)));
+    events
+}
+
+/// The end as the last event of the list.
+fn end_event(trace: &Trace, end: &EndOfFibre) -> Event {
+    Event {
+        at: end.at,
+        plus_minus: end.plus_minus,
+        kind: EventKind::End,
+        loss: None,
+        loss_plus_minus: None,
+        reflectance: end.peak.and_then(|peak| reflectance(trace, peak.get())),
+        slope_before: None,
+        saturated: end.saturated,
+    }
+}
+
+/// Reflectance of a peak `height` one-way decibels over the backscatter before it.
+///
+/// # Source
+///
+/// IEC 61746-1, from the backscatter coefficient at 1 ns and the pulse width.
+pub(crate) fn reflectance(trace: &Trace, height: f64) -> Option<Db> {
+    let settings = trace.settings();
+    let ratio = (10_f64.powf(height / 5.0) - 1.0).max(1e-6) * settings.pulse_ns;
+    Some(Db::of(settings.backscatter?.get() + 10.0 * ratio.log10()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Events of known place and size.
+
+use super::*;
+use crate::trace::analyse;
+use crate::trace::synth::{Feature, Plan};
+
+fn feature(at_m: f64, loss_db: f64, reflectance_db: Option<f64>) -> Feature {
+    Feature {
+        at_m,
+        loss_db,
+        reflectance_db,
+    }
+}
+
+fn near(event: &Event, at_m: f64, metres: f64) -> bool {
+    (event.at.get() - at_m).abs() < metres
+}
+
+#[test]
+fn splices_connectors_and_gainers_are_found_and_nothing_else() {
+    let plan = Plan {
+        features: vec![
+            feature(3_000.0, 0.3, None),
+            feature(7_000.0, 0.5, Some(-45.0)),
+            feature(11_000.0, -0.2, None),
+            feature(15_000.0, 0.1, None),
+        ],
+        end_reflectance_db: Some(-30.0),
+        ..Plan::default()
+    };
+    let events = analyse(&plan.trace()).events;
+    let kinds: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
+    use EventKind::{End, Gain, Loss, Reflective};
+    assert_eq!(kinds, [Loss, Reflective, Gain, Loss, End], "{events:?}");
+    for (event, feature) in events.iter().zip(&plan.features) {
+        assert!(near(event, feature.at_m, 20.0), "{event:?}");
+        let loss = event.loss.unwrap().get();
+        assert!((loss - feature.loss_db).abs() < 0.04, "{event:?}");
+    }
+    let reflectance = events[1].reflectance.unwrap().get();
+    assert!((reflectance + 45.0).abs() < 1.5, "{reflectance}");
+}
+
+#[test]
+fn quiet_glass_has_no_events() {
+    let mut false_events = 0;
+    for seed in 0..60 {
+        let plan = Plan {
+            seed,
+            ..Plan::default()
+        };
+        false_events += analyse(&plan.trace()).events.len() - 1;
+    }
+    assert!(
+        false_events <= 2,
+        "{false_events} false events in 60 traces"
+    );
+}
+
+#[test]
+fn losses_and_places_lie_within_their_intervals() {
+    let (mut places, mut losses, mut found, mut count) = (0, 0, 0, 0);
+    let mut dice = crate::trace::synth::Dice::new(3);
+    for seed in 0..60 {
+        let feature = feature(
+            dice.between(5_000.0, 14_000.0),
+            dice.between(0.08, 0.6),
+            None,
+        );
+        let receiver = dice.between(0.05, 0.5);
+        let plan = Plan {
+            features: vec![feature],
+            seed,
+            receiver,
+            ..Plan::default()
+        };
+        count += 1;
+        let events = analyse(&plan.trace()).events;
+        let Some(event) = events.iter().find(|event| near(event, feature.at_m, 60.0)) else {
+            continue;
+        };
+        found += 1;
+        let off = (event.at.get() - feature.at_m).abs();
+        places += i32::from(off <= event.plus_minus.get());
+        let error = (event.loss.unwrap().get() - feature.loss_db).abs();
+        losses += i32::from(error <= event.loss_plus_minus.unwrap().get());
+    }
+    println!("{found} of {count} found, {places} places and {losses} losses inside");
+    assert!(found >= count - 1, "{found} of {count} found");
+    assert!(
+        places * 100 >= found * 85,
+        "{places} of {found} places inside"
+    );
+    assert!(
+        losses * 100 >= found * 85,
+        "{losses} of {found} losses inside"
+    );
+}
+
+#[test]
+fn an_image_is_a_ghost_and_two_connectors_are_not() {
+    let connectors = vec![
+        feature(4_000.0, 0.3, Some(-35.0)),
+        feature(9_000.0, 0.3, Some(-40.0)),
+    ];
+    let image = feature(8_000.0, 0.0, Some(-60.0));
+    let plan = Plan {
+        features: [connectors, vec![image]].concat(),
+        roughness_db: 0.003,
+        ..Plan::default()
+    };
+    let events = analyse(&plan.trace()).events;
+    let kind = |at_m: f64| events.iter().find(|e| near(e, at_m, 60.0)).map(|e| e.kind);
+    assert_eq!(kind(4_000.0), Some(EventKind::Reflective), "{events:?}");
+    assert_eq!(kind(8_000.0), Some(EventKind::Ghost), "{events:?}");
+    assert_eq!(kind(9_000.0), Some(EventKind::Reflective), "{events:?}");
+}
+
+#[test]
+fn rubbish_levels_never_panic() {
+    let settings = *Plan::default().trace().settings();
+    for seed in 0..40 {
+        let mut dice = crate::trace::synth::Dice::new(seed);
+        let scale = 10_f64.powf(dice.between(-3.0, 4.0));
+        let levels = (0..600).map(|_| scale * dice.normal()).collect();
+        let trace = Trace::new(settings, levels, None).unwrap();
+        let found = analyse(&trace);
+        assert!(found.events.iter().all(|event| event.at.get().is_finite()));
+    }
+}
