@@ -93,6 +93,9 @@ pub enum SpoolError {
     /// The file is damaged: the next start sets it aside.
     #[error("spool file is damaged: {0}")]
     Damaged(String),
+    /// One record's bytes are not what was written; the file as a whole may be well.
+    #[error("record {0}: wrong checksum")]
+    Checksum(Seq),
     /// The file was written by a newer program.
     #[error("spool file has version {0}, want at most {max}: update this program", max = file::VERSION)]
     Newer(i64),

@@ -111,7 +111,7 @@ pub fn export(path: &Path, folder: &Path) -> Result<Exported, SpoolError> {
             for slot in slots {
                 match write(&reader, (id, row.epoch, slot.seq), folder, &mut list) {
                     Ok(()) => done.records += 1,
-                    Err(SpoolError::Damaged(_)) => done.unreadable += 1,
+                    Err(SpoolError::Damaged(_) | SpoolError::Checksum(_)) => done.unreadable += 1,
                     Err(error) => return Err(error),
                 }
             }

@@ -118,8 +118,8 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`SpoolError::Newer`] for a record of a newer program, [`SpoolError::Damaged`] where its checksum
-    /// does not agree (the file as a whole may be well), else what the disk said.
+    /// [`SpoolError::Newer`] for a record of a newer program, [`SpoolError::Checksum`] where its bytes
+    /// are not what was written, else what the disk said.
     pub fn record(&self, stream: StreamId, seq: Seq) -> Result<Option<Stored>, SpoolError> {
         let mut statement = self.file.prepare_cached(
             "SELECT v, class, crc, topic, properties, payload,
@@ -148,7 +148,7 @@ impl Reader {
             return Err(SpoolError::Newer(version));
         }
         if crc != letter.crc() {
-            return Err(SpoolError::Damaged(format!("record {seq}: wrong checksum")));
+            return Err(SpoolError::Checksum(seq));
         }
         Ok(Some(stored(letter, retain)))
     }

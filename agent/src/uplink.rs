@@ -1,0 +1,127 @@
+//! The agent's link to the broker: sends what the spool holds until a collector has committed it.
+//!
+//! ```text
+//!   spool ──▶ Pump (a Sender a stream) ──▶ session ──▶ client ──▶ poll task ──▶ broker
+//!     ▲                                      ▲                        │
+//!     └──────── committed ───────────────────┴── queues, bounded ◀────┘
+//! ```
+//!
+//! A connection is made anew each time, with a clean session: what a broker or a client library remembers
+//! of the last one is never relied on. The poll task does nothing but move events into queues, since
+//! work in it would break the keep-alive. PUBACKs only pace the sending; what is delivered is told by
+//! the `committed` state alone.
+
+use core::time::Duration;
+
+use silkline_protocol::id::{AgentId, SiteId};
+use silkline_protocol::time::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::command::Request;
+use crate::config::UplinkSettings;
+use crate::spool::{SpoolError, SpoolHandle};
+
+mod backoff;
+mod flight;
+mod link;
+mod pump;
+mod question;
+mod session;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+use backoff::Backoff;
+use session::{End, Session};
+
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Whose link it is.
+#[derive(Clone, Debug)]
+pub struct Whose {
+    /// The site: the common name of its certificate, where it has one.
+    pub site: SiteId,
+    /// The agent's name within the site.
+    pub agent: AgentId,
+    /// The agent's clocks.
+    pub clock: Clock,
+}
+
+/// How the link is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UplinkStatus {
+    /// Since when a broker has us, if one does.
+    pub connected: Option<Timestamp>,
+    /// Records sent and not committed.
+    pub in_flight: usize,
+    /// Records that a broker would not have for their size, and that gaps name.
+    pub refused: u64,
+    /// Connections that were lost or could not be made.
+    pub failures: u64,
+    /// Why the last of them was.
+    pub last_error: Option<String>,
+}
+
+/// The task that keeps the link.
+#[derive(Debug)]
+pub struct Uplink {
+    brokers: Vec<UplinkSettings>,
+    session: Session,
+}
+
+impl Uplink {
+    /// An uplink of what `spool` holds to the first of `brokers` that answers, not yet connected, and
+    /// how it is. What is asked of the agent goes to `commands`; when that queue is full it is declined.
+    ///
+    /// # Errors
+    ///
+    /// Where the spool cannot be read.
+    pub fn new(
+        whose: Whose,
+        brokers: Vec<UplinkSettings>,
+        spool: SpoolHandle,
+        commands: mpsc::Sender<Request>,
+    ) -> Result<(Self, watch::Receiver<UplinkStatus>), SpoolError> {
+        let (told, status) = watch::channel(UplinkStatus::default());
+        let session = Session::new(whose, spool, commands, told)?;
+        Ok((Self { brokers, session }, status))
+    }
+
+    /// Keeps the link until `shutdown`, whatever the brokers do.
+    ///
+    /// At shutdown the retained status is set to offline, within two seconds.
+    ///
+    /// # Errors
+    ///
+    /// Where the spool cannot be used any more: the program should end and start anew.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), SpoolError> {
+        let mut backoff = Backoff::default();
+        loop {
+            let was_up = match self.round(&shutdown).await? {
+                End::Shutdown => return Ok(()),
+                End::Lost => true,
+                End::NeverUp => false,
+            };
+            let pause = backoff.after(was_up, uuid::Uuid::now_v7().as_u128());
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = shutdown.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    /// Tries the brokers in order, until one was there or all were tried.
+    async fn round(&mut self, shutdown: &CancellationToken) -> Result<End, SpoolError> {
+        for broker in &self.brokers {
+            match self.session.run(broker, shutdown).await? {
+                End::NeverUp => {}
+                end @ (End::Shutdown | End::Lost) => return Ok(end),
+            }
+        }
+        Ok(End::NeverUp)
+    }
+}

@@ -1,0 +1,249 @@
+//! The streams that are being sent: a sender for each line's current stream, and for the oldest of the
+//! streams that earlier runs left behind.
+
+use std::collections::BTreeMap;
+
+use silkline_protocol::codec::{self, Envelope};
+use silkline_protocol::delivery::sender::Sender;
+use silkline_protocol::delivery::{Epoch, Limits, Monotonic, Seq};
+use silkline_protocol::id::{AgentId, LineId};
+
+use crate::spool::reader::{Reader, StreamState};
+use crate::spool::{Head, SpoolError, StreamId};
+
+/// How many old streams are sent at a time; each may have a window of records in flight.
+const OLD_STREAMS: usize = 16;
+
+/// A record ready for the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Parcel {
+    /// Where it is in the spool; `None` for what goes beside it.
+    pub(super) record: Option<(StreamId, Seq)>,
+    pub(super) topic: String,
+    pub(super) payload: Vec<u8>,
+    pub(super) properties: Vec<(String, String)>,
+    pub(super) retain: bool,
+    /// What a reply carries back to whoever asked.
+    pub(super) correlation: Option<bytes::Bytes>,
+}
+
+/// What there is to send next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// This.
+    Parcel(Parcel),
+    /// A record that is held and can't be read: to be given up.
+    Unreadable(StreamId, Seq, String),
+    /// Nothing now.
+    Nothing,
+}
+
+/// The senders.
+#[derive(Debug)]
+pub(super) struct Pump {
+    reader: Reader,
+    agent: AgentId,
+    current: Epoch,
+    limits: Limits,
+    streams: BTreeMap<StreamId, Stream>,
+    online: bool,
+    turn: Option<StreamId>,
+}
+
+/// Which senders are told what is committed: one that is not told waits a moment for it.
+#[derive(Clone, Copy, Debug)]
+enum Heard<'a> {
+    /// None: the collectors have yet to speak.
+    Nothing,
+    /// Those of this line: its collector has spoken.
+    Line(&'a LineId),
+    /// Those that are new: nobody can have committed anything of a stream that has just begun.
+    New,
+}
+
+#[derive(Debug)]
+struct Stream {
+    epoch: Epoch,
+    sender: Sender,
+}
+
+impl Pump {
+    pub(super) fn new(reader: Reader, agent: AgentId, current: Epoch) -> Self {
+        Self {
+            reader,
+            agent,
+            current,
+            limits: Limits::default(),
+            streams: BTreeMap::new(),
+            online: false,
+            turn: None,
+        }
+    }
+
+    /// A link is there.
+    pub(super) fn connected(&mut self, now: Monotonic) -> Result<(), SpoolError> {
+        self.online = true;
+        self.streams.clear();
+        self.load(Heard::Nothing, now)
+    }
+
+    /// The link is gone.
+    pub(super) fn disconnected(&mut self) {
+        self.online = false;
+        self.streams
+            .values_mut()
+            .for_each(|stream| stream.sender.disconnected());
+    }
+
+    /// The spool has noted a collector's state of this line.
+    pub(super) fn committed(&mut self, line: &LineId, now: Monotonic) -> Result<(), SpoolError> {
+        self.load(Heard::Line(line), now)
+    }
+
+    /// The spool has taken something in.
+    pub(super) fn appended(&mut self, heads: &[Head], now: Monotonic) -> Result<(), SpoolError> {
+        if !heads
+            .iter()
+            .all(|head| self.streams.contains_key(&head.stream))
+        {
+            self.load(Heard::New, now)?;
+        }
+        for head in heads {
+            if let Some(stream) = self.streams.get_mut(&head.stream) {
+                stream.sender.appended(head.newest);
+            }
+        }
+        Ok(())
+    }
+
+    /// A record is no longer waited for.
+    pub(super) fn refused(&mut self, (stream, seq): (StreamId, Seq)) {
+        if let Some(stream) = self.streams.get_mut(&stream) {
+            stream.sender.refused(seq);
+        }
+    }
+
+    /// The next record of any stream, each in turn, those of this run before older ones.
+    pub(super) fn next(&mut self, now: Monotonic) -> Result<Next, SpoolError> {
+        for id in self.in_turn() {
+            let Some(stream) = self.streams.get_mut(&id) else {
+                continue;
+            };
+            let Some(due) = stream.sender.poll(now, &self.reader.view(id))? else {
+                continue;
+            };
+            self.turn = Some(id);
+            match self.reader.record(id, due.seq) {
+                Ok(Some(stored)) => {
+                    let (agent, epoch) = (self.agent.clone(), stream.epoch);
+                    let envelope = Envelope {
+                        agent,
+                        epoch,
+                        seq: due.seq,
+                        late: due.late,
+                    };
+                    let mut properties = codec::envelope_properties(&envelope);
+                    properties.extend(stored.properties);
+                    return Ok(Next::Parcel(Parcel {
+                        record: Some((id, due.seq)),
+                        topic: stored.topic,
+                        payload: stored.payload,
+                        properties,
+                        retain: stored.retain,
+                        correlation: None,
+                    }));
+                }
+                Ok(None) => stream.sender.refused(due.seq),
+                Err(error @ (SpoolError::Checksum(_) | SpoolError::Newer(_))) => {
+                    stream.sender.refused(due.seq);
+                    return Ok(Next::Unreadable(id, due.seq, error.to_string()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Next::Nothing)
+    }
+
+    /// What each device last said of itself, to be retained anew.
+    pub(super) fn abouts(&self) -> Result<Vec<Parcel>, SpoolError> {
+        let parcel = |about: crate::spool::reader::LastAbout| {
+            let (agent, epoch, seq) = (self.agent.clone(), about.epoch, about.seq);
+            let mut properties = codec::envelope_properties(&Envelope {
+                agent,
+                epoch,
+                seq,
+                late: true,
+            });
+            properties.extend(about.stored.properties);
+            Parcel {
+                record: None,
+                topic: about.stored.topic,
+                payload: about.stored.payload,
+                properties,
+                retain: true,
+                correlation: None,
+            }
+        };
+        Ok(self.reader.abouts()?.into_iter().map(parcel).collect())
+    }
+
+    pub(super) fn deadline(&self) -> Option<Monotonic> {
+        self.streams
+            .values()
+            .filter_map(|stream| stream.sender.deadline())
+            .min()
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.streams
+            .values()
+            .map(|stream| stream.sender.in_flight())
+            .sum()
+    }
+
+    /// Takes up the streams that are to be sent, and tells those that `heard` means what is committed.
+    fn load(&mut self, heard: Heard<'_>, now: Monotonic) -> Result<(), SpoolError> {
+        let states = self.reader.streams(self.current, OLD_STREAMS)?;
+        let ids: Vec<StreamId> = states.iter().map(|state| state.id).collect();
+        self.streams.retain(|id, _| ids.contains(id));
+        for state in states {
+            let (online, limits) = (self.online, self.limits);
+            let is_told = match heard {
+                Heard::Nothing => false,
+                Heard::Line(line) => *line == state.line,
+                Heard::New => !self.streams.contains_key(&state.id),
+            };
+            let entry = self.streams.entry(state.id);
+            let stream =
+                entry.or_insert_with(|| Stream::new(limits, &state, online.then_some(now)));
+            if is_told {
+                stream.sender.committed(&state.committed, now);
+            }
+        }
+        Ok(())
+    }
+
+    fn in_turn(&self) -> Vec<StreamId> {
+        let is_old = |id: &StreamId| {
+            self.streams
+                .get(id)
+                .is_some_and(|s| s.epoch != self.current)
+        };
+        let mut ids: Vec<StreamId> = self.streams.keys().copied().collect();
+        ids.sort_by_key(|id| (is_old(id), Some(*id) <= self.turn, *id));
+        ids
+    }
+}
+
+impl Stream {
+    fn new(limits: Limits, state: &StreamState, connected: Option<Monotonic>) -> Self {
+        let mut sender = Sender::new(limits, state.newest, state.committed.clone());
+        if let Some(now) = connected {
+            sender.connected(now);
+        }
+        Self {
+            epoch: state.epoch,
+            sender,
+        }
+    }
+}
