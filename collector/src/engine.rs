@@ -195,8 +195,7 @@ impl LineEngine {
                 late,
                 file,
             } => {
-                let _ = late;
-                self.trace(id, (&site, &device), &file, out);
+                self.trace(id, (&site, &device), (&file, late), out);
                 true
             }
             Input::AgentStatus {
@@ -252,10 +251,10 @@ impl LineEngine {
         &mut self,
         id: i64,
         (site, device): (&SiteId, &DeviceId),
-        file: &TraceFile,
+        (file, late): (&TraceFile, bool),
         out: &mut Vec<Output>,
     ) {
-        let Look { view, says, json } = self.state.views.look(&self.line, device, file);
+        let Look { view, says, json } = self.state.views.look(&self.line, device, (file, late));
         out.push(Output::TraceResult { id, json });
         let Some(view) = view else { return };
         let known = self

@@ -8,6 +8,8 @@
 mod cause;
 mod key;
 
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use silkline_analysis::incident::{Incident, Kind, State, Step};
 use silkline_analysis::place::{Evidence, Finding as Says, Place, Sighting};
@@ -19,12 +21,12 @@ use silkline_protocol::time::Timestamp;
 
 use self::cause::{Cause, Lost, News, stretch_of};
 pub(super) use self::key::Key;
-use self::key::follows_light;
+use self::key::{follows_light, is_fading};
 use super::exchange::{Notice, Output, Reason};
 use super::light::{Claim, Runs};
 use super::settings::EngineSettings;
 use super::views::Views;
-use super::watch::{Finding, Watch};
+use super::watch::{Company, Finding, Watch};
 use super::words;
 
 /// Shots that are kept as evidence, newest last: they share their systematic part, so more of
@@ -34,8 +36,10 @@ const SHOTS: usize = 8;
 /// A place is told anew when its interval is this much narrower than the one last told.
 const BETTER: f64 = 0.7;
 
-/// Incidents that are over and kept for a recurrence; the oldest go first.
-const PAST: usize = 200;
+/// How long and how often a silent device is held back until those beside it have answered or
+/// not: most are polled every ten seconds, and three polls are silence.
+const PATIENCE: Duration = Duration::from_secs(40);
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The silkline itself in an incident's history.
 const SELF: &str = "silkline";
@@ -198,6 +202,11 @@ impl Causes {
             .partition(|w| w.due <= scene.now);
         self.waiting = waiting;
         for Waiting { finding, .. } in due {
+            if is_undecided(scene, &finding) {
+                let due = scene.now + ASK_AGAIN;
+                self.waiting.push(Waiting { finding, due });
+                continue;
+            }
             let key = standing_for(scene, &finding);
             let k = match self.find_key(scene, &key) {
                 Some(k) => k,
@@ -543,17 +552,10 @@ impl Causes {
         }
     }
 
+    /// Lets go of what is closed, unless its light is still gone: then it stays dismissed.
     fn forget(&mut self) {
-        let past = self
-            .causes
-            .iter()
-            .filter(|c| c.incident.state == State::Closed)
-            .count();
-        let mut excess = past.saturating_sub(PAST);
         self.causes.retain(|cause| {
-            let goes = excess > 0 && cause.incident.state == State::Closed && !cause.news.changed;
-            excess -= usize::from(goes);
-            !goes
+            cause.incident.state != State::Closed || cause.news.changed || !cause.is_well()
         });
     }
 }
@@ -572,12 +574,28 @@ fn node_site(line: &Line, node: usize) -> Option<&SiteId> {
     line.nodes.get(node)?.site.as_ref()
 }
 
-/// The key under which a finding stands by itself: all silent devices of a site are one cause.
+/// The key under which a finding stands by itself.
 fn standing_for(scene: &Scene<'_>, finding: &Finding) -> Key {
-    let site = &finding.site;
-    let silent = finding.anomaly.kind == AnomalyKind::Silent;
-    if silent && scene.watch.is_offline(site) {
-        return Key::Agent(site.clone());
+    let (site, watch) = (&finding.site, scene.watch);
+    if finding.anomaly.kind == AnomalyKind::Silent {
+        // All that a site has is silent: it is the agent, or what it stands in.
+        let alone = watch.is_offline(site) || watch.company(finding) == Company::Silent;
+        return if alone { Key::Agent(site.clone()) } else { Key::of(finding) };
+    }
+    if is_fading(finding) {
+        let index = finding.anomaly.point.as_ref().and_then(|point| point.index());
+        let span = scene.runs.span_before(&finding.anomaly.device, index.unwrap_or(""));
+        let id = |k: usize| scene.line.nodes.get(k).map(|node| node.id.clone());
+        let ends = span.and_then(|(low, high)| id(low).zip(id(high)));
+        return ends.map_or_else(|| Key::of(finding), |(low, high)| Key::Fade(low, high));
     }
     Key::of(finding)
+}
+
+/// Whether a silent device may turn out to be a whole site, when slower devices are due.
+fn is_undecided(scene: &Scene<'_>, finding: &Finding) -> bool {
+    finding.anomaly.kind == AnomalyKind::Silent
+        && !scene.watch.is_offline(&finding.site)
+        && scene.watch.company(finding) == Company::Unknown
+        && scene.now - finding.found < PATIENCE
 }

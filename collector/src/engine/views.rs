@@ -35,6 +35,8 @@ const FAR_END_M: f64 = 8.0;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Views {
     good: BTreeMap<ViewId, Good>,
+    /// When the newest trace of each view was taken in by its agent.
+    newest: BTreeMap<ViewId, Timestamp>,
 }
 
 /// The newest good trace of a view.
@@ -63,7 +65,7 @@ pub(super) struct Look {
 /// What a trace says about its fibre.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Says {
-    /// Nothing: unreadable, of no known view, or a fault of the instrument.
+    /// Nothing: unreadable, of no known view, older than another, or a fault of the instrument.
     Nothing,
     /// The fibre is there to its end.
     Whole,
@@ -72,10 +74,16 @@ pub(super) enum Says {
 }
 
 impl Views {
-    /// Looks at a trace. A good one becomes the reference where `trusted`: not while the view's
-    /// own stretch is known to be broken.
-    pub(super) fn look(&mut self, line: &Line, otdr: &DeviceId, file: &TraceFile) -> Look {
+    /// Looks at a trace; a good one becomes the reference. One from a backlog is looked at by
+    /// itself where its view has a newer one already.
+    pub(super) fn look(
+        &mut self,
+        line: &Line,
+        otdr: &DeviceId,
+        (file, late): (&TraceFile, bool),
+    ) -> Look {
         let view = view_of(line, otdr, file);
+        let stale = late && view.is_some_and(|v| self.newest.get(&v.id) >= Some(&file.at));
         let id = view.map(|view| view.id.clone());
         let read = silkline_sor::read(&file.sor).map_err(|error| error.to_string());
         let made = read.and_then(|sor| {
@@ -98,20 +106,18 @@ impl Views {
         let changes = reference
             .as_ref()
             .map(|reference| compare(&analysis, reference));
-        let says = view.map_or(Says::Nothing, |view| {
+        let usable = view.filter(|_| !stale);
+        let says = usable.map_or(Says::Nothing, |view| {
             says(view, &trace, &analysis, changes.as_ref())
         });
+        if let Some(view) = usable {
+            self.newest.insert(view.id.clone(), file.at);
+        }
         if let (Some(view), Says::Whole, Some(end)) = (view, &says, &analysis.end) {
-            let newer = self
-                .good
-                .get(&view.id)
-                .is_none_or(|good| good.at <= file.at);
-            if newer {
-                self.good.insert(
-                    view.id.clone(),
-                    Good::of(file.at, &trace, &analysis, end, view),
-                );
-            }
+            self.good.insert(
+                view.id.clone(),
+                Good::of(file.at, &trace, &analysis, end, view),
+            );
         }
         let json = described(&sor, (&trace, &analysis), changes.as_ref());
         Look {
@@ -198,6 +204,7 @@ fn reference(at: OpticalLength, plus_minus: OpticalLength, (level, drop): (Db, D
         total_loss_plus_minus: None,
         return_loss: None,
         fault: None,
+        events: Vec::new(),
         warnings: Vec::new(),
     };
     Reference { analysis }

@@ -25,6 +25,9 @@ const POLL: Duration = Duration::from_secs(10);
 /// Below this many volts it is no battery of 48 V, and the limits for those mean nothing.
 const OTHER_BATTERY: f64 = 36.0;
 
+/// Devices that fell silent together were last heard of within a poll and so much more.
+const ALIKE: Duration = Duration::from_millis(500);
+
 /// All devices of a line that were ever heard of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Watch {
@@ -37,6 +40,19 @@ pub(super) struct Watch {
     /// Feed voltages that are normal at a site, by the plant file.
     #[serde(skip)]
     feed: BTreeMap<SiteId, Limits>,
+}
+
+/// What the devices beside a silent one do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Company {
+    /// There are none.
+    None,
+    /// At least one has answered since.
+    Answers,
+    /// All are silent too.
+    Silent,
+    /// None has answered, not all have had the time to.
+    Unknown,
 }
 
 /// One device.
@@ -195,6 +211,31 @@ impl Watch {
             .filter(|agent| agent.site == *site)
             .peekable();
         agents.peek().is_some() && agents.all(|agent| !agent.online)
+    }
+
+    /// What the other devices at the site of a silent one do since then.
+    pub(super) fn company(&self, finding: &Finding) -> Company {
+        let own = self.devices.get(&finding.anomaly.device);
+        let poll = own.map_or(POLL, Watched::poll);
+        let since = finding.anomaly.from + poll + ALIKE;
+        let mut others = self
+            .devices
+            .values()
+            .filter(|d| d.site == finding.site && Some(&d.device) != finding.device.as_ref())
+            .peekable();
+        if others.peek().is_none() {
+            return Company::None;
+        }
+        let (mut answered, mut silent) = (false, true);
+        for other in others {
+            answered |= other.silent.heard() > since;
+            silent &= other.silent.is_silent();
+        }
+        match (answered, silent) {
+            (true, _) => Company::Answers,
+            (false, true) => Company::Silent,
+            (false, false) => Company::Unknown,
+        }
     }
 
     /// Whether every device at a site is silent.

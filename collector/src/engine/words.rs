@@ -8,7 +8,7 @@ use silkline_analysis::place::{Dossier, Evidence, Place, PlaceKind, Sighting, to
 use silkline_analysis::route::Ground;
 use silkline_analysis::route::chain::Chain;
 use silkline_protocol::id::{IncidentId, NodeId, PathId, SiteId};
-use silkline_protocol::plant::Node;
+use silkline_protocol::plant::{Node, SpanId};
 use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::RouteLength;
 
@@ -71,7 +71,12 @@ pub(super) fn place(scene: &Scene<'_>, key: &Key, evidence: &[Evidence]) -> Plac
         _ => key.site().and_then(|site| node_at(scene, site)),
     };
     match (key, node) {
-        (Key::Span(..) | Key::Level | Key::Feed, _) | (_, None) if key.site().is_none() => located,
+        (Key::Fade(from, to), _) => {
+            let mut place = located;
+            place.set_span(&SpanId { from: from.clone(), to: to.clone() });
+            place
+        }
+        (Key::Span(..) | Key::Feed, _) | (_, None) if key.site().is_none() => located,
         (_, Some(node)) => at_node(scene, node, located),
         (_, None) => Place {
             kind: PlaceKind::Site,
@@ -135,7 +140,9 @@ pub(super) fn cause(scene: &Scene<'_>, key: &Key, incident: &Incident) -> String
         (Key::Point(site, device, point), _) => {
             format!("{point} of {device} at {}", site_name(scene, site))
         }
-        (Key::Level, _) => "light weaker than usual".to_owned(),
+        (Key::Fade(from, to), _) => {
+            format!("more loss between {} and {}", named(scene, from), named(scene, to))
+        }
         (Key::Agent(site), _) => format!("agent at {} is gone", site_name(scene, site)),
         (Key::Supply(site), _) => format!("power supply at {}", site_name(scene, site)),
         (Key::Room(site), _) => format!("conditions in the hut at {}", site_name(scene, site)),

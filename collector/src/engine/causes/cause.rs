@@ -111,7 +111,6 @@ impl Cause {
             Key::Supply(site) => at_site(site) && gone,
             Key::Agent(site) => at_site(site) && gone,
             Key::Node(_) => gone && self.is_here(scene.line, &finding.site),
-            Key::Level => finding.anomaly.kind == AnomalyKind::Level,
             _ => false,
         }
     }

@@ -20,8 +20,8 @@ pub(in crate::engine) enum Key {
     Device(SiteId, DeviceId),
     /// One point of a device that is getting worse.
     Point(SiteId, DeviceId, PointName),
-    /// Light that fell without being lost.
-    Level,
+    /// A span that loses more light than it did, by rising chainage.
+    Fade(NodeId, NodeId),
     /// The agent of a site, or all that it polls.
     Agent(SiteId),
     /// Mains and battery of a site.
@@ -42,10 +42,12 @@ impl Key {
         let by_role = finding.role.unwrap_or(Role::Other);
         match finding.anomaly.kind {
             AnomalyKind::Offline => return Self::Agent(site),
-            AnomalyKind::Silent | AnomalyKind::Dark | AnomalyKind::Trace => {
+            AnomalyKind::Silent
+            | AnomalyKind::Dark
+            | AnomalyKind::Trace
+            | AnomalyKind::Level => {
                 return Self::Device(site, device);
             }
-            AnomalyKind::Level => return Self::Level,
             AnomalyKind::Limit | AnomalyKind::Alarm => {}
         }
         match by_role {
@@ -74,7 +76,7 @@ impl Key {
         match self {
             Self::Span(..) => Kind::Break,
             Self::Node(_) | Self::Device(..) => Kind::Equipment,
-            Self::Point(..) | Self::Level => Kind::Degradation,
+            Self::Point(..) | Self::Fade(..) => Kind::Degradation,
             Self::Agent(_) => Kind::Agent,
             Self::Supply(_) | Self::Room(_) => Kind::Environment,
             Self::Feed => Kind::PowerFeed,
@@ -89,8 +91,18 @@ impl Key {
             | Self::Agent(site)
             | Self::Supply(site)
             | Self::Room(site) => Some(site),
-            Self::Span(..) | Self::Node(_) | Self::Level | Self::Feed => None,
+            Self::Span(..) | Self::Node(_) | Self::Fade(..) | Self::Feed => None,
         }
+    }
+}
+
+/// Whether a finding says that a span loses more light than it did.
+pub(in crate::engine) fn is_fading(finding: &Finding) -> bool {
+    let role = finding.role.unwrap_or(Role::Other);
+    match finding.anomaly.kind {
+        AnomalyKind::Level => true,
+        AnomalyKind::Limit => matches!(role, Role::LightIn | Role::SupervisoryIn | Role::SpanLoss),
+        _ => false,
     }
 }
 
