@@ -21,6 +21,7 @@ mod end;
 mod event;
 mod line;
 mod noise;
+pub mod report;
 mod samples;
 mod totals;
 mod windows;
