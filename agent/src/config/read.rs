@@ -55,7 +55,7 @@ fn config(top: &mut Section<'_>) -> Option<Config> {
     let lines = top.or("lines", Vec::new());
     let library = library(top);
     let spool = top.section("spool");
-    let spool = spool.map_or(SpoolBounds::default(), |mut section| {
+    let spool = spool.map_or_else(SpoolBounds::default, |mut section| {
         spool_bounds(&mut section)
     });
     let uplinks: Vec<_> = top.sections("uplink").iter_mut().map(uplink).collect();
