@@ -1,5 +1,6 @@
 //! What the engine promises, on a small line.
 
+mod ground;
 mod world;
 
 use std::time::Duration;
@@ -9,7 +10,8 @@ use silkline_analysis::place::PlaceKind;
 use silkline_protocol::sample::Reading;
 use silkline_protocol::unit::RouteLength;
 
-use self::world::{Fault, SPAN_M, World, at_ms, device, plant, site};
+use self::ground::plant;
+use self::world::{Fault, World, about, at_ms, device, site};
 use super::*;
 
 const PHASES: [u64; 5] = [130, 820, 370, 610, 40];
@@ -404,5 +406,67 @@ fn a_foreign_snapshot_is_refused() {
     let line: LineId = "dsw".parse().unwrap();
     let taken = LineEngine::restore(plant(), line, EngineSettings::default(), b"{}");
     assert!(matches!(taken, Err(BadSnapshot::Form(_))));
-    assert!(SPAN_M > 0.0);
+}
+
+#[test]
+fn a_bend_is_one_degradation_of_its_span() {
+    let mut world = World::new(PHASES);
+    world.run(30_000);
+    world.faults = vec![Fault::Bend(250_000.0)];
+    world.run(15_000);
+    let incident = world.only();
+    assert_eq!(incident.kind, Kind::Degradation, "{}", incident.headline);
+    assert_eq!(incident.place.span.as_deref(), Some("n3..n4"));
+    assert_eq!(incident.place.chainage_m, None);
+    assert_eq!(incident.anomalies.len(), 2, "both directions: {:#?}", incident.anomalies);
+}
+
+#[test]
+fn a_site_whose_devices_all_fall_silent_is_one_incident_without_any_last_will() {
+    let mut world = World::new(PHASES);
+    let battery: DeviceId = "battery-1".parse().unwrap();
+    let mut slow = about();
+    slow.poll_ms = 10_000;
+    let now = world.now;
+    world.step(Input::About { site: site(3), device: battery.clone(), about: slow }, now);
+    let mut sample = world.poll(3, now);
+    sample.readings.retain(|name, _| name.stem() == "pump_bias");
+    let input = Input::Sample { site: site(3), device: battery, late: false, sample };
+    world.step(input, now);
+    world.faults = vec![Fault::Mute(3)];
+    world.run(60_000);
+    assert_eq!(world.only().kind, Kind::Agent, "{}", world.only().headline);
+}
+
+#[test]
+fn a_trace_from_a_backlog_changes_nothing_that_a_newer_one_told() {
+    let mut world = cut_world();
+    world.run(2000);
+    world.shoot("n1-b");
+    let place = world.only().place.clone();
+    let old = world.tape.iter().find_map(|(input, _)| match input {
+        Input::Trace { site, device, file, .. } => Some((site.clone(), device.clone(), file.clone())),
+        _ => None,
+    });
+    let (site, device, file) = old.unwrap();
+    let now = world.now;
+    world.step(Input::Trace { id: 99, site, device, late: true, file }, now);
+    assert!(matches!(world.said.last(), Some(Output::TraceResult { id: 99, .. })));
+    world.run(2000);
+    assert_eq!(world.only().place, place);
+    assert_eq!(world.only().state, State::Open);
+}
+
+#[test]
+fn people_are_told_once_of_each_turn() {
+    let mut world = cut_world();
+    world.run(5000);
+    world.shoot("n1-b");
+    world.run(5000);
+    world.shoot("n1-b");
+    world.run(5000);
+    world.faults.clear();
+    world.run(30_000);
+    let reasons: Vec<Reason> = world.notices.iter().map(|notice| notice.reason).collect();
+    assert_eq!(reasons, [Reason::Opened, Reason::Located, Reason::Cleared]);
 }

@@ -5,23 +5,17 @@
 //! closure, one closure every 4 km.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use silkline_analysis::incident::{Incident, State};
 use silkline_protocol::device::{About, Limits, PointAbout, Role, Unit};
 use silkline_protocol::message::{TraceFile, Trigger};
-use silkline_protocol::plant::{Plant, read};
 use silkline_protocol::sample::{Reading, Sample};
 use silkline_protocol::time::Timestamp;
 use silkline_sor::{Acquisition, Curve, GroupIndex, OneWayTime, Pulse, Sor};
 
+use super::ground::{INDEX, NODES, SPAN_M, glass, plant};
 use crate::engine::{EngineSettings, Input, LineEngine, Notice, Output};
-
-pub(super) const SPAN_M: f64 = 80_000.0;
-const NODES: usize = 5;
-const INDEX: f64 = 1.4682;
 
 /// What is broken, and since when.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,6 +30,8 @@ pub(super) enum Fault {
     Hut(usize),
     /// The device answers nothing; light goes on.
     Mute(usize),
+    /// Light that passes a chainage loses 6 dB more.
+    Bend(f64),
 }
 
 /// The line, the engine that watches it, and all that it said.
@@ -57,103 +53,6 @@ pub(super) struct World {
 /// Milliseconds after the start of the tests' time.
 pub(super) fn at_ms(ms: u64) -> Timestamp {
     Timestamp::from_seconds(1_800_000_000) + Duration::from_millis(ms)
-}
-
-fn glass(chainage: f64) -> f64 {
-    let coils = (1..100)
-        .map(|k| f64::from(k) * 4000.0)
-        .filter(|at| *at < chainage)
-        .count();
-    let own = if (chainage / 4000.0).fract() < 1e-9 && chainage > 0.0 {
-        15.0
-    } else {
-        0.0
-    };
-    1.01 * chainage + 30.0 * coils as f64 + own
-}
-
-fn plant_text() -> String {
-    let mut text = String::new();
-    for k in 0..NODES {
-        let lon = 46.0 - 0.9 * k as f64;
-        let _ = writeln!(
-            text,
-            "[[site]]\nid = \"s{k}\"\nname = \"Station {k}\"\nkind = \"hut\"\nlat = 40.7\nlon = {lon}"
-        );
-    }
-    text += "[[line]]\nid = \"dsw\"\nkind = \"terrestrial\"\na = \"s0\"\nb = \"s4\"\n";
-    text += "route = [[40.7, 46.0, 0], [40.7, 42.4, 320000]]\n";
-    text += "fibre = [{ id = \"f1\" }, { id = \"f2\" }, { id = \"f3\" }]\n";
-    text += "section = [{ from_m = 0, to_m = 320000, excess_percent = 1.0, excess_plus_minus = 0.2 }]\n";
-    for k in 0..NODES {
-        let kind = if k == 0 || k == NODES - 1 {
-            "terminal"
-        } else {
-            "ila"
-        };
-        let at = SPAN_M * k as f64;
-        let _ = writeln!(
-            text,
-            "[[line.node]]\nid = \"n{k}\"\nkind = \"{kind}\"\nchainage_m = {at}\nsite = \"s{k}\""
-        );
-    }
-    for k in 1..80 {
-        let at = 4000 * k;
-        let _ = writeln!(
-            text,
-            "[[line.landmark]]\nname = \"C-{k}\"\nkind = \"closure\"\nat = {{ chainage_m = {at} }}\n\
-             plus_minus_m = 4\nslack_before_m = 15\nslack_after_m = 15"
-        );
-    }
-    for (view, node, toward, until) in [("n1-b", "n1", "B", "n2"), ("n2-a", "n2", "A", "n1")] {
-        let _ = writeln!(
-            text,
-            "[[line.view]]\nid = \"{view}\"\nfibre = \"f3\"\nnode = \"{node}\"\ntoward = \"{toward}\"\n\
-             until = \"{until}\"\ndevice = \"otdr-1\"\nport = 1\nwavelength_nm = 1550"
-        );
-    }
-    for k in 21..40 {
-        let from_n1 = glass(4000.0 * f64::from(k)) - glass(SPAN_M);
-        let from_n2 = glass(2.0 * SPAN_M) - glass(4000.0 * f64::from(k));
-        for (view, optical) in [("n1-b", from_n1), ("n2-a", from_n2)] {
-            let _ = writeln!(
-                text,
-                "[[line.mark]]\nview = \"{view}\"\nlandmark = \"C-{k}\"\noptical_m = {optical:.2}\n\
-                 plus_minus_m = 2\ngroup_index = {INDEX}"
-            );
-        }
-    }
-    text += "[[path]]\nid = \"p1\"\nsystem = \"pair\"\nhops = [\n\
-             { line = \"dsw\", fibre = \"f1\", from = \"n0\", to = \"n4\" },\n\
-             { line = \"dsw\", fibre = \"f2\", from = \"n4\", to = \"n0\" }]\n";
-    for k in 0..NODES {
-        let _ = writeln!(
-            text,
-            "[[device]]\nid = \"edfa-1\"\nsite = \"s{k}\"\nprofile = \"silkline-edfa\"\nlines = [\"dsw\"]\nport = ["
-        );
-        for (index, direction) in [("1", "AB"), ("2", "BA")] {
-            for side in ["in", "out"] {
-                let _ = writeln!(
-                    text,
-                    "{{ index = \"{index}\", path = \"p1\", node = \"n{k}\", direction = \"{direction}\", side = \"{side}\" }},"
-                );
-            }
-        }
-        text += "]\n";
-        let _ = writeln!(
-            text,
-            "[[device]]\nid = \"otdr-1\"\nsite = \"s{k}\"\nprofile = \"silkline-otdr\"\nlines = [\"dsw\"]"
-        );
-    }
-    text += "[[service]]\nid = \"transit-1\"\ncustomer = \"someone\"\npaths = [\"p1\"]\nprotected = false\n";
-    text
-}
-
-pub(super) fn plant() -> Arc<Plant> {
-    match read("plant.toml", &plant_text()) {
-        Ok(checked) => Arc::new(checked.plant),
-        Err(mistakes) => panic!("{mistakes}"),
-    }
 }
 
 pub(super) fn about() -> About {
@@ -221,7 +120,7 @@ impl World {
         let (start, from) = (self.now, self.now - at_ms(0));
         for k in 1..=ms {
             let now = start + Duration::from_millis(k);
-            let phase = (from.as_millis() as u64 + k) % 1000;
+            let phase = (from.as_secs() * 1000 + u64::from(from.subsec_millis()) + k) % 1000;
             let phases = self.phases;
             for node in (0..NODES).filter(|node| phases[*node] == phase) {
                 if self.answers(node) {
@@ -324,7 +223,7 @@ impl World {
             put(
                 "in_power",
                 if lit {
-                    Reading::Value(-17.0)
+                    Reading::Value(-17.0 - self.bent(node, toward_b))
                 } else {
                     Reading::Dark
                 },
@@ -360,6 +259,14 @@ impl World {
             .any(|f| matches!(f, Fault::Hut(k) | Fault::Mute(k) if *k == node))
     }
 
+    /// Loss of the span before an input beyond its usual one.
+    fn bent(&self, node: usize, toward_b: bool) -> f64 {
+        let Some(before) = neighbour(node, toward_b) else { return 0.0 };
+        let (low, high) = (before.min(node) as f64 * SPAN_M, before.max(node) as f64 * SPAN_M);
+        let here = |fault: &&Fault| matches!(fault, Fault::Bend(at) if low < *at && *at < high);
+        6.0 * self.faults.iter().filter(here).count() as f64
+    }
+
     /// Whether the supervisory light of the neighbour arrives.
     fn reaches(&self, node: usize, toward_b: bool) -> bool {
         let Some(before) = neighbour(node, toward_b) else {
@@ -373,7 +280,7 @@ impl World {
             Fault::Cut(at) => low < *at && *at < high,
             Fault::HalfCut(at) => toward_b && low < *at && *at < high,
             Fault::Hut(k) => *k == before,
-            Fault::Amplifier(_) | Fault::Mute(_) => false,
+            Fault::Amplifier(_) | Fault::Mute(_) | Fault::Bend(_) => false,
         })
     }
 
@@ -413,6 +320,11 @@ pub(super) fn device() -> silkline_protocol::id::DeviceId {
 }
 
 /// A file that shows fibre of `end` metres of glass, then noise.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "held to the range of a u16 just before"
+)]
 fn sor(end: f64) -> Vec<u8> {
     let index = GroupIndex::new(INDEX);
     let pulse = Pulse {
