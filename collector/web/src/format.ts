@@ -1,6 +1,6 @@
 // Quantities as people read them: every number with its unit, every time with its age.
 
-import type { Life, LineState, Place, Severity } from "./api";
+import type { Life, LineState, Node, Place, Severity } from "./api";
 
 /** A sign, a word and a rank for each state: colour is never the only sign. */
 export const STATES: Record<LineState, { sign: string; word: string; rank: number }> = {
@@ -85,7 +85,11 @@ export function placeInShort(place: Place): string {
   return place.node === null ? "place not known" : `at ${place.node}`;
 }
 
-export const spanName = (span: string) => span.replace("..", " – ");
+/** A span by what people call its nodes, where `nodes` knows them. */
+export function spanName(span: string, nodes: Node[] = []): string {
+  const called = (id: string) => nodes.find((node) => node.id === id)?.name ?? id;
+  return span.split("..").map(called).join(" – ");
+}
 
 /** Coordinates as a crew types them into a phone. */
 export const coordinates = (lat: number, lon: number) => `${lat.toFixed(5)}, ${lon.toFixed(5)}`;

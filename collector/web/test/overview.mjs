@@ -66,9 +66,12 @@ async function lookAtIncident(page) {
   const text = await article.innerText();
   if (!text.includes(incident.headline)) throw new Error(`the headline is missing: ${incident.headline}`);
   const { chainage_m: at, span, node } = incident.place;
-  const place = at === null ? (span?.replace("..", " – ") ?? node ?? "not known") : `km ${(at / 1_000).toFixed(3)}`;
-  const shown = await page.locator("[data-place]").innerText();
-  if (!shown.includes(place)) throw new Error(`the place is ${shown}, not ${place}`);
+  const shown = page.locator("[data-place]");
+  const place = await shown.innerText();
+  const where = await shown.getAttribute("data-place");
+  if (where !== (span ?? node ?? "")) throw new Error(`the place is in ${where}, not in ${span ?? node}`);
+  const km = at === null ? "" : `km ${(at / 1_000).toFixed(3)}`;
+  if (!place.includes(km)) throw new Error(`the place is ${place}, not ${km}`);
   await page.waitForSelector(`[data-line="${incident.place.line}"] .fault, [data-line="${incident.place.line}"] .span.${incident.severity}`, { state: "attached" });
 }
 

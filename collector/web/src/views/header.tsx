@@ -1,11 +1,15 @@
 // One sentence on how things are, and how fresh that sentence is.
 
+import { useEffect } from "preact/hooks";
 import type { Severity } from "../api";
 import { duration, STATES } from "../format";
 import type { Model } from "../model";
 
 export function Header({ model, now }: { model: Model; now: number }) {
   const worst = model.incidents[0]?.severity;
+  useEffect(() => {
+    document.title = worst === undefined ? "silkline" : `${STATES[worst].sign} ${model.incidents.length} open · silkline`;
+  }, [worst, model.incidents.length]);
   return (
     <header class={`bar ${worst ?? (model.loaded ? "well" : "no_data")}`}>
       <h1>silkline</h1>

@@ -37,15 +37,15 @@ function Where({ place, line }: { place: Place; line: LineDetail | null }) {
   const known = place.chainage_m !== null;
   return (
     <section class="where-to-go">
-      <p class="big" data-place>
-        {known ? chainage(place.chainage_m ?? 0) : place.span !== null ? `span ${spanName(place.span)}` : place.node ?? "not known"}
+      <p class="big" data-place={place.span ?? place.node ?? ""}>
+        {known ? chainage(place.chainage_m ?? 0) : place.span !== null ? `span ${spanName(place.span, line?.nodes)}` : place.node ?? "not known"}
         {known && place.interval95_m !== null && (
           <small> ± {length(plusMinus(place.chainage_m ?? 0, place.interval95_m))} <span class="dim">(95 %)</span></small>
         )}
       </p>
       <dl>
         <dt>line</dt>
-        <dd>{line?.name ?? place.line}{known && place.span !== null && `, span ${spanName(place.span)}`}</dd>
+        <dd>{line?.name ?? place.line}{known && place.span !== null && `, span ${spanName(place.span, line?.nodes)}`}</dd>
         {place.before !== null && <><dt>landmarks</dt><dd>{offset(place.before.landmark, place.before.offset_m)}</dd></>}
         {place.after !== null && <><dt /><dd>{offset(place.after.landmark, place.after.offset_m)}</dd></>}
         {place.post !== null && <><dt>post</dt><dd>{place.post}</dd></>}
@@ -86,6 +86,7 @@ function Actions({ incident }: { incident: Facts }) {
   const [who, setWho] = useState(() => window.localStorage.getItem(WHO) ?? "");
   const [text, setText] = useState("");
   const [said, setSaid] = useState<string | null>(null);
+  const [sure, setSure] = useState(false);
   const act = async (action: "acknowledge" | "note" | "repairing" | "close") => {
     window.localStorage.setItem(WHO, who);
     try {
@@ -104,7 +105,11 @@ function Actions({ incident }: { incident: Facts }) {
       {incident.state === "open" && <button class="main" disabled={nameless} onClick={() => act("acknowledge")}>Acknowledge</button>}
       {incident.state === "acknowledged" && <button disabled={nameless} onClick={() => act("repairing")}>Under repair</button>}
       <button disabled={nameless || text.trim() === ""} onClick={() => act("note")}>Add note</button>
-      {incident.state !== "closed" && <button disabled={nameless} onClick={() => act("close")}>Close</button>}
+      {incident.state !== "closed" && (
+        <button disabled={nameless} onClick={() => (sure ? act("close") : setSure(true))} onBlur={() => setSure(false)}>
+          {sure ? "Really close?" : "Close"}
+        </button>
+      )}
       {said !== null && <p class="warn" role="alert">▲ {said}</p>}
     </form>
   );
