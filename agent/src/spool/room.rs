@@ -189,6 +189,7 @@ impl Writer {
                 }
             }
             let done = old.len() < all;
+            self.has_more |= old.len() == STEP;
             self.let_go(&old)?;
             if done {
                 break;

@@ -24,6 +24,8 @@ pub(super) struct Writer {
     pub(super) named: Option<BTreeMap<StreamId, Ranges>>,
     pub(super) causes: Causes,
     pub(super) dropped: Dropped,
+    /// Whether the last tidying stopped before it was through.
+    pub(super) has_more: bool,
     clock: Clock,
     epoch: Epoch,
     tidied: Moment,
@@ -44,6 +46,7 @@ impl Writer {
             named: None,
             causes: Causes::default(),
             dropped: Dropped::default(),
+            has_more: false,
             clock,
             epoch: Epoch::from_bytes(*uuid::Uuid::now_v7().as_bytes()),
             tidied: Moment::START,
@@ -151,7 +154,8 @@ impl Writer {
                 Task::Drop(stream, seq, why) => self.give_up(*stream, *seq, why)?,
             }
         }
-        if moment - self.tidied >= TIDY_EVERY {
+        if self.has_more || moment - self.tidied >= TIDY_EVERY {
+            self.has_more = false;
             self.tidied = moment;
             self.tidy(now)?;
         }

@@ -26,6 +26,9 @@ use crate::spool::{SpoolError, SpoolHandle, SpoolStatus};
 
 /// How often the status is published again while only the spool's depth changes.
 const STATUS_EVERY: Duration = Duration::from_secs(60);
+/// A connection that breaks sooner counts as none: two agents of one name that push each other off the
+/// broker must not do so every second.
+const SETTLED: Duration = Duration::from_secs(10);
 /// What a packet takes beside topic, properties and payload, and then some.
 const PACKET_OVERHEAD: usize = 128;
 
@@ -36,7 +39,7 @@ pub(super) enum End {
     Shutdown,
     /// The connection was lost.
     Lost,
-    /// There never was a connection.
+    /// There never was a connection, or one that did not hold.
     NeverUp,
 }
 
@@ -57,6 +60,7 @@ struct Talk {
     client: AsyncClient,
     /// The largest packet that the broker takes; `None` before the connection is made.
     most: Option<usize>,
+    begun: Moment,
     flight: Flight,
     /// What goes beside the spool's records, before them.
     beside: VecDeque<Parcel>,
@@ -99,7 +103,11 @@ impl Session {
                 return Ok(End::NeverUp);
             }
         };
-        let mut talk = Talk::new(link.client.clone(), self.commands.clone());
+        let mut talk = Talk::new(
+            link.client.clone(),
+            self.commands.clone(),
+            self.whose.clock.moment(),
+        );
         loop {
             let deadline = self.deadline(&talk);
             let clock = self.whose.clock;
@@ -263,11 +271,8 @@ impl Session {
             }
             Over::Other(why) => self.failed(why),
         }
-        Ok(if talk.most.is_some() {
-            End::Lost
-        } else {
-            End::NeverUp
-        })
+        let held = talk.most.is_some() && self.whose.clock.moment() - talk.begun >= SETTLED;
+        Ok(if held { End::Lost } else { End::NeverUp })
     }
 
     /// Leaves in good order if that is quick: the last will is for those who cannot.
@@ -369,10 +374,11 @@ impl Session {
 }
 
 impl Talk {
-    fn new(client: AsyncClient, commands: mpsc::Sender<Request>) -> Self {
+    fn new(client: AsyncClient, commands: mpsc::Sender<Request>, begun: Moment) -> Self {
         Self {
             client,
             most: None,
+            begun,
             flight: Flight::default(),
             beside: VecDeque::new(),
             heard: BTreeMap::new(),
