@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{Device, Watch};
 use crate::edge::EdgeHandle;
-use crate::trigger::Told;
+use crate::trigger::{Origin, Told};
 
 /// Where files go that were taken in.
 const DONE: &str = "done";
@@ -53,35 +53,21 @@ pub struct Folder {
     watch: Watch,
     settler: Settler,
     /// What was taken in, the latest last: what comes again is not sent again.
-    seen: VecDeque<Digest>,
+    /// Not known before the folder could be read for the first time.
+    seen: Option<VecDeque<Digest>>,
+    /// Of the file that the spool did not take, so that its reason is not lost with the first try.
+    origin: Option<(String, Origin)>,
     edge: EdgeHandle,
     clock: Clock,
 }
 
 impl Folder {
-    /// The watched folder of `device`; makes `done/` and `failed/` in it.
-    ///
-    /// # Errors
-    ///
-    /// The folder can't be read or written.
-    pub fn open(
-        device: &Arc<Device>,
-        watch: Watch,
-        edge: EdgeHandle,
-        clock: Clock,
-    ) -> io::Result<Self> {
-        std::fs::create_dir_all(watch.folder.join(DONE))?;
-        std::fs::create_dir_all(watch.folder.join(FAILED))?;
+    /// The watched folder of `device`, not looked at yet.
+    #[must_use]
+    pub fn new(device: &Arc<Device>, watch: Watch, edge: EdgeHandle, clock: Clock) -> Self {
         let settler = Settler::new(watch.settle, watch.give_up);
-        let seen = examine::digests(&watch.folder.join(DONE))?;
-        Ok(Self {
-            device: device.clone(),
-            watch,
-            settler,
-            seen,
-            edge,
-            clock,
-        })
+        let device = device.clone();
+        Self { device, watch, settler, seen: None, origin: None, edge, clock }
     }
 
     /// Takes files in until `stop`; the file in hand is finished first.
@@ -107,6 +93,10 @@ impl Folder {
 
     async fn round(&mut self, stop: &CancellationToken) -> io::Result<()> {
         let folder = self.watch.folder.clone();
+        if self.seen.is_none() {
+            let folder = folder.clone();
+            self.seen = Some(blocking(move || prepared(&folder)).await?);
+        }
         let listing = blocking(move || list(&folder)).await?;
         for ready in self.settler.observe(listing, self.clock.moment()) {
             if stop.is_cancelled() {
@@ -122,7 +112,7 @@ impl Folder {
         let examined = path.clone();
         match blocking(move || examine::examine(&examined, ready.stamp)).await? {
             Verdict::Changed => Ok(()),
-            Verdict::Trace(_, digest) if self.seen.contains(&digest) => {
+            Verdict::Trace(_, digest) if self.has_seen(&digest) => {
                 tracing::info!(device = %self.device.id, file = ready.name, "seen before, not sent again");
                 self.put_away(&path, ready.stamp).await
             }
@@ -142,31 +132,46 @@ impl Folder {
     ) -> io::Result<()> {
         let name = file_name(path);
         let port = port_of(&self.watch.pattern, self.device.id.as_str(), &name);
-        let origin = self.edge.origin(&self.device.id, port).await;
+        let kept = self.origin.take().filter(|(of, _)| *of == name);
+        let origin = match kept {
+            Some((_, origin)) => origin,
+            None => self.edge.origin(&self.device.id, port).await,
+        };
         let trace = TraceFile {
             at: self.clock.now(),
-            view: origin.view,
+            view: origin.view.clone(),
             port,
             trigger: origin.trigger,
             sor,
         };
         let lines = origin
             .line
+            .clone()
             .map_or_else(|| self.device.lines.clone(), |line| vec![line]);
         match self.edge.spool_trace(&self.device.id, lines, trace).await {
             Ok(()) => {
                 tracing::info!(device = %self.device.id, file = name, "trace taken in");
-                self.seen.push_back(digest);
-                if self.seen.len() > SEEN_MOST {
-                    self.seen.pop_front();
-                }
+                self.remember(digest);
                 self.put_away(path, stamp).await
             }
             Err(error) => {
                 tracing::warn!(device = %self.device.id, file = name, %error, "trace stays in its folder");
                 self.settler.again(&name);
+                self.origin = Some((name, origin));
                 Ok(())
             }
+        }
+    }
+
+    fn has_seen(&self, digest: &Digest) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.contains(digest))
+    }
+
+    fn remember(&mut self, digest: Digest) {
+        let seen = self.seen.get_or_insert_default();
+        seen.push_back(digest);
+        if seen.len() > SEEN_MOST {
+            seen.pop_front();
         }
     }
 
@@ -223,6 +228,13 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .map_err(io::Error::other)?
+}
+
+/// Makes `done/` and `failed/` in `folder`, and gives the digests of what was done.
+fn prepared(folder: &Path) -> io::Result<VecDeque<Digest>> {
+    std::fs::create_dir_all(folder.join(DONE))?;
+    std::fs::create_dir_all(folder.join(FAILED))?;
+    examine::digests(&folder.join(DONE))
 }
 
 /// The plain files of `folder` that are not hidden and not on their way under another name.

@@ -1,6 +1,6 @@
 //! The agent's program: arguments in, exit code out.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -150,7 +150,7 @@ async fn running(config: silkline_agent::config::Config, clock: Clock) -> Said {
         Ok(()) => Said::out(String::new(), Exit::Done),
         Err(error) => {
             let exit = match &error {
-                RunError::Data { .. } | RunError::File { .. } => Exit::BadConfig,
+                RunError::Data { .. } => Exit::BadConfig,
                 RunError::Spool(_) | RunError::Ended(_) => Exit::Unavailable,
             };
             Said::failed(error, exit)
@@ -178,5 +178,6 @@ fn log_to_stderr() {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .try_init();
 }

@@ -74,11 +74,8 @@ impl Pollers {
 }
 
 /// One poller for each connection that `config` needs: units behind one Modbus address share it.
-///
-/// # Errors
-///
-/// A device's community can't be read from its file.
-pub fn pollers(config: &Config, clock: Clock) -> std::io::Result<(Pollers, Vec<Poller>)> {
+#[must_use]
+pub fn pollers(config: &Config, clock: Clock) -> (Pollers, Vec<Poller>) {
     let mut handles = Pollers::default();
     let mut by_address: BTreeMap<String, (mpsc::Sender<Ask>, Poller)> = BTreeMap::new();
     let now = clock.moment();
@@ -95,7 +92,7 @@ pub fn pollers(config: &Config, clock: Clock) -> std::io::Result<(Pollers, Vec<P
             let (sender, asks) = mpsc::channel(ASKS);
             let seed = clock.now().nanos().unsigned_abs() ^ u64::try_from(at).unwrap_or(0);
             let schedule = Schedule::new(config.retry_cap, seed);
-            let link = Link::to(device, address, clock)?;
+            let link = Link::to(device, address, clock);
             let poller = Poller {
                 link,
                 units: Vec::new(),
@@ -114,10 +111,8 @@ pub fn pollers(config: &Config, clock: Clock) -> std::io::Result<(Pollers, Vec<P
         );
         handles.by_device.insert(device.id.clone(), sender.clone());
     }
-    Ok((
-        handles,
-        by_address.into_values().map(|(_, poller)| poller).collect(),
-    ))
+    let pollers = by_address.into_values().map(|(_, poller)| poller);
+    (handles, pollers.collect())
 }
 
 impl Poller {

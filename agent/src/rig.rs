@@ -239,7 +239,7 @@ impl Site {
         let store = Store::new(clock);
         let config = crate::config::read("agent.toml", text).unwrap_or_else(|e| panic!("{e}"));
         let config = Arc::new(config);
-        let (pollers, connections) = crate::poller::pollers(&config, clock).unwrap();
+        let (pollers, connections) = crate::poller::pollers(&config, clock);
         let (edge, decider, recorder) =
             crate::edge::edge(&config, pollers.clone(), store.spool.clone(), clock);
         let stop = CancellationToken::new();
@@ -263,8 +263,7 @@ impl Site {
         let id: DeviceId = id.parse().unwrap();
         let device = Arc::new(self.config.device(&id).unwrap().clone());
         let watch = device.otdr.as_ref().unwrap().watch.clone();
-        let folder =
-            crate::folder::Folder::open(&device, watch, self.edge.clone(), self.clock).unwrap();
+        let folder = crate::folder::Folder::new(&device, watch, self.edge.clone(), self.clock);
         tokio::spawn(folder.run(self.stop.clone()));
     }
 }

@@ -39,14 +39,6 @@ pub enum RunError {
     /// The spool can't be used.
     #[error("{0}")]
     Spool(#[from] SpoolError),
-    /// A file that the settings name can't be used.
-    #[error("{what}: {source}")]
-    File {
-        /// What for.
-        what: String,
-        /// Why.
-        source: std::io::Error,
-    },
     /// A part ended that should have gone on.
     #[error("the agent's {0} ended")]
     Ended(&'static str),
@@ -67,10 +59,7 @@ pub fn spool_path(config: &Config) -> PathBuf {
 pub async fn run(config: Config, clock: Clock, stop: CancellationToken) -> Result<(), RunError> {
     let config = Arc::new(config);
     let spool = open_spool(&config, clock)?;
-    let (handles, connections) = pollers(&config, clock).map_err(|source| RunError::File {
-        what: "community".to_owned(),
-        source,
-    })?;
+    let (handles, connections) = pollers(&config, clock);
     let (edge, decider, recorder) = edge::edge(&config, handles.clone(), spool.clone(), clock);
     announce(&config, &spool).await?;
 
@@ -78,7 +67,7 @@ pub async fn run(config: Config, clock: Clock, stop: CancellationToken) -> Resul
     for poller in connections {
         named(&mut tasks, "poller", poller.run(edge.clone(), stop.clone()));
     }
-    for folder in folders(&config, &edge, clock)? {
+    for folder in folders(&config, &edge, clock) {
         named(&mut tasks, "folder", folder.run(stop.clone()));
     }
     named(&mut tasks, "edge", decider.run(stop.clone()));
@@ -216,22 +205,71 @@ async fn announce(config: &Config, spool: &SpoolHandle) -> Result<(), RunError> 
     Ok(())
 }
 
-fn folders(
-    config: &Config,
-    edge: &edge::EdgeHandle,
-    clock: Clock,
-) -> Result<Vec<Folder>, RunError> {
-    let mut folders = Vec::new();
-    for device in &config.devices {
-        let Some(otdr) = &device.otdr else { continue };
-        let folder = Folder::open(
-            &Arc::new(device.clone()),
-            otdr.watch.clone(),
-            edge.clone(),
-            clock,
+fn folders(config: &Config, edge: &edge::EdgeHandle, clock: Clock) -> Vec<Folder> {
+    let watched = config.devices.iter().filter_map(|device| Some((device, device.otdr.as_ref()?)));
+    watched
+        .map(|(device, otdr)| {
+            Folder::new(&Arc::new(device.clone()), otdr.watch.clone(), edge.clone(), clock)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use silkline_protocol::device::About;
+    use silkline_protocol::sample::Sample;
+
+    use super::*;
+    use crate::rig::{Gateway, wait_until};
+    use crate::spool::inspect;
+
+    fn config(folder: &std::path::Path, address: &str) -> Config {
+        let text = format!(
+            "site = \"ganja\"\nlines = [\"baku-poti\"]\ndata = {folder:?}\n[[device]]\nid = \"edfa-1\"\n\
+             profile = \"silkline-edfa\"\naddress = \"{address}\"\npoll = \"100ms\"\n\
+             [[device]]\nid = \"otdr-1\"\nprofile = \"silkline-otdr\"\nfolder = \"/proc/no/such\"\n\
+             [[device.view]]\nport = 1\nview = \"ganja-east\"\n\
+             [[device]]\nid = \"ups-1\"\nprofile = \"ietf-ups\"\naddress = \"127.0.0.1:1\"\n\
+             community_file = \"/no/such/file\"\n"
         );
-        let what = format!("folder {}", otdr.watch.folder.display());
-        folders.push(folder.map_err(|source| RunError::File { what, source })?);
+        crate::config::read("agent.toml", &text).unwrap_or_else(|error| panic!("{error}"))
     }
-    Ok(folders)
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_agent_with_broken_parts_polls_the_others_and_leaves_when_told() {
+        let gateway = Gateway::default();
+        let address = gateway.serve().await;
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), &address);
+        let spool = spool_path(&config);
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(run(config, Clock::start(), stop.clone()));
+        wait_until("three polls", || gateway.asked(1) >= 6).await;
+        stop.cancel();
+        let left = tokio::time::timeout(Duration::from_secs(20), running).await;
+        assert!(left.expect("leaves in time").unwrap().is_ok());
+        let held = inspect(&spool).unwrap();
+        assert!(held.records >= 5 && held.damage.is_empty(), "{held:?}");
+        crate::spool::export(&spool, &folder.path().join("out")).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("out/records.jsonl")).unwrap();
+        let records: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let of = |end: &str| -> Vec<serde_json::Value> {
+            let on = |record: &&serde_json::Value| record["topic"].as_str().unwrap().ends_with(end);
+            records.iter().filter(on).map(|record| record["payload"].clone()).collect()
+        };
+        let about: About = serde_json::from_value(of("/edfa-1/about")[0].clone()).unwrap();
+        assert_eq!((about.poll_ms, about.profile.as_str()), (100, "silkline-edfa"));
+        let sample: Sample = serde_json::from_value(of("/edfa-1/sample")[0].clone()).unwrap();
+        assert!(sample.readings.len() > 10);
+    }
+
+    #[tokio::test]
+    async fn a_data_folder_that_can_not_be_made_is_told() {
+        let config = config(std::path::Path::new("/proc/no/such"), "127.0.0.1:1");
+        let outcome = run(config, Clock::start(), CancellationToken::new()).await;
+        assert!(matches!(outcome, Err(RunError::Data { .. })));
+    }
 }

@@ -76,20 +76,13 @@ impl Polled {
 
 impl Link {
     /// The link to `device` at `address`, not connected yet.
-    ///
-    /// # Errors
-    ///
-    /// The device's community can't be read from its file.
-    pub fn to(device: &Device, address: &str, clock: Clock) -> std::io::Result<Self> {
+    #[must_use]
+    pub fn to(device: &Device, address: &str, clock: Clock) -> Self {
+        let address = address.to_owned();
         match &device.profile.map {
-            Map::Modbus(_) => Ok(Self::Modbus(ModbusLink::new(address.to_owned(), clock))),
+            Map::Modbus(_) => Self::Modbus(ModbusLink::new(address, clock)),
             Map::Snmp(_) => {
-                let community = device.community.reveal()?;
-                Ok(Self::Snmp(SnmpLink::new(
-                    address.to_owned(),
-                    community,
-                    device.timeout,
-                )))
+                Self::Snmp(SnmpLink::new(address, device.community.clone(), device.timeout))
             }
         }
     }

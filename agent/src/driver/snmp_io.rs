@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_snmp::{Auth, Client, Error, ErrorStatus, Retry, Value};
 
 use crate::clock::Clock;
+use crate::config::Secret;
 use crate::profile::Oid;
 
 use super::snmp::{Answer, Ask, Bulk, SnmpValue, Walk};
@@ -41,7 +42,7 @@ pub trait SnmpAgent: Send {
 /// An SNMP agent on the network; the socket is made when it is needed.
 pub struct SnmpLink {
     address: String,
-    community: String,
+    community: Secret,
     timeout: Duration,
     client: Option<Client>,
 }
@@ -102,7 +103,7 @@ async fn walked(
 impl SnmpLink {
     /// A link to `address` (`host:port`) whose requests take at most `timeout`.
     #[must_use]
-    pub const fn new(address: String, community: String, timeout: Duration) -> Self {
+    pub const fn new(address: String, community: Secret, timeout: Duration) -> Self {
         Self {
             address,
             community,
@@ -115,8 +116,13 @@ impl SnmpLink {
         if let Some(client) = &self.client {
             return Ok(client.clone());
         }
+        // Read anew for each socket, so that it can be changed and its absence harms one device only.
+        let community = self
+            .community
+            .reveal()
+            .map_err(|error| Fault::Unreachable(format!("community_file: {error}")))?;
         let retry = Retry::fixed(RESENDS, Duration::ZERO).unwrap_or_else(|_| Retry::none());
-        let client = Client::builder(self.address.as_str(), Auth::v2c(self.community.as_str()))
+        let client = Client::builder(self.address.as_str(), Auth::v2c(community.as_str()))
             .request_timeout(self.timeout / (RESENDS + 1))
             .construction_timeout(self.timeout)
             .retry(retry)

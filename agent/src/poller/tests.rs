@@ -223,7 +223,7 @@ fn units_share_a_connection_and_snmp_devices_do_not() {
         .enable_all()
         .build()
         .unwrap();
-    let (_, pollers) = runtime.block_on(async { pollers(&config, Clock::start()).unwrap() });
+    let (_, pollers) = runtime.block_on(async { pollers(&config, Clock::start()) });
     let mut sizes: Vec<usize> = pollers.iter().map(|poller| poller.units.len()).collect();
     sizes.sort_unstable();
     assert_eq!(sizes, [1, 1, 2]);

@@ -135,7 +135,7 @@ async fn a_real_agent_is_read_by_get_and_by_walk() {
         ));
     }
     let address = served(objects).await;
-    let mut link = SnmpLink::new(address, "public".into(), LONG);
+    let mut link = SnmpLink::new(address, Secret::Inline("public".into()), LONG);
     let known = Oid::new([1, 3, 6, 1, 4, 1, 99, 5, 0]);
     let absent = Oid::new([1, 3, 6, 1, 4, 1, 99, 6, 0]);
     let top = Oid::new([1, 3, 6, 1, 4, 1, 99, 1]);
@@ -163,10 +163,18 @@ async fn a_wrong_community_and_a_deaf_socket_are_timeouts() {
         (address, "wrong"),
         (deaf.local_addr().unwrap().to_string(), "public"),
     ] {
-        let mut link = SnmpLink::new(address, community.into(), short);
+        let mut link = SnmpLink::new(address, Secret::Inline(community.into()), short);
         let oid = Oid::new([1, 3, 6, 1, 4, 1, 9, 0]);
         assert_eq!(link.get(&[oid]).await, Err(Fault::Timeout(short)));
     }
+}
+
+#[tokio::test]
+async fn a_community_that_can_not_be_read_harms_this_device_only() {
+    let secret = Secret::File("/no/such/community".into());
+    let mut link = SnmpLink::new("127.0.0.1:161".into(), secret, LONG);
+    let outcome = link.get(&[Oid::new([1, 3])]).await;
+    assert!(matches!(&outcome, Err(Fault::Unreachable(why)) if why.contains("community_file")));
 }
 
 #[test]
