@@ -264,12 +264,16 @@ impl LineEngine {
             .position(|(broken, _)| *broken == view);
         match (says, known) {
             (Says::Nothing, _) => {}
-            (Says::Whole, None) => {}
-            (Says::Whole, Some(k)) => {
-                let (_, mut anomaly) = self.state.broken.remove(k);
-                anomaly.to = Some(file.at);
-                let finding = trace_finding(anomaly, (site, device), self.state.now);
-                self.find(vec![finding], out);
+            (Says::Whole, known) => {
+                if let Some(k) = known {
+                    let (_, mut anomaly) = self.state.broken.remove(k);
+                    anomaly.to = Some(file.at);
+                    let finding = trace_finding(anomaly, (site, device), self.state.now);
+                    self.find(vec![finding], out);
+                }
+                let mut causes = core::mem::take(&mut self.state.causes);
+                causes.whole(&self.scene(), &view);
+                self.state.causes = causes;
             }
             (Says::Broken(sighting), known) => {
                 let fresh = known.is_none().then(|| {

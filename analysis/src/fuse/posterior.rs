@@ -68,7 +68,8 @@ struct Cluster {
 struct Density {
     xs: Vec<f64>,
     below: Vec<f64>,
-    mean: f64,
+    /// The median and half of the central 68 %: a tail of outliers moves neither.
+    middle: f64,
     sd: f64,
 }
 
@@ -207,7 +208,7 @@ fn conclude(
         .map(|(main, half)| {
             let narrow = main.density.sd * 2.0 < POINT_SHARE * line.length().get();
             Single {
-                mean: RouteLength::of(main.density.mean),
+                mean: RouteLength::of(main.density.middle),
                 sd: main.density.sd,
                 interval50: half,
                 is_point: main.is_point && narrow,
@@ -227,7 +228,7 @@ fn conclude(
 
 /// From the first to the last of several places.
 fn outer(clusters: &[Cluster]) -> Option<[RouteLength; 2]> {
-    let means = clusters.iter().map(|cluster| cluster.density.mean);
+    let means = clusters.iter().map(|cluster| cluster.density.middle);
     let low = means.clone().min_by(f64::total_cmp)?;
     Some([low, means.max_by(f64::total_cmp)?].map(RouteLength::of))
 }
@@ -271,7 +272,7 @@ fn merge(mut clusters: Vec<Cluster>, pair: Vec<Cluster>, all: f64) -> Vec<Cluste
     for mut cluster in clusters {
         cluster.weight = (cluster.weight / all).min(1.0);
         let near = |known: &&mut Cluster| {
-            let apart = (known.density.mean - cluster.density.mean).abs();
+            let apart = (known.density.middle - cluster.density.middle).abs();
             apart < 3.0 * known.density.sd.hypot(cluster.density.sd)
         };
         match merged.iter_mut().find(near) {
@@ -319,30 +320,15 @@ impl Density {
         if !(whole > 0.0 && whole.is_finite()) {
             return None;
         }
-        let (mut sum, mut first, mut second) = (0.0, 0.0, 0.0);
-        let mut below = Vec::with_capacity(xs.len());
-        let origin = xs
-            .iter()
-            .zip(&masses)
-            .max_by(|a, b| a.1.total_cmp(b.1))
-            .map_or(0.0, |a| *a.0);
-        let mut last = xs.first().copied().unwrap_or_default();
-        for (x, mass) in xs.iter().zip(masses) {
-            let share = mass / whole;
-            let middle = f64::midpoint(*x, last) - origin;
-            sum += share;
-            first += share * middle;
-            second += share * middle * middle;
-            below.push(sum);
-            last = *x;
-        }
-        let sd = (second - first * first).max(0.0).sqrt();
-        Some(Self {
-            xs: xs.to_vec(),
-            below,
-            mean: origin + first,
-            sd,
-        })
+        let add = |sum: &mut f64, mass: f64| {
+            *sum += mass / whole;
+            Some(*sum)
+        };
+        let below = masses.into_iter().scan(0.0, add).collect();
+        let mut made = Self { xs: xs.to_vec(), below, middle: 0.0, sd: 0.0 };
+        made.middle = made.quantile(0.5);
+        made.sd = (made.quantile(0.841_345) - made.quantile(0.158_655)) / 2.0;
+        Some(made)
     }
 
     fn quantile(&self, share: f64) -> f64 {
@@ -388,12 +374,12 @@ impl Answer {
             .iter()
             .filter(|cluster| cluster.weight >= WORTH / 5.0)
             .collect();
-        worth.sort_by(|a, b| a.density.mean.total_cmp(&b.density.mean));
+        worth.sort_by(|a, b| a.density.middle.total_cmp(&b.density.middle));
         let candidate = |cluster: &Cluster| {
             let density = &cluster.density;
             let ends = [density.quantile(0.025), density.quantile(0.975)];
             Candidate {
-                chainage_m: to_mm(RouteLength::of(density.mean)),
+                chainage_m: to_mm(RouteLength::of(density.middle)),
                 interval95_m: ends.map(|x| to_mm(RouteLength::of(x))),
                 weight: rounded(cluster.weight, 1e4),
                 sources: cluster.ids.clone(),

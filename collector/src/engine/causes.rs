@@ -15,7 +15,8 @@ use silkline_analysis::incident::{Incident, Kind, State, Step};
 use silkline_analysis::place::{Evidence, Finding as Says, Place, Sighting};
 use silkline_analysis::series::{AnomalyKind, Severity};
 use silkline_analysis::span::Verdict;
-use silkline_protocol::id::{IncidentId, SiteId};
+use silkline_protocol::device::Role;
+use silkline_protocol::id::{IncidentId, SiteId, ViewId};
 use silkline_protocol::plant::{Line, Plant};
 use silkline_protocol::time::Timestamp;
 
@@ -160,6 +161,25 @@ impl Causes {
         }
         cause.incident.kind = Kind::Break;
         self.place(k, scene);
+    }
+
+    /// Takes that a view sees its fibre whole, though light is lost on its stretch.
+    pub(super) fn whole(&mut self, scene: &Scene<'_>, view: &ViewId) {
+        let [low, high] = words::nodes_of(scene, view);
+        for k in 0..self.causes.len() {
+            let Some(cause) = self.causes.get_mut(k) else { continue };
+            let stretch = cause.stretch(scene.line).zip(low.zip(high));
+            let here = stretch.is_some_and(|((a, b), (l, h))| l <= a && b <= h && a < b);
+            let seen = |e: &Evidence| e.finding.sighting().is_some_and(|s| s.view == *view);
+            let known = cause.whole.contains(view) || cause.incident.evidence.iter().any(seen);
+            if !here || known || !cause.is_active() {
+                continue;
+            }
+            cause.whole.push(view.clone());
+            let said = format!("view {view} sees its fibre whole");
+            cause.incident.note(SELF, &said, scene.now);
+            self.place(k, scene);
+        }
     }
 
     /// Does what an operator asked for.
@@ -310,7 +330,11 @@ impl Causes {
                 cause.news.notice = Some(Reason::Worse);
             }
         }
-        if cause.lost.is_empty() && cause.incident.evidence.is_empty() {
+        if cause.key == Key::Feed {
+            cause.incident.evidence = words::evidence_of_feed(scene);
+        }
+        let placed_by_light = !cause.lost.is_empty() || cause.incident.evidence.iter().any(is_seen);
+        if !placed_by_light {
             self.place(k, scene);
         }
     }
@@ -406,6 +430,7 @@ impl Causes {
             key,
             incident,
             lost: Vec::new(),
+            whole: Vec::new(),
             quiet: None,
             told: None,
             news: News {
@@ -476,6 +501,8 @@ impl Causes {
         };
         let incident = &mut cause.incident;
         incident.place = words::place(scene, &cause.key, &incident.evidence);
+        let note = |view: &ViewId| format!("view {view} sees its fibre whole to its end");
+        incident.place.notes.extend(cause.whole.iter().map(note));
         incident.cause = words::cause(scene, &cause.key, incident);
         incident.headline = words::headline(scene, &cause.key, incident);
         incident.affected = words::affected(scene, cause.lost.iter().map(|lost| &lost.path));
@@ -574,6 +601,11 @@ fn node_site(line: &Line, node: usize) -> Option<&SiteId> {
     line.nodes.get(node)?.site.as_ref()
 }
 
+/// Whether evidence is a trace's.
+fn is_seen(evidence: &Evidence) -> bool {
+    evidence.finding.sighting().is_some()
+}
+
 /// The key under which a finding stands by itself.
 fn standing_for(scene: &Scene<'_>, finding: &Finding) -> Key {
     let (site, watch) = (&finding.site, scene.watch);
@@ -581,6 +613,16 @@ fn standing_for(scene: &Scene<'_>, finding: &Finding) -> Key {
         // All that a site has is silent: it is the agent, or what it stands in.
         let alone = watch.is_offline(site) || watch.company(finding) == Company::Silent;
         return if alone { Key::Agent(site.clone()) } else { Key::of(finding) };
+    }
+    if finding.anomaly.kind == AnomalyKind::Alarm {
+        // An alarm of a device belongs to what the device is there to measure.
+        let measures = |roles: &[Role]| watch.measures(&finding.anomaly.device, roles);
+        if measures(&[Role::FeedVoltage]) {
+            return Key::Feed;
+        }
+        if measures(&[Role::BatteryVoltage, Role::BatteryCharge, Role::MainsVoltage]) {
+            return Key::Supply(site.clone());
+        }
     }
     if is_fading(finding) {
         let index = finding.anomaly.point.as_ref().and_then(|point| point.index());

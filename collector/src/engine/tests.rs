@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use silkline_analysis::incident::{Kind, State};
 use silkline_analysis::place::PlaceKind;
+use silkline_protocol::device::{Limits, PointAbout, Role, Unit};
 use silkline_protocol::sample::Reading;
 use silkline_protocol::unit::RouteLength;
 
@@ -469,4 +470,112 @@ fn people_are_told_once_of_each_turn() {
     world.run(30_000);
     let reasons: Vec<Reason> = world.notices.iter().map(|notice| notice.reason).collect();
     assert_eq!(reasons, [Reason::Opened, Reason::Located, Reason::Cleared]);
+}
+
+/// The plant file that ships as an example.
+const CORRIDOR: &str = include_str!("../../../deploy/corridor/plant.toml");
+
+#[test]
+fn on_the_shipped_corridor_a_trace_over_land_is_worth_less_than_100_metres() {
+    use silkline_analysis::fuse;
+    use silkline_analysis::place::{Dossier, Evidence, Finding as Says, Sighting};
+    use silkline_analysis::route::chain::Chain;
+    use silkline_protocol::plant::{LineKind, read};
+    use silkline_protocol::unit::OpticalLength;
+
+    let plant = read("plant.toml", CORRIDOR).unwrap().plant;
+    let mut looked = 0;
+    for line in plant.lines.iter().filter(|line| line.kind == LineKind::Terrestrial) {
+        for view in &line.views {
+            let chain = Chain::of(line, view, None, &[]).unwrap();
+            let [low, high] = chain.range();
+            for share in [0.02, 0.21, 0.5, 0.77, 0.97] {
+                let at = low + (high - low) * share;
+                let sighting = Sighting {
+                    view: view.id.clone(),
+                    optical_m: chain.glass_at(at),
+                    random_m: OpticalLength::of(2.0),
+                    systematic_m: OpticalLength::of(0.6),
+                    group_index: None,
+                    after: None,
+                };
+                let finding = Says::Otdr(sighting);
+                let one = Evidence { id: String::new(), at: None, source: String::new(), finding };
+                let dossier = Dossier { line: line.id.clone(), evidence: vec![one] };
+                let place = fuse::locate(&plant, &dossier).unwrap();
+                let [from, to] = place.interval95_m.unwrap();
+                assert!((to - from).get() < 100.0, "{} {at}: {from} to {to}", view.id);
+                assert!((place.chainage_m.unwrap() - at).abs().get() < 50.0, "{} {at}", view.id);
+                assert!(place.lat.is_some() && place.before.is_some() && place.after.is_some());
+                looked += 1;
+            }
+        }
+    }
+    assert!(looked > 50, "{looked}");
+}
+
+#[test]
+fn a_whole_trace_over_a_dark_span_is_said_beside_the_break() {
+    let mut world = cut_world();
+    world.run(3000);
+    let faults = core::mem::take(&mut world.faults);
+    world.shoot("n1-b");
+    world.faults = faults;
+    let incident = world.only();
+    assert_eq!((incident.state, incident.place.span.as_deref()), (State::Open, Some("n1..n2")));
+    assert!(incident.place.notes.iter().any(|note| note.contains("n1-b")), "{:?}", incident.place.notes);
+}
+
+#[test]
+fn a_shunt_fault_is_one_power_feed_incident_with_a_wide_place() {
+    let mut plant = (*plant()).clone();
+    let line = &mut plant.lines[0];
+    line.feed = Some(silkline_protocol::plant::Feed {
+        amps: 0.9,
+        volts_a: 200.0,
+        volts_b: 200.0,
+        ohm_per_km: 1.38,
+        repeater_volts: vec![[0.9, 0.0]],
+    });
+    let mut engine =
+        LineEngine::new(Arc::new(plant), "dsw".parse().unwrap(), EngineSettings::default());
+    let mut last = None;
+    for second in 0..20_u64 {
+        for (node, volts) in [(0, 120.0), (4, 280.0)] {
+            let volts = if second < 5 { 200.0 } else { volts };
+            let readings = [("feed_voltage", volts), ("feed_current", 0.9)];
+            let readings = readings
+                .map(|(name, value)| (name.parse().unwrap(), Reading::Value(value)))
+                .into_iter()
+                .collect();
+            let at = at_ms(1000 * second);
+            let sample = silkline_protocol::sample::Sample { at, readings };
+            let device: DeviceId = "pfe-1".parse().unwrap();
+            if second == 0 {
+                let mut about = about();
+                about.points = [("feed_voltage", Role::FeedVoltage), ("feed_current", Role::FeedCurrent)]
+                    .map(|(name, role)| PointAbout {
+                        name: name.parse().unwrap(),
+                        unit: Unit::Volt,
+                        role,
+                        limits: Limits::default(),
+                    })
+                    .into();
+                engine.step(Input::About { site: site(node), device: device.clone(), about }, at);
+            }
+            let input = Input::Sample { site: site(node), device, late: false, sample };
+            for output in engine.step(input, at) {
+                if let Output::Incident(incident) = output {
+                    assert!(last.as_ref().is_none_or(|id| *id == incident.id), "one cause");
+                    last = Some(incident.id.clone());
+                    if incident.anomalies.len() == 2 {
+                        assert_eq!(incident.kind, Kind::PowerFeed);
+                        let at = incident.place.chainage_m.unwrap();
+                        assert!((at.km() - 96.0).abs() < 0.5, "{at}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(last.is_some());
 }

@@ -83,6 +83,8 @@ pub(super) struct Point {
     pub(super) heard: Timestamp,
     limit: Limit,
     level: Option<Level>,
+    /// The newest value in thousandths, where another point's meaning rests on it.
+    last: Option<i64>,
 }
 
 /// An anomaly and what the incidents need to know of it.
@@ -238,6 +240,23 @@ impl Watch {
         }
     }
 
+    /// Volts and amperes of power feeding at a site, where they are known.
+    pub(super) fn feeding(&self, site: &SiteId) -> (Option<f64>, Option<f64>) {
+        let here = self.devices.values().filter(|device| device.site == *site);
+        let points = here.flat_map(|device| device.points.values());
+        let newest = |role: Role| {
+            let fits = points.clone().filter(|p| p.role == role).max_by_key(|p| p.heard)?;
+            fits.last.map(|value| value as f64 / 1000.0)
+        };
+        (newest(Role::FeedVoltage), newest(Role::FeedCurrent))
+    }
+
+    /// Whether a device has a point of one of these roles.
+    pub(super) fn measures(&self, device: &str, roles: &[Role]) -> bool {
+        let points = self.devices.get(device).map(|device| device.points.values());
+        points.into_iter().flatten().any(|point| roles.contains(&point.role))
+    }
+
     /// Whether every device at a site is silent.
     pub(super) fn is_silent(&self, site: &SiteId) -> bool {
         let mut here = self
@@ -391,6 +410,7 @@ impl Point {
             heard: Timestamp::EPOCH,
             limit: Limit::new(limits),
             level: (role == Role::LightIn).then(Level::default),
+            last: None,
         }
     }
 
@@ -419,6 +439,9 @@ impl Point {
                 return changes;
             }
         }
+        if let (Role::FeedVoltage | Role::FeedCurrent, Some(value)) = (self.role, reading.value()) {
+            self.last = Some(thousandths(value));
+        }
         let Some(value) = reading.value() else {
             return changes;
         };
@@ -441,6 +464,11 @@ impl Point {
         }
         changes
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "volts and amperes are far below 2^53")]
+fn thousandths(value: f64) -> i64 {
+    (value * 1000.0).round() as i64
 }
 
 /// Whether a role is a light meter, for which dark is a finding.

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use silkline_analysis::fuse;
 use silkline_analysis::incident::{Incident, Kind};
-use silkline_analysis::place::{Dossier, Evidence, Place, PlaceKind, Sighting, to_mm};
+use silkline_analysis::place::{
+    Dossier, Evidence, FeedEnd, FeedFinding, FeedMode, Finding as Says, Place, PlaceKind, Sighting,
+    to_mm,
+};
 use silkline_analysis::route::Ground;
 use silkline_analysis::route::chain::Chain;
-use silkline_protocol::id::{IncidentId, NodeId, PathId, SiteId};
-use silkline_protocol::plant::{Node, SpanId};
+use silkline_protocol::id::{IncidentId, NodeId, PathId, SiteId, ViewId};
+use silkline_protocol::plant::{End, Node, SpanId};
 use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::RouteLength;
 
@@ -50,6 +53,44 @@ pub(super) fn chainage_of(
         .interpolate(sighting.optical_m, sighting.group_index)
         .get();
     Some(RouteLength::of(found.clamp(low.get(), high.get())))
+}
+
+/// The nodes between which a view sees, by their place on the line, the lower first.
+pub(super) fn nodes_of(scene: &Scene<'_>, view: &ViewId) -> [Option<usize>; 2] {
+    let range = scene
+        .line
+        .view(view)
+        .and_then(|view| Chain::of(scene.line, view, None, &[]))
+        .map(|chain| chain.range());
+    let place = |at: RouteLength| {
+        let near = |node: &Node| (node.chainage - at).abs() < RouteLength::of(1.0);
+        scene.line.nodes.iter().position(near)
+    };
+    range.map_or([None, None], |ends| ends.map(place))
+}
+
+/// What both ends' power feeding says now, where it says anything: one falls and the other rises.
+pub(super) fn evidence_of_feed(scene: &Scene<'_>) -> Vec<Evidence> {
+    let Some(feed) = &scene.line.feed else { return Vec::new() };
+    let reading = |end: &End| match end {
+        End::Site(site) => scene.watch.feeding(site),
+        End::Branch(..) => (None, None),
+    };
+    let ((volts_a, amps_a), (volts_b, amps_b)) = (reading(&scene.line.a), reading(&scene.line.b));
+    let end = match (volts_a, volts_b) {
+        (Some(a), Some(b)) if (a - feed.volts_a) * (b - feed.volts_b) < 0.0 => FeedEnd::Both,
+        (Some(a), None) if a < feed.volts_a => FeedEnd::A,
+        (None, Some(b)) if b < feed.volts_b => FeedEnd::B,
+        _ => return Vec::new(),
+    };
+    let mode = FeedMode::Shunt;
+    let finding = FeedFinding { mode, end, volts_a, volts_b, amps_a, amps_b };
+    vec![Evidence {
+        id: "feed".to_owned(),
+        at: Some(scene.now),
+        source: "power feeding".to_owned(),
+        finding: Says::Feed(finding),
+    }]
 }
 
 /// Where a cause is by its evidence.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use silkline_analysis::incident::{Incident, State};
 use silkline_analysis::place::{Evidence, Finding as Says};
 use silkline_analysis::series::{AnomalyKind, Severity};
-use silkline_protocol::id::{NodeId, PathId, SiteId};
+use silkline_protocol::id::{NodeId, PathId, SiteId, ViewId};
 use silkline_protocol::plant::{Direction, Line};
 use silkline_protocol::time::Timestamp;
 
@@ -22,6 +22,8 @@ pub(super) struct Cause {
     pub(super) incident: Incident,
     /// Paths that lost light by it, with the nodes on both sides.
     pub(super) lost: Vec<Lost>,
+    /// Views of the stretch that see their fibre whole.
+    pub(super) whole: Vec<ViewId>,
     /// Since when all is well, by our clock.
     pub(super) quiet: Option<Timestamp>,
     /// The interval that was last told to people.
