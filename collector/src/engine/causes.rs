@@ -7,20 +7,21 @@
 
 mod cause;
 mod key;
+mod located;
 
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use silkline_analysis::incident::{Incident, Kind, State, Step};
-use silkline_analysis::place::{Evidence, Finding as Says, Place, Sighting};
+use silkline_analysis::place::{Evidence, Place};
 use silkline_analysis::series::{AnomalyKind, Severity};
 use silkline_analysis::span::Verdict;
 use silkline_protocol::device::Role;
-use silkline_protocol::id::{IncidentId, SiteId, ViewId};
+use silkline_protocol::id::{IncidentId, SiteId};
 use silkline_protocol::plant::{Line, Plant};
 use silkline_protocol::time::Timestamp;
 
-use self::cause::{Cause, Lost, News, stretch_of};
+use self::cause::{Cause, Lost, News};
 pub(super) use self::key::Key;
 use self::key::{follows_light, is_fading};
 use super::exchange::{Notice, Output, Reason};
@@ -29,13 +30,6 @@ use super::settings::EngineSettings;
 use super::views::Views;
 use super::watch::{Company, Finding, Watch};
 use super::words;
-
-/// Shots that are kept as evidence, newest last: they share their systematic part, so more of
-/// them tell little more.
-const SHOTS: usize = 8;
-
-/// A place is told anew when its interval is this much narrower than the one last told.
-const BETTER: f64 = 0.7;
 
 /// How long and how often a silent device is held back until those beside it have answered or
 /// not: most are polled every ten seconds, and three polls are silence.
@@ -106,80 +100,6 @@ impl Causes {
             self.press(k, scene, key, claim);
         }
         self.adopt(scene);
-    }
-
-    /// Takes what a trace saw: `at` is when it was taken in.
-    pub(super) fn sight(
-        &mut self,
-        scene: &Scene<'_>,
-        (id, finding): (i64, Option<Finding>),
-        sighting: Sighting,
-        at: Timestamp,
-    ) {
-        let Some(chainage) = words::chainage_of(scene, &sighting, at) else {
-            return;
-        };
-        let key = scene
-            .line
-            .span_at(chainage)
-            .map(|(a, b)| Key::Span(a.id.clone(), b.id.clone()));
-        let Some(key) = key else { return };
-        let known = self.light_cause_at(scene, &key);
-        let Some(k) = known.or_else(|| finding.is_some().then(|| self.open(scene, key.clone())))
-        else {
-            return;
-        };
-        if let Some(finding) = finding {
-            self.join(k, scene, &finding);
-        }
-        let Some(cause) = self.causes.get_mut(k) else {
-            return;
-        };
-        let of_view = |e: &&Evidence| {
-            e.finding
-                .sighting()
-                .is_some_and(|s| s.view == sighting.view)
-        };
-        if cause.incident.evidence.iter().filter(of_view).count() >= SHOTS {
-            let oldest = cause.incident.evidence.iter().position(|e| of_view(&e));
-            oldest.map(|oldest| cause.incident.evidence.remove(oldest));
-        }
-        let source = format!("OTDR view {}", sighting.view);
-        let name = format!("otdr-{}-{id}", sighting.view);
-        let said = Says::Otdr(sighting);
-        cause.incident.evidence.push(Evidence {
-            id: name,
-            at: Some(at),
-            source,
-            finding: said,
-        });
-        if matches!(cause.key, Key::Node(_)) {
-            cause
-                .incident
-                .note(SELF, "a trace shows a break: not the equipment", scene.now);
-            cause.key = key;
-        }
-        cause.incident.kind = Kind::Break;
-        self.place(k, scene);
-    }
-
-    /// Takes that a view sees its fibre whole, though light is lost on its stretch.
-    pub(super) fn whole(&mut self, scene: &Scene<'_>, view: &ViewId) {
-        let [low, high] = words::nodes_of(scene, view);
-        for k in 0..self.causes.len() {
-            let Some(cause) = self.causes.get_mut(k) else { continue };
-            let stretch = cause.stretch(scene.line).zip(low.zip(high));
-            let here = stretch.is_some_and(|((a, b), (l, h))| l <= a && b <= h && a < b);
-            let seen = |e: &Evidence| e.finding.sighting().is_some_and(|s| s.view == *view);
-            let known = cause.whole.contains(view) || cause.incident.evidence.iter().any(seen);
-            if !here || known || !cause.is_active() {
-                continue;
-            }
-            cause.whole.push(view.clone());
-            let said = format!("view {view} sees its fibre whole");
-            cause.incident.note(SELF, &said, scene.now);
-            self.place(k, scene);
-        }
     }
 
     /// Does what an operator asked for.
@@ -388,23 +308,6 @@ impl Causes {
         Some(k)
     }
 
-    /// The active light cause that a sighting in the span of `key` belongs to.
-    fn light_cause_at(&self, scene: &Scene<'_>, key: &Key) -> Option<usize> {
-        let active = |c: &&(usize, &Cause)| c.1.is_active();
-        let (low, high) = stretch_of(scene.line, key)?;
-        let near = |(_, c): &(usize, &Cause)| {
-            c.stretch(scene.line)
-                .is_some_and(|(l, h)| l <= high && low <= h)
-                && matches!(c.key, Key::Span(..) | Key::Node(_))
-        };
-        let exact = |(_, c): &(usize, &Cause)| c.key == *key;
-        let all = || self.causes.iter().enumerate().filter(|c| active(&c));
-        all()
-            .find(exact)
-            .or_else(|| all().find(near))
-            .map(|(k, _)| k)
-    }
-
     fn open(&mut self, scene: &Scene<'_>, key: Key) -> usize {
         self.serial += 1;
         let place = Place::unknown(scene.line.id.clone(), &scene.plant.revision);
@@ -494,40 +397,6 @@ impl Causes {
         }
     }
 
-    /// Works out where a cause is and says it.
-    fn place(&mut self, k: usize, scene: &Scene<'_>) {
-        let Some(cause) = self.causes.get_mut(k) else {
-            return;
-        };
-        let incident = &mut cause.incident;
-        incident.place = words::place(scene, &cause.key, &incident.evidence);
-        let note = |view: &ViewId| format!("view {view} sees its fibre whole to its end");
-        incident.place.notes.extend(cause.whole.iter().map(note));
-        incident.cause = words::cause(scene, &cause.key, incident);
-        incident.headline = words::headline(scene, &cause.key, incident);
-        incident.affected = words::affected(scene, cause.lost.iter().map(|lost| &lost.path));
-        incident.updated = scene.now;
-        cause.news.changed = true;
-        let Some(told) = cause.incident.place.interval95_m else {
-            return;
-        };
-        if cause.incident.place.chainage_m.is_none() && cause.incident.place.candidates.is_empty() {
-            return;
-        }
-        let [low, high] = told.map(words::whole_metres);
-        let better = cause.told.is_none_or(|[l, h]| {
-            (high - low) as f64 <= BETTER * (h - l) as f64 || high < l || h < low
-        });
-        if better && !matches!(cause.key, Key::Node(_)) {
-            cause.told = Some([low, high]);
-            let said = format!("located: {}", cause.incident.headline);
-            cause.incident.note(SELF, &said, scene.now);
-            if cause.news.notice != Some(Reason::Opened) {
-                cause.news.notice = Some(Reason::Located);
-            }
-        }
-    }
-
     /// Clears what has been well for long enough, closes what is long over.
     fn settle(&mut self, k: usize, scene: &Scene<'_>) {
         let Some(cause) = self.causes.get_mut(k) else {
@@ -612,7 +481,11 @@ fn standing_for(scene: &Scene<'_>, finding: &Finding) -> Key {
     if finding.anomaly.kind == AnomalyKind::Silent {
         // All that a site has is silent: it is the agent, or what it stands in.
         let alone = watch.is_offline(site) || watch.company(finding) == Company::Silent;
-        return if alone { Key::Agent(site.clone()) } else { Key::of(finding) };
+        return if alone {
+            Key::Agent(site.clone())
+        } else {
+            Key::of(finding)
+        };
     }
     if finding.anomaly.kind == AnomalyKind::Alarm {
         // An alarm of a device belongs to what the device is there to measure.
@@ -620,13 +493,23 @@ fn standing_for(scene: &Scene<'_>, finding: &Finding) -> Key {
         if measures(&[Role::FeedVoltage]) {
             return Key::Feed;
         }
-        if measures(&[Role::BatteryVoltage, Role::BatteryCharge, Role::MainsVoltage]) {
+        if measures(&[
+            Role::BatteryVoltage,
+            Role::BatteryCharge,
+            Role::MainsVoltage,
+        ]) {
             return Key::Supply(site.clone());
         }
     }
     if is_fading(finding) {
-        let index = finding.anomaly.point.as_ref().and_then(|point| point.index());
-        let span = scene.runs.span_before(&finding.anomaly.device, index.unwrap_or(""));
+        let index = finding
+            .anomaly
+            .point
+            .as_ref()
+            .and_then(|point| point.index());
+        let span = scene
+            .runs
+            .span_before(&finding.anomaly.device, index.unwrap_or(""));
         let id = |k: usize| scene.line.nodes.get(k).map(|node| node.id.clone());
         let ends = span.and_then(|(low, high)| id(low).zip(id(high)));
         return ends.map_or_else(|| Key::of(finding), |(low, high)| Key::Fade(low, high));

@@ -118,7 +118,10 @@ impl Runs {
     /// The span before the input that a port is, as places of its nodes on the line.
     pub(super) fn span_before(&self, device: &str, index: &str) -> Option<(usize, usize)> {
         let here = |stop: &Ports| stop.input.iter().any(|(d, i)| d == device && i == index);
-        let pairs = self.runs.iter().flat_map(|run| run.stops.iter().zip(run.stops.iter().skip(1)));
+        let pairs = self
+            .runs
+            .iter()
+            .flat_map(|run| run.stops.iter().zip(run.stops.iter().skip(1)));
         let found = pairs.into_iter().find(|(_, to)| here(to));
         found.map(|(from, to)| (from.node.min(to.node), from.node.max(to.node)))
     }

@@ -3,27 +3,25 @@
 //! What came late, from a backlog, moves a detector only where nothing newer of the device is
 //! known; what came live is always the newest, whatever its clock says.
 
+mod point;
+
 use core::time::Duration;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use silkline_analysis::series::dark::{Dark, Light};
-use silkline_analysis::series::level::Level;
-use silkline_analysis::series::limit::Limit;
 use silkline_analysis::series::silent::Silent;
 use silkline_analysis::series::{Anomaly, AnomalyKind, Change, Severity, device_name};
 use silkline_protocol::device::{About, Limits, Role};
 use silkline_protocol::id::{AgentId, DeviceId, LineId, PointName, SiteId};
 use silkline_protocol::plant::{End, Line};
-use silkline_protocol::sample::{Reading, Sample};
+use silkline_protocol::sample::Sample;
 use silkline_protocol::time::Timestamp;
-use silkline_protocol::unit::Dbm;
+
+pub(super) use self::point::Point;
+use self::point::{around, described};
 
 /// A device that tells no poll interval is expected this often.
 const POLL: Duration = Duration::from_secs(10);
-
-/// Below this many volts it is no battery of 48 V, and the limits for those mean nothing.
-const OTHER_BATTERY: f64 = 36.0;
 
 /// Devices that fell silent together were last heard of within a poll and so much more.
 const ALIKE: Duration = Duration::from_millis(500);
@@ -70,21 +68,6 @@ pub(super) struct Watched {
 struct AgentWatch {
     site: SiteId,
     online: bool,
-}
-
-/// One point.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Point {
-    pub(super) role: Role,
-    pub(super) dark: Dark,
-    /// When the light last turned, by our clock.
-    pub(super) turned: Timestamp,
-    /// When it was last answered for, by our clock.
-    pub(super) heard: Timestamp,
-    limit: Limit,
-    level: Option<Level>,
-    /// The newest value in thousandths, where another point's meaning rests on it.
-    last: Option<i64>,
 }
 
 /// An anomaly and what the incidents need to know of it.
@@ -245,7 +228,10 @@ impl Watch {
         let here = self.devices.values().filter(|device| device.site == *site);
         let points = here.flat_map(|device| device.points.values());
         let newest = |role: Role| {
-            let fits = points.clone().filter(|p| p.role == role).max_by_key(|p| p.heard)?;
+            let fits = points
+                .clone()
+                .filter(|p| p.role == role)
+                .max_by_key(|p| p.heard)?;
             fits.last.map(|value| value as f64 / 1000.0)
         };
         (newest(Role::FeedVoltage), newest(Role::FeedCurrent))
@@ -253,8 +239,14 @@ impl Watch {
 
     /// Whether a device has a point of one of these roles.
     pub(super) fn measures(&self, device: &str, roles: &[Role]) -> bool {
-        let points = self.devices.get(device).map(|device| device.points.values());
-        points.into_iter().flatten().any(|point| roles.contains(&point.role))
+        let points = self
+            .devices
+            .get(device)
+            .map(|device| device.points.values());
+        points
+            .into_iter()
+            .flatten()
+            .any(|point| roles.contains(&point.role))
     }
 
     /// Whether every device at a site is silent.
@@ -401,139 +393,117 @@ impl Watched {
     }
 }
 
-impl Point {
-    fn new((role, limits): (Role, Limits)) -> Self {
-        Self {
-            role,
-            dark: Dark::default(),
-            turned: Timestamp::EPOCH,
-            heard: Timestamp::EPOCH,
-            limit: Limit::new(limits),
-            level: (role == Role::LightIn).then(Level::default),
-            last: None,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use silkline_protocol::sample::Reading;
+
+    fn second(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn site() -> SiteId {
+        "s1".parse().unwrap()
+    }
+
+    fn sample(seconds: i64, reading: Reading) -> Sample {
+        let point = "in_power.1".parse().unwrap();
+        Sample {
+            at: second(seconds),
+            readings: [(point, reading)].into(),
         }
     }
 
-    fn reading(
-        &mut self,
-        reading: Reading,
-        at: Timestamp,
-        now: Timestamp,
-    ) -> Vec<(AnomalyKind, Change)> {
-        let mut changes = Vec::new();
-        if !reading.is_good() {
-            return changes;
-        }
-        self.heard = now;
-        if is_light(self.role) {
-            let before = self.dark.light();
-            changes.extend(
-                self.dark
-                    .reading(reading, at)
-                    .map(|c| (AnomalyKind::Dark, c)),
-            );
-            if self.dark.light() != before {
-                self.turned = now;
-            }
-            if self.dark.light() == Light::Dark {
-                return changes;
-            }
-        }
-        if let (Role::FeedVoltage | Role::FeedCurrent, Some(value)) = (self.role, reading.value()) {
-            self.last = Some(thousandths(value));
-        }
-        let Some(value) = reading.value() else {
-            return changes;
-        };
-        let kind = match self.role {
-            Role::DeviceAlarm | Role::Door => AnomalyKind::Alarm,
-            _ => AnomalyKind::Limit,
-        };
-        let value = if self.role == Role::BatteryVoltage {
-            value.abs()
-        } else {
-            value
-        };
-        if self.role == Role::BatteryVoltage && value < OTHER_BATTERY {
-            return changes;
-        }
-        changes.extend(self.limit.reading(value, at).map(|c| (kind, c)));
-        if let Some(level) = &mut self.level {
-            let change = level.reading(Dbm::of(value), at);
-            changes.extend(change.map(|c| (AnomalyKind::Level, c)));
-        }
-        changes
+    fn watch() -> Watch {
+        Watch::new("dsw".parse().unwrap())
     }
-}
 
-#[expect(clippy::cast_possible_truncation, reason = "volts and amperes are far below 2^53")]
-fn thousandths(value: f64) -> i64 {
-    (value * 1000.0).round() as i64
-}
-
-/// Whether a role is a light meter, for which dark is a finding.
-pub(super) const fn is_light(role: Role) -> bool {
-    matches!(role, Role::LightIn | Role::LightOut | Role::SupervisoryIn)
-}
-
-/// What a point means and its limits: by the device's own word, by its name as long as the device
-/// has not told.
-fn described(about: Option<&About>, name: &PointName, feed: Option<Limits>) -> (Role, Limits) {
-    let points = about.map(|about| &about.points);
-    let named = |want: &str| points?.iter().find(|point| point.name.as_str() == want);
-    let told = named(name.as_str()).or_else(|| named(name.stem()));
-    let role = told.map_or_else(
-        || match name.stem() {
-            "in_power" | "rx_power" => Role::LightIn,
-            "out_power" | "tx_power" => Role::LightOut,
-            "osc_in_power" => Role::SupervisoryIn,
-            _ => Role::Other,
-        },
-        |point| point.role,
-    );
-    let limits = told.map_or_else(Limits::default, |point| point.limits);
-    let usual = || {
-        if role == Role::FeedVoltage {
-            feed.unwrap_or_default()
-        } else {
-            usual_limits(role)
-        }
-    };
-    (role, if limits.is_empty() { usual() } else { limits })
-}
-
-/// A feed voltage has no reason to change by more than its meter and the day's temperature.
-fn around(volts: f64) -> Limits {
-    Limits {
-        low_warning: Some(volts * 0.98),
-        low_major: Some(volts * 0.9),
-        high_warning: Some(volts * 1.02),
-        high_major: Some(volts * 1.1),
+    fn take(watch: &mut Watch, device: &str, at: i64, (reading, late): (Reading, bool)) -> usize {
+        let device: DeviceId = device.parse().unwrap();
+        let found = watch.sample(
+            (&site(), &device),
+            (&sample(at, reading), late),
+            second(100 + at),
+        );
+        found.len()
     }
-}
 
-/// Limits of a role where its device tells none.
-///
-/// # Source
-///
-/// Common practice for huts on 48 V batteries; set them in the profile where it is otherwise.
-fn usual_limits(role: Role) -> Limits {
-    let none = Limits::default();
-    match role {
-        Role::Temperature => Limits {
-            high_warning: Some(45.0),
-            high_major: Some(55.0),
-            ..none
-        },
-        Role::BatteryVoltage => Limits {
-            low_warning: Some(46.0),
-            low_major: Some(43.2),
-            ..none
-        },
-        Role::DeviceAlarm | Role::Door => Limits {
-            high_warning: Some(0.5),
-            ..none
-        },
-        _ => none,
+    #[test]
+    fn a_backlog_moves_nothing_that_is_known_newer() {
+        let mut watch = watch();
+        assert_eq!(take(&mut watch, "e", 10, (Reading::Value(-17.0), false)), 0);
+        assert_eq!(take(&mut watch, "e", 5, (Reading::Dark, true)), 0);
+        assert_eq!(
+            take(&mut watch, "e", 12, (Reading::Dark, true)),
+            1,
+            "newer than all known"
+        );
+        assert_eq!(
+            take(&mut watch, "e", 3, (Reading::Value(-17.0), false)),
+            1,
+            "live is newest"
+        );
+    }
+
+    #[test]
+    fn an_anomaly_keeps_its_name_from_beginning_to_end() {
+        let mut watch = watch();
+        let device: DeviceId = "e".parse().unwrap();
+        let mut see = |at, reading| {
+            watch.sample(
+                (&site(), &device),
+                (&sample(at, reading), false),
+                second(at),
+            )
+        };
+        let began = see(1, Reading::Dark).remove(0).anomaly;
+        let ended = see(9, Reading::Value(-17.0)).remove(0).anomaly;
+        assert_eq!((&began.id, began.to), (&ended.id, None));
+        assert_eq!((ended.from, ended.to), (second(1), Some(second(9))));
+        assert_eq!(ended.device, "s1.e");
+    }
+
+    #[test]
+    fn a_device_that_answers_nothing_is_silent() {
+        let mut watch = watch();
+        let bad = Reading::Bad(silkline_protocol::sample::BadReading::Timeout);
+        take(&mut watch, "e", 0, (Reading::Value(-17.0), false));
+        let due = watch.deadline().unwrap();
+        take(&mut watch, "e", 1, (bad, false));
+        assert_eq!(watch.deadline(), Some(due));
+        assert_eq!(watch.expire(due).len(), 1);
+        assert!(watch.is_silent(&site()));
+    }
+
+    #[test]
+    fn company_tells_a_device_from_a_site() {
+        let mut watch = watch();
+        for device in ["e", "b"] {
+            take(&mut watch, device, 0, (Reading::Value(-17.0), false));
+        }
+        take(&mut watch, "b", 25, (Reading::Value(-17.0), false));
+        let found = watch.expire(second(130));
+        assert_eq!(
+            (found.len(), watch.company(&found[0])),
+            (1, Company::Answers)
+        );
+        let found = watch.expire(second(160));
+        assert_eq!(
+            (found.len(), watch.company(&found[0])),
+            (1, Company::Silent)
+        );
+    }
+
+    #[test]
+    fn an_agent_comes_and_goes_once() {
+        let mut watch = watch();
+        let agent: AgentId = "main".parse().unwrap();
+        assert!(watch.agent((&site(), &agent), true, second(1)).is_none());
+        assert!(!watch.is_offline(&site()));
+        assert!(watch.agent((&site(), &agent), false, second(2)).is_some());
+        assert!(watch.agent((&site(), &agent), false, second(3)).is_none());
+        assert!(watch.is_offline(&site()));
+        let back = watch.agent((&site(), &agent), true, second(4)).unwrap();
+        assert_eq!(back.anomaly.to, Some(second(4)));
     }
 }

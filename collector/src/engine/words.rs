@@ -71,7 +71,9 @@ pub(super) fn nodes_of(scene: &Scene<'_>, view: &ViewId) -> [Option<usize>; 2] {
 
 /// What both ends' power feeding says now, where it says anything: one falls and the other rises.
 pub(super) fn evidence_of_feed(scene: &Scene<'_>) -> Vec<Evidence> {
-    let Some(feed) = &scene.line.feed else { return Vec::new() };
+    let Some(feed) = &scene.line.feed else {
+        return Vec::new();
+    };
     let reading = |end: &End| match end {
         End::Site(site) => scene.watch.feeding(site),
         End::Branch(..) => (None, None),
@@ -84,7 +86,14 @@ pub(super) fn evidence_of_feed(scene: &Scene<'_>) -> Vec<Evidence> {
         _ => return Vec::new(),
     };
     let mode = FeedMode::Shunt;
-    let finding = FeedFinding { mode, end, volts_a, volts_b, amps_a, amps_b };
+    let finding = FeedFinding {
+        mode,
+        end,
+        volts_a,
+        volts_b,
+        amps_a,
+        amps_b,
+    };
     vec![Evidence {
         id: "feed".to_owned(),
         at: Some(scene.now),
@@ -114,7 +123,10 @@ pub(super) fn place(scene: &Scene<'_>, key: &Key, evidence: &[Evidence]) -> Plac
     match (key, node) {
         (Key::Fade(from, to), _) => {
             let mut place = located;
-            place.set_span(&SpanId { from: from.clone(), to: to.clone() });
+            place.set_span(&SpanId {
+                from: from.clone(),
+                to: to.clone(),
+            });
             place
         }
         (Key::Span(..) | Key::Feed, _) | (_, None) if key.site().is_none() => located,
@@ -182,7 +194,11 @@ pub(super) fn cause(scene: &Scene<'_>, key: &Key, incident: &Incident) -> String
             format!("{point} of {device} at {}", site_name(scene, site))
         }
         (Key::Fade(from, to), _) => {
-            format!("more loss between {} and {}", named(scene, from), named(scene, to))
+            format!(
+                "more loss between {} and {}",
+                named(scene, from),
+                named(scene, to)
+            )
         }
         (Key::Agent(site), _) => format!("agent at {} is gone", site_name(scene, site)),
         (Key::Supply(site), _) => format!("power supply at {}", site_name(scene, site)),

@@ -42,10 +42,7 @@ impl Key {
         let by_role = finding.role.unwrap_or(Role::Other);
         match finding.anomaly.kind {
             AnomalyKind::Offline => return Self::Agent(site),
-            AnomalyKind::Silent
-            | AnomalyKind::Dark
-            | AnomalyKind::Trace
-            | AnomalyKind::Level => {
+            AnomalyKind::Silent | AnomalyKind::Dark | AnomalyKind::Trace | AnomalyKind::Level => {
                 return Self::Device(site, device);
             }
             AnomalyKind::Limit | AnomalyKind::Alarm => {}

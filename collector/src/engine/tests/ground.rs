@@ -89,7 +89,6 @@ pub(super) fn plant() -> Arc<Plant> {
     }
 }
 
-
 fn devices() -> String {
     let mut text = String::new();
     for k in 0..NODES {

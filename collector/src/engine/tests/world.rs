@@ -261,8 +261,13 @@ impl World {
 
     /// Loss of the span before an input beyond its usual one.
     fn bent(&self, node: usize, toward_b: bool) -> f64 {
-        let Some(before) = neighbour(node, toward_b) else { return 0.0 };
-        let (low, high) = (before.min(node) as f64 * SPAN_M, before.max(node) as f64 * SPAN_M);
+        let Some(before) = neighbour(node, toward_b) else {
+            return 0.0;
+        };
+        let (low, high) = (
+            before.min(node) as f64 * SPAN_M,
+            before.max(node) as f64 * SPAN_M,
+        );
         let here = |fault: &&Fault| matches!(fault, Fault::Bend(at) if low < *at && *at < high);
         6.0 * self.faults.iter().filter(here).count() as f64
     }
