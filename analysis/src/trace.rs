@@ -7,6 +7,7 @@
 //!                          ├─ event   what lies before it: splices, connectors, gainers, ghosts
 //!                          └─ totals  loss and return loss
 //!                 Analysis ─▶ compare against a reference ─▶ changes
+//!      several good traces ─▶ watch, sample by sample ─────▶ changes
 //! ```
 //!
 //! Levels are one-way decibels, fits happen in decibels, averages and edges in linear power. Every
@@ -24,6 +25,7 @@ mod noise;
 pub mod report;
 mod samples;
 mod totals;
+mod watch;
 mod windows;
 
 #[cfg(test)]
@@ -34,3 +36,4 @@ pub use compare::{Change, ChangeKind, Comparison, Reference, compare};
 pub use end::{EndKind, EndOfFibre};
 pub use event::{Event, EventKind};
 pub use samples::{Settings, Trace, TraceError};
+pub use watch::{Watch, WatchError};

@@ -47,12 +47,9 @@ pub enum InstrumentFault {
 /// Finds the end of the fibre and the totals.
 #[must_use]
 pub fn analyse(trace: &Trace) -> Analysis {
-    if is_blank(trace) {
-        return Analysis::faulty(InstrumentFault::Blank);
-    }
     let windows = survey(trace);
-    if !windows.iter().any(Window::is_lit) {
-        return Analysis::faulty(InstrumentFault::NoLight);
+    if let Some(fault) = fault(trace, &windows) {
+        return Analysis::faulty(fault);
     }
     let mut warnings = Vec::new();
     let found = match end::search(trace, &windows) {
@@ -91,6 +88,14 @@ pub fn analyse(trace: &Trace) -> Analysis {
         fault: None,
         warnings,
     }
+}
+
+/// Why a trace says nothing about the fibre.
+pub(crate) fn fault(trace: &Trace, windows: &[Window]) -> Option<InstrumentFault> {
+    if is_blank(trace) {
+        return Some(InstrumentFault::Blank);
+    }
+    (!windows.iter().any(Window::is_lit)).then_some(InstrumentFault::NoLight)
 }
 
 impl Analysis {
