@@ -22,6 +22,8 @@ pub mod poller;
 pub mod profile;
 #[cfg(test)]
 mod rig;
+#[cfg(test)]
+mod rubbish;
 pub mod run;
 pub mod schedule;
 pub mod spool;

@@ -1,7 +1,9 @@
 //! Modbus, pure: which blocks of registers one poll reads, and what the answers mean.
 //!
 //! Points of one address space are read together: a block ends where the model's largest request
-//! would be exceeded or where more registers than its `max_gap` lie between two points.
+//! would be exceeded or where more registers than its `max_gap` lie between two points. A block that
+//! the device says it does not know is halved from poll to poll, until only what it really does not
+//! know is refused: a register that is absent, or a gap that must not be read over, costs no other.
 
 use std::time::Duration;
 
@@ -80,8 +82,7 @@ impl ModbusDriver {
 
     /// The readings in the answers to [`plan`](Self::plan), in the same order; a request without
     /// an answer counts as skipped.
-    #[must_use]
-    pub fn decode(&self, answers: &[Answer]) -> Readings {
+    pub fn decode(&mut self, answers: &[Answer]) -> Readings {
         let mut readings = Readings::new();
         for (at, block) in self.blocks.iter().enumerate() {
             let words = answers.get(at).map_or(Err(&Fault::Skipped), |answer| {
@@ -91,7 +92,27 @@ impl ModbusDriver {
                 readings.insert(entry.name.clone(), block.taken(entry, words));
             }
         }
+        self.halve_unknown(answers);
         readings
+    }
+
+    /// Halves the blocks that the device did not know. Where it knew none of several, it is another
+    /// device than its profile says, or not ready: then smaller requests would only be more of them.
+    fn halve_unknown(&mut self, answers: &[Answer]) {
+        let unknown = |answer: &Answer| matches!(answer.words, Err(Fault::NotSupported(_)));
+        if answers.len() > 1 && answers.iter().all(unknown) {
+            return;
+        }
+        let blocks = core::mem::take(&mut self.blocks).into_iter().enumerate();
+        self.blocks = blocks
+            .flat_map(|(at, block)| {
+                if answers.get(at).is_some_and(unknown) {
+                    block.halves()
+                } else {
+                    vec![block]
+                }
+            })
+            .collect();
     }
 }
 
@@ -130,6 +151,42 @@ impl Block {
             read,
             points: vec![entry],
         }
+    }
+
+    /// The block in two, between points that share no register; itself where there is no such place.
+    fn halves(self) -> Vec<Self> {
+        let middle = self.points.len() / 2;
+        let apart = |at: &usize| {
+            let register = |at: usize| self.points.get(at).map(|entry| entry.at.register);
+            register(*at) != register(at.saturating_sub(1))
+        };
+        let Some(at) = (middle.max(1)..self.points.len())
+            .chain(1..middle)
+            .find(apart)
+        else {
+            return vec![self];
+        };
+        let mut points = self.points;
+        let rest = points.split_off(at);
+        [points, rest].into_iter().filter_map(Self::over).collect()
+    }
+
+    /// One block over `points`, which are in the order of their registers.
+    fn over(points: Vec<Placed>) -> Option<Self> {
+        let first = points.first()?;
+        let (function, start) = (first.at.function, first.at.register);
+        let end = points
+            .iter()
+            .map(|entry| entry.at.register.saturating_add(entry.at.kind.registers()));
+        let count = end.max()?.saturating_sub(start);
+        Some(Self {
+            read: Read {
+                function,
+                start,
+                count,
+            },
+            points,
+        })
     }
 
     fn taken(&self, entry: &Placed, words: Result<&[u16], &Fault>) -> Taken {
@@ -227,7 +284,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_wrong_answer_gives_its_reason() {
-        let driver = ModbusDriver::new(&map("silkline-edfa"), None);
+        let fresh = || ModbusDriver::new(&map("silkline-edfa"), None);
         let rows = |first: u16| {
             let mut words = vec![0u16; 24];
             words[0] = first;
@@ -266,7 +323,7 @@ mod tests {
             ),
             (answer(Err(Fault::Skipped)), bad(BadReading::Timeout)),
         ] {
-            let readings = driver.decode(&[head(), second.clone()]);
+            let readings = fresh().decode(&[head(), second.clone()]);
             assert_eq!(reading(&readings, "in_power.1"), wanted, "{second:?}");
             assert_eq!(
                 reading(&readings, "module_temp"),
@@ -278,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_float_that_is_not_a_number_is_garbled() {
-        let driver = ModbusDriver::new(&map("silkline-pfe"), None);
+        let mut driver = ModbusDriver::new(&map("silkline-pfe"), None);
         let mut words = vec![0u16; 10];
         words[0] = 1;
         words[6] = 0x7FC0;
@@ -292,7 +349,7 @@ mod tests {
 
     #[test]
     fn bits_of_one_register_become_points_of_their_own() {
-        let driver = ModbusDriver::new(&map("silkline-pfe"), None);
+        let mut driver = ModbusDriver::new(&map("silkline-pfe"), None);
         let mut words = vec![0u16; 10];
         words[2] = 0b0101;
         let readings = driver.decode(&[answer(Ok(words))]);
@@ -303,12 +360,72 @@ mod tests {
 
     #[test]
     fn an_answer_that_never_came_costs_only_its_own_points() {
-        let driver = ModbusDriver::new(&map("silkline-edfa"), None);
+        let mut driver = ModbusDriver::new(&map("silkline-edfa"), None);
         let readings = driver.decode(&[answer(Ok(vec![1, 250]))]);
         assert_eq!(reading(&readings, "module_temp"), Reading::Value(25.0));
         assert_eq!(
             reading(&readings, "in_power.2"),
             Reading::Bad(BadReading::Timeout)
         );
+    }
+
+    /// A device that does not know the register `absent`, asked as often as it takes.
+    fn polled_often(id: &str, absent: u16) -> (Readings, usize) {
+        let mut driver = ModbusDriver::new(&map(id), Some(2));
+        let mut readings = Readings::new();
+        for _ in 0..12 {
+            let answers: Vec<Answer> = driver
+                .plan()
+                .into_iter()
+                .map(|read| {
+                    let holds = (read.start..read.start + read.count).contains(&absent);
+                    let unknown = || Err(Fault::NotSupported("exception 2".into()));
+                    answer(if holds {
+                        unknown()
+                    } else {
+                        Ok(vec![1; read.count.into()])
+                    })
+                })
+                .collect();
+            readings = driver.decode(&answers);
+        }
+        (readings, driver.plan().len())
+    }
+
+    #[test]
+    fn a_register_that_is_absent_costs_in_the_end_only_its_own_point() {
+        let (readings, requests) = polled_often("silkline-edfa", 18);
+        let bad: Vec<&str> = readings
+            .iter()
+            .filter(|(_, taken)| !taken.reading.is_good())
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(bad, ["gain.1"]);
+        assert!(requests <= 8, "{requests} requests");
+    }
+
+    #[test]
+    fn a_gap_that_must_not_be_read_over_costs_nothing_in_the_end() {
+        let (readings, _) = polled_often("silkline-edfa", 30);
+        assert!(readings.values().all(|taken| taken.reading.is_good()));
+    }
+
+    #[test]
+    fn points_of_one_register_stay_together_and_a_stranger_is_not_asked_more_often() {
+        let (readings, _) = polled_often("silkline-edfa", 23);
+        let bad = readings
+            .iter()
+            .filter(|(_, taken)| !taken.reading.is_good());
+        assert_eq!(
+            bad.map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+            ["aps.1", "los.1"]
+        );
+        let mut driver = ModbusDriver::new(&map("silkline-edfa"), None);
+        for _ in 0..12 {
+            let unknown = || answer(Err(Fault::NotSupported("exception 2".into())));
+            let answers: Vec<Answer> = driver.plan().iter().map(|_| unknown()).collect();
+            driver.decode(&answers);
+        }
+        assert_eq!(driver.plan().len(), 2);
     }
 }

@@ -81,9 +81,11 @@ impl Link {
         let address = address.to_owned();
         match &device.profile.map {
             Map::Modbus(_) => Self::Modbus(ModbusLink::new(address, clock)),
-            Map::Snmp(_) => {
-                Self::Snmp(SnmpLink::new(address, device.community.clone(), device.timeout))
-            }
+            Map::Snmp(_) => Self::Snmp(SnmpLink::new(
+                address,
+                device.community.clone(),
+                device.timeout,
+            )),
         }
     }
 

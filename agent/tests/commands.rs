@@ -1,0 +1,124 @@
+//! The program itself: what each command says, and the exit codes of the contract.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn agent(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_silkline-agent"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+/// Settings with an amplifier at `address`, as a path to be given to the program.
+fn settings(folder: &Path, address: &str) -> String {
+    let path = folder.join("agent.toml");
+    let text = format!(
+        "site = \"ganja\"\nlines = [\"baku-poti\"]\ndata = {folder:?}\n[[device]]\nid = \"edfa-1\"\n\
+         profile = \"silkline-edfa\"\naddress = \"{address}\"\ntimeout = \"300ms\"\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// An address at which nobody listens.
+fn nobody() -> String {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
+}
+
+#[test]
+fn wrong_usage_is_2_and_wrong_settings_are_78() {
+    assert_eq!(agent(&["dance"]).status.code(), Some(2));
+    let folder = tempfile::tempdir().unwrap();
+    let good = settings(folder.path(), "10.0.0.7");
+    assert_eq!(
+        agent(&["--config", &good, "probe", "edfa-9"]).status.code(),
+        Some(2)
+    );
+    assert_eq!(
+        agent(&["--config", &good, "profiles", "toaster"])
+            .status
+            .code(),
+        Some(2)
+    );
+    let bad = folder.path().join("bad.toml");
+    std::fs::write(&bad, "site = \"G\"\npoll = 3\n[[device]]\n").unwrap();
+    for command in ["check", "run"] {
+        let (code, _, error) = said(&agent(&["--config", bad.to_str().unwrap(), command]));
+        assert_eq!(code, 78, "{error}");
+        assert!(error.contains("bad.toml:1:8: site") && error.contains("bad.toml:2:1: poll"));
+        assert!(!error.contains("panicked"), "{error}");
+    }
+    assert_eq!(
+        agent(&["--config", "/no/such.toml", "check"]).status.code(),
+        Some(78)
+    );
+}
+
+#[test]
+fn right_settings_are_0_and_profiles_need_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = settings(folder.path(), "10.0.0.7");
+    let (code, text, _) = said(&agent(&["--config", &good, "check"]));
+    assert_eq!(
+        (code, text.as_str()),
+        (
+            0,
+            "ganja/main: 1 devices, 0 views, 0 brokers, lines baku-poti\n"
+        )
+    );
+    let (code, text, _) = said(&agent(&["--config", "/no/such.toml", "profiles"]));
+    assert!(code == 0 && text.contains("victron-gx-battery"), "{text}");
+    let (code, text, _) = said(&agent(&["profiles", "ietf-ups"]));
+    assert!(code == 0 && text.contains("RFC 1628"), "{text}");
+}
+
+#[test]
+fn a_device_that_is_not_there_is_69_and_a_check_of_it_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path(), &nobody());
+    let (code, text, error) = said(&agent(&[
+        "--config", &settings, "probe", "edfa-1", "--json",
+    ]));
+    assert_eq!(code, 69, "{error}");
+    let probe: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        probe["readings"]["in_power.1"]["reading"]["bad"],
+        "unreachable"
+    );
+    let (code, text, _) = said(&agent(&["--config", &settings, "check", "--live"]));
+    assert!(code == 1 && text.contains("edfa-1"), "{text}");
+}
+
+#[test]
+fn a_spool_that_is_none_is_65() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path(), "10.0.0.7");
+    std::fs::write(
+        folder.path().join("spool.sqlite"),
+        "no database at all, only words",
+    )
+    .unwrap();
+    let (code, _, error) = said(&agent(&["--config", &settings, "spool", "inspect"]));
+    assert!(
+        code == 65 && error.contains("spool.sqlite"),
+        "{code} {error}"
+    );
+}
