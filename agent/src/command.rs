@@ -65,7 +65,9 @@ impl Commands {
                 () = stop.cancelled() => return,
                 next = requests.recv() => next,
             };
-            let Some(Request { command, reply }) = next else { return };
+            let Some(Request { command, reply }) = next else {
+                return;
+            };
             tracing::info!(?command, "command");
             let (accepted, detail) = match self.answer(&command).await {
                 Answer::Accepted(detail) => (true, detail),
@@ -73,7 +75,12 @@ impl Commands {
             };
             let agent = self.config.agent.clone();
             // Whoever asked may be gone.
-            let _ = reply.send(Reply { agent, at: self.clock.now(), accepted, detail });
+            let _ = reply.send(Reply {
+                agent,
+                at: self.clock.now(),
+                accepted,
+                detail,
+            });
         }
     }
 

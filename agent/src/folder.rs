@@ -67,7 +67,15 @@ impl Folder {
     pub fn new(device: &Arc<Device>, watch: Watch, edge: EdgeHandle, clock: Clock) -> Self {
         let settler = Settler::new(watch.settle, watch.give_up);
         let device = device.clone();
-        Self { device, watch, settler, seen: None, origin: None, edge, clock }
+        Self {
+            device,
+            watch,
+            settler,
+            seen: None,
+            origin: None,
+            edge,
+            clock,
+        }
     }
 
     /// Takes files in until `stop`; the file in hand is finished first.

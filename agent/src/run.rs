@@ -80,7 +80,11 @@ pub async fn run(config: Config, clock: Clock, stop: CancellationToken) -> Resul
         let (sender, requests) = mpsc::channel(command::QUEUE);
         let commands = Commands::new(config.clone(), edge.clone(), handles, clock);
         named(&mut tasks, "commands", commands.run(requests, stop.clone()));
-        let whose = Whose { site: config.site.clone(), agent: config.agent.clone(), clock };
+        let whose = Whose {
+            site: config.site.clone(),
+            agent: config.agent.clone(),
+            clock,
+        };
         let (uplink, _) = Uplink::new(whose, config.uplinks.clone(), spool.clone(), sender)?;
         link = Some(tokio::spawn(uplink.run(goodbye.clone())));
     }
@@ -206,10 +210,18 @@ async fn announce(config: &Config, spool: &SpoolHandle) -> Result<(), RunError> 
 }
 
 fn folders(config: &Config, edge: &edge::EdgeHandle, clock: Clock) -> Vec<Folder> {
-    let watched = config.devices.iter().filter_map(|device| Some((device, device.otdr.as_ref()?)));
+    let watched = config
+        .devices
+        .iter()
+        .filter_map(|device| Some((device, device.otdr.as_ref()?)));
     watched
         .map(|(device, otdr)| {
-            Folder::new(&Arc::new(device.clone()), otdr.watch.clone(), edge.clone(), clock)
+            Folder::new(
+                &Arc::new(device.clone()),
+                otdr.watch.clone(),
+                edge.clone(),
+                clock,
+            )
         })
         .collect()
 }
@@ -254,14 +266,23 @@ mod tests {
         assert!(held.records >= 5 && held.damage.is_empty(), "{held:?}");
         crate::spool::export(&spool, &folder.path().join("out")).unwrap();
         let text = std::fs::read_to_string(folder.path().join("out/records.jsonl")).unwrap();
-        let records: Vec<serde_json::Value> =
-            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let records: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
         let of = |end: &str| -> Vec<serde_json::Value> {
             let on = |record: &&serde_json::Value| record["topic"].as_str().unwrap().ends_with(end);
-            records.iter().filter(on).map(|record| record["payload"].clone()).collect()
+            records
+                .iter()
+                .filter(on)
+                .map(|record| record["payload"].clone())
+                .collect()
         };
         let about: About = serde_json::from_value(of("/edfa-1/about")[0].clone()).unwrap();
-        assert_eq!((about.poll_ms, about.profile.as_str()), (100, "silkline-edfa"));
+        assert_eq!(
+            (about.poll_ms, about.profile.as_str()),
+            (100, "silkline-edfa")
+        );
         let sample: Sample = serde_json::from_value(of("/edfa-1/sample")[0].clone()).unwrap();
         assert!(sample.readings.len() > 10);
     }
