@@ -4,6 +4,12 @@
 //! from both. The true plant is another one for each seed, such as the plant file could describe;
 //! the simulator shares no conversion with the analysis.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test tells by panicking, in its helpers too"
+)]
+
 use core::time::Duration;
 
 use silkline_analysis::fuse;

@@ -198,7 +198,9 @@ impl Score {
     fn at(errors: &[f64], share: f64) -> f64 {
         let mut sorted = errors.to_vec();
         sorted.sort_by(f64::total_cmp);
-        sorted[((sorted.len() - 1) as f64 * share) as usize]
+        let last = sorted.len() - 1;
+        let k = (0..=last).find(|k| *k as f64 >= share * last as f64);
+        sorted[k.unwrap_or(last)]
     }
 
     fn add(&mut self, laid: &Laid, noise: Noise, glass: f64, dice: &mut Dice) {
@@ -242,7 +244,7 @@ fn score(noise: Noise, spans: u64, only_beside_wrong: bool) -> Score {
             let glass = match laid.wrong.first() {
                 _ if !only_beside_wrong => dice.between(200.0, whole),
                 Some(at) => {
-                    let k = (at / 4000.0) as usize;
+                    let k = laid.ground.iter().position(|place| place >= at).unwrap();
                     dice.between(laid.glass[k - 1].1, laid.glass[k + 1].0)
                 }
                 None => continue,
