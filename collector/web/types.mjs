@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 const FILE = new URL("src/api.ts", import.meta.url);
 const { schemas } = JSON.parse(readFileSync(new URL("openapi.json", import.meta.url), "utf8")).components;
 
-const parts = Object.entries(schemas)
+const parts = sorted(schemas)
   .filter(([name]) => !name.endsWith("Page"))
   .map(([name, schema]) => `${comment(schema, "")}export type ${name} = ${type(schema, "")};\n`);
 const text = `// Made by \`npm run types\` from openapi.json. Do not edit.\n\n${parts.join("\n")}`;
@@ -47,13 +47,17 @@ function array({ items, prefixItems, minItems, maxItems }, indent) {
 function object(schema, indent) {
   const inner = `${indent}  `;
   if (schema.properties === undefined) return `Record<string, ${type(schema.additionalProperties ?? true, inner)}>`;
-  const fields = Object.entries(schema.properties).map(([name, field]) => {
+  const fields = sorted(schema.properties).map(([name, field]) => {
     // What may be null is always sent, and what has a default too.
     const sent = schema.required?.includes(name) || nullable(field) || field.default !== undefined;
     const value = type(field, inner);
     return `${comment(field, inner)}${inner}${name}${sent ? "" : "?"}: ${value};\n`;
   });
   return `{\n${fields.join("")}${indent}}`;
+}
+
+function sorted(map) {
+  return Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function nullable(field) {

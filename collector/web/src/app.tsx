@@ -26,7 +26,7 @@ export function App() {
       </main>
       <aside class="what">
         {model.loaded && model.incidents.length === 0 && <Calm model={model} now={now} />}
-        {model.incidents.length > 1 && <Incidents incidents={model.incidents} shown={shown} now={now} select={select} />}
+        {model.incidents.length > 1 && <Incidents incidents={model.incidents} lines={model.lines} shown={shown} now={now} select={select} />}
         {shown !== null && <Incident key={shown.id} incident={shown} line={line} now={now} />}
         <Devices devices={model.devices} now={now} />
       </aside>

@@ -42,10 +42,16 @@ async function all<T>(path: string): Promise<T[]> {
 const get = <T>(path: string) => ask<T>(path, {});
 
 async function ask<T>(path: string, init: RequestInit): Promise<T> {
-  const response = await fetch(`/api/v1/${path}`, { ...init, signal: AbortSignal.timeout(DEADLINE_MS) });
+  const response = await fetch(`/api/v1/${path}`, { ...init, signal: AbortSignal.timeout(DEADLINE_MS) }).catch(unreached);
   heard(response.headers.get("date"));
   if (!response.ok) throw new Error(await complaint(response));
   return (await response.json()) as T;
+}
+
+/** Browsers say "signal timed out" or "Failed to fetch", which helps nobody at night. */
+function unreached(error: unknown): never {
+  const late = error instanceof DOMException && error.name === "TimeoutError";
+  throw new Error(late ? `the collector has not answered for ${DEADLINE_MS / 1_000} s` : "the collector cannot be reached");
 }
 
 async function complaint(response: Response): Promise<string> {

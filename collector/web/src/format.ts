@@ -75,20 +75,27 @@ export function offset(landmark: string, metres: number): string {
   return metres < 0 ? `${size} before ${landmark}` : `${size} past ${landmark}`;
 }
 
-/** The shortest honest answer to "where?". */
-export function placeInShort(place: Place): string {
+/** The shortest honest answer to "where?"; `nodes` are those of its line. */
+export function placeInShort(place: Place, nodes: Node[] = []): string {
   if (place.where === "unknown") return "place not known";
+  if (place.node !== null) return `at ${nodeName(place.node, nodes)}`;
   if (place.chainage_m !== null && place.interval95_m !== null) {
     return `${chainage(place.chainage_m)} ± ${length(plusMinus(place.chainage_m, place.interval95_m))}`;
   }
-  if (place.span !== null) return `span ${spanName(place.span)}`;
-  return place.node === null ? "place not known" : `at ${place.node}`;
+  return place.span === null ? "place not known" : `span ${spanName(place.span, nodes)}`;
 }
 
 /** A span by what people call its nodes, where `nodes` knows them. */
 export function spanName(span: string, nodes: Node[] = []): string {
-  const called = (id: string) => nodes.find((node) => node.id === id)?.name ?? id;
-  return span.split("..").map(called).join(" – ");
+  return span.split("..").map((id) => nodeName(id, nodes)).join(" – ");
+}
+
+const nodeName = (id: string, nodes: Node[]) => nodes.find((node) => node.id === id)?.name ?? id;
+
+/** What stands beside a fault's sign: its node or its chainage. */
+export function placeLabel(place: Place, nodes: Node[]): string {
+  if (place.node !== null) return nodeName(place.node, nodes);
+  return place.chainage_m === null ? "" : chainage(place.chainage_m);
 }
 
 /** Coordinates as a crew types them into a phone. */

@@ -70,7 +70,7 @@ async function lookAtIncident(page) {
   const place = await shown.innerText();
   const where = await shown.getAttribute("data-place");
   if (where !== (span ?? node ?? "")) throw new Error(`the place is in ${where}, not in ${span ?? node}`);
-  const km = at === null ? "" : `km ${(at / 1_000).toFixed(3)}`;
+  const km = at === null || node !== null ? "" : `km ${(at / 1_000).toFixed(3)}`;
   if (!place.includes(km)) throw new Error(`the place is ${place}, not ${km}`);
   await page.waitForSelector(`[data-line="${incident.place.line}"] .fault, [data-line="${incident.place.line}"] .span.${incident.severity}`, { state: "attached" });
 }

@@ -1,7 +1,7 @@
 // Each line as a straight line to scale: nodes, spans with their state, landmarks, faults.
 
 import type { Incident, LineDetail, LineState, Node, Span } from "../api";
-import { ageSeconds, chainage, duration, length, STATES } from "../format";
+import { ageSeconds, chainage, duration, length, placeLabel, STATES } from "../format";
 
 interface Props {
   lines: LineDetail[];
@@ -48,7 +48,7 @@ function Diagram({ line, incidents, shown, now, select }: Props & { line: LineDe
         {line.nodes.map((node) => <Mark node={node} x={x(node.chainage_m)} />)}
         <Names nodes={line.nodes} x={x} />
         {faults.map((incident) => (
-          <Fault incident={incident} shown={incident.id === shown?.id} x={x} select={select} />
+          <Fault incident={incident} line={line} shown={incident.id === shown?.id} x={x} select={select} />
         ))}
       </svg>
     </figure>
@@ -88,13 +88,21 @@ function Names({ nodes, x }: { nodes: Node[]; x: Scale }) {
   return <>{placed}</>;
 }
 
-function Fault({ incident, shown, x, select }: { incident: Incident; shown: boolean; x: Scale; select: Props["select"] }) {
+interface FaultProps {
+  incident: Incident;
+  line: LineDetail;
+  shown: boolean;
+  x: Scale;
+  select: Props["select"];
+}
+
+function Fault({ incident, line, shown, x, select }: FaultProps) {
   const place = incident.place;
   if (place.chainage_m === null) return null;
   const at = x(place.chainage_m);
   const [lo, hi] = (place.interval95_m ?? [place.chainage_m, place.chainage_m]).map(x) as [number, number];
   const from = Math.min(lo, at - 1.5);
-  const words = chainage(place.chainage_m);
+  const words = placeLabel(place, line.nodes);
   const middle = Math.min(Math.max(at, 40), WIDTH - 40);
   return (
     <g class={shown ? `fault ${incident.severity} shown` : `fault ${incident.severity}`} onClick={() => select(incident.id)}>

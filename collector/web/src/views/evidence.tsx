@@ -1,6 +1,6 @@
 // Why we believe it: what each source says alone, and how much it weighs.
 
-import type { Incident } from "../api";
+import type { Incident, Source } from "../api";
 import { chainage, clock, length, words } from "../format";
 
 export function Evidence({ incident, now }: { incident: Incident; now: number }) {
@@ -15,7 +15,7 @@ export function Evidence({ incident, now }: { incident: Incident; now: number })
           <tbody>
             {sources.map((source) => (
               <tr key={source.id}>
-                <td>{words(source.kind)} <span class="dim">{source.id}</span></td>
+                <td>{sourceName(source)}</td>
                 <td class="number">{source.alone_m === null ? "a span" : chainage(source.alone_m)}</td>
                 <td class="number">{source.plus_minus_m === null ? "" : `± ${length(source.plus_minus_m)}`}</td>
                 <td><Weight of={source.weight} /></td>
@@ -48,4 +48,10 @@ function Weight({ of }: { of: number }) {
       <meter min={0} max={100} value={percent} /> {percent} %
     </span>
   );
+}
+
+/** A source by its id, with its kind where the id does not say it. */
+export function sourceName(source: Source): string {
+  const kind = words(source.kind);
+  return source.id.startsWith(source.kind.split("_")[0] ?? source.kind) ? source.id : `${kind} ${source.id}`;
 }

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import type { Incident as Facts, LineDetail, Place } from "../api";
 import * as client from "../client";
-import { ago, chainage, clock, coordinates, length, life, offset, plusMinus, spanName, STATES, words } from "../format";
+import { ago, chainage, clock, coordinates, length, life, offset, placeInShort, plusMinus, spanName, STATES, words } from "../format";
 import { Closeup } from "./closeup";
 import { Evidence } from "./evidence";
 
@@ -34,24 +34,26 @@ export function Incident({ incident, line, now }: Props) {
 }
 
 function Where({ place, line }: { place: Place; line: LineDetail | null }) {
-  const known = place.chainage_m !== null;
+  // At a node the node's name says more than its chainage.
+  const spot = place.node === null ? place.chainage_m : null;
   return (
     <section class="where-to-go">
       <p class="big" data-place={place.span ?? place.node ?? ""}>
-        {known ? chainage(place.chainage_m ?? 0) : place.span !== null ? `span ${spanName(place.span, line?.nodes)}` : place.node ?? "not known"}
-        {known && place.interval95_m !== null && (
-          <small> ± {length(plusMinus(place.chainage_m ?? 0, place.interval95_m))} <span class="dim">(95 %)</span></small>
+        {spot === null ? placeInShort(place, line?.nodes) : chainage(spot)}
+        {spot !== null && place.interval95_m !== null && (
+          <small> ± {length(plusMinus(spot, place.interval95_m))} <span class="dim">(95 %)</span></small>
         )}
       </p>
       <dl>
         <dt>line</dt>
-        <dd>{line?.name ?? place.line}{known && place.span !== null && `, span ${spanName(place.span, line?.nodes)}`}</dd>
-        {place.before !== null && <><dt>landmarks</dt><dd>{offset(place.before.landmark, place.before.offset_m)}</dd></>}
-        {place.after !== null && <><dt /><dd>{offset(place.after.landmark, place.after.offset_m)}</dd></>}
+        <dd>{line?.name ?? place.line}{spot !== null && place.span !== null && `, span ${spanName(place.span, line?.nodes)}`}</dd>
+        {spot !== null && place.before !== null && <><dt>landmarks</dt><dd>{offset(place.before.landmark, place.before.offset_m)}</dd></>}
+        {spot !== null && place.after !== null && <><dt /><dd>{offset(place.after.landmark, place.after.offset_m)}</dd></>}
         {place.post !== null && <><dt>post</dt><dd>{place.post}</dd></>}
         {place.lat !== null && place.lon !== null && (
           <><dt>coordinates</dt><dd><a href={`geo:${place.lat.toFixed(5)},${place.lon.toFixed(5)}`}>{coordinates(place.lat, place.lon)}</a></dd></>
         )}
+        {place.node !== null && place.chainage_m !== null && <><dt>route</dt><dd>{chainage(place.chainage_m)}</dd></>}
         {place.interval95_m !== null && (
           <><dt>95 % within</dt><dd>{place.interval95_m.map((at) => chainage(at)).join(" … ")}</dd></>
         )}
@@ -60,7 +62,7 @@ function Where({ place, line }: { place: Place; line: LineDetail | null }) {
       </dl>
       {!place.consistent && <p class="warn">▲ The sources contradict one another: see each candidate.</p>}
       <Candidates place={place} />
-      {line !== null && known && <Closeup place={place} line={line} />}
+      {line !== null && spot !== null && <Closeup place={place} line={line} />}
       {place.notes.map((note) => <p class="dim small">{note}</p>)}
     </section>
   );

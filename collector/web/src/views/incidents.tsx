@@ -1,16 +1,17 @@
 // The open incidents, worst first, one line of type each.
 
-import type { Incident } from "../api";
+import type { Incident, LineDetail } from "../api";
 import { ago, life, placeInShort, STATES } from "../format";
 
 interface Props {
   incidents: Incident[];
+  lines: LineDetail[];
   shown: Incident | null;
   now: number;
   select: (id: string) => void;
 }
 
-export function Incidents({ incidents, shown, now, select }: Props) {
+export function Incidents({ incidents, lines, shown, now, select }: Props) {
   return (
     <nav class="incidents" aria-label="open incidents">
       {incidents.map((incident) => (
@@ -22,10 +23,12 @@ export function Incidents({ incidents, shown, now, select }: Props) {
         >
           <span class="badge">{STATES[incident.severity].sign} {STATES[incident.severity].word}</span>
           <span class="headline">{incident.headline}</span>
-          <span class="dim">{placeInShort(incident.place)}</span>
+          <span class="dim">{placeInShort(incident.place, nodesOf(lines, incident))}</span>
           <span class="dim right">{life(incident.state)} · opened {ago(incident.opened, now)}</span>
         </button>
       ))}
     </nav>
   );
 }
+
+const nodesOf = (lines: LineDetail[], incident: Incident) => lines.find((line) => line.id === incident.place.line)?.nodes;

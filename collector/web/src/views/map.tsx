@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { feature } from "topojson-client";
 import landUrl from "world-atlas/land-50m.json?url";
 import type { Incident, LineDetail, LineState } from "../api";
-import { chainage, STATES } from "../format";
+import { chainage, placeLabel, STATES } from "../format";
 import { at, stretch } from "../route";
 import { declutter, label } from "./labels";
 
@@ -153,7 +153,7 @@ function drawFault(layer: L.LayerGroup, incident: Incident, { lines, shown, sele
   const spot = place.lat !== null && place.lon !== null ? ([place.lat, place.lon] as [number, number]) : at(line.route, place.chainage_m);
   if (spot === null) return;
   const ring = { radius: shown?.id === incident.id ? 13 : 9, color: "#ffffff", weight: 2.5, fill: true, fillOpacity: 0.05 };
-  const name = `${STATES[incident.severity].sign} ${chainage(place.chainage_m)}`;
+  const name = `${STATES[incident.severity].sign} ${placeLabel(place, line.nodes)}`;
   L.circleMarker(spot, ring).on("click", () => select(incident.id)).addTo(layer);
   L.circleMarker(spot, { radius: 3, stroke: false, fillColor: "#ffffff", fillOpacity: 1, interactive: false }).addTo(layer);
   label(spot, name, `fault ${incident.severity}`, 9).addTo(layer);
