@@ -203,7 +203,12 @@ fn behind_drop<'a>(
     let (Some(last), Some(land)) = (windows.get(k), windows.get(landing)) else {
         return &[];
     };
-    let behind = cut(windows, landing + 1, windows.len());
+    let from = if land.look == Look::Fibre {
+        landing
+    } else {
+        landing + 1
+    };
+    let behind = cut(windows, from, windows.len());
     let highest = trace
         .stretch(last.from, land.to)
         .iter()
