@@ -134,7 +134,13 @@ impl LineEngine {
         if matches!(input, Input::Started) {
             self.state.watch.excuse(now);
         }
+        let mut last = None;
         while let Some(due) = self.deadline().filter(|due| *due <= now) {
+            // A timer that does not move on would hold up the line for ever; it is due again at
+            // the next step instead.
+            if last.replace(due) == Some(due) {
+                break;
+            }
             self.state.now = due.max(self.state.now);
             let found = self.state.watch.expire(self.state.now);
             self.find(found, &mut out);

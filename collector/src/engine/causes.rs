@@ -147,6 +147,9 @@ impl Causes {
                 self.waiting.push(Waiting { finding, due });
                 continue;
             }
+            if !words::is_home(scene, &finding.site, finding.device.as_ref()) {
+                continue;
+            }
             let key = standing_for(scene, &finding);
             let k = match self.find_key(scene, &key) {
                 Some(k) => k,
@@ -313,7 +316,7 @@ impl Causes {
         let place = Place::unknown(scene.line.id.clone(), &scene.plant.revision);
         let incident = Incident {
             id: words::incident_id(scene, self.serial),
-            lines: vec![scene.line.id.clone()],
+            lines: words::lines_of(scene, key.site()),
             related: Vec::new(),
             cause: String::new(),
             state: State::Suspect,

@@ -10,7 +10,7 @@ use silkline_analysis::place::{
 };
 use silkline_analysis::route::Ground;
 use silkline_analysis::route::chain::Chain;
-use silkline_protocol::id::{IncidentId, NodeId, PathId, SiteId, ViewId};
+use silkline_protocol::id::{DeviceId, IncidentId, LineId, NodeId, PathId, SiteId, ViewId};
 use silkline_protocol::plant::{End, Node, SpanId};
 use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::RouteLength;
@@ -37,6 +37,39 @@ pub(super) fn incident_id(scene: &Scene<'_>, serial: u64) -> IncidentId {
 #[expect(clippy::expect_used, reason = "a constant that is an id")]
 fn fallback_id() -> IncidentId {
     "unnamed".parse().expect("letters only")
+}
+
+/// The lines that a cause at a site is on, this one first.
+pub(super) fn lines_of(scene: &Scene<'_>, site: Option<&SiteId>) -> Vec<LineId> {
+    let mut lines = vec![scene.line.id.clone()];
+    let here = scene
+        .plant
+        .devices
+        .iter()
+        .filter(|device| Some(&device.site) == site);
+    for line in here.flat_map(|device| &device.lines) {
+        if !lines.contains(line) {
+            lines.push(line.clone());
+        }
+    }
+    lines
+}
+
+/// Whether this line is the one that tells of a device or an agent: a hut's battery serves every
+/// line through the hut, and one engine is enough to tell that it is empty.
+pub(super) fn is_home(scene: &Scene<'_>, site: &SiteId, device: Option<&DeviceId>) -> bool {
+    let here = scene
+        .plant
+        .devices
+        .iter()
+        .filter(|known| known.site == *site);
+    let own = here.clone().find(|known| Some(&known.id) == device);
+    let lines = own
+        .or_else(|| here.clone().next())
+        .map(|known| &known.lines);
+    lines
+        .and_then(|lines| lines.first())
+        .is_none_or(|first| *first == scene.line.id)
 }
 
 /// Where a sighting is on the line.
