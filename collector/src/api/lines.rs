@@ -15,7 +15,7 @@ use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::RouteLength;
 
 use super::devices::{self, Device, Freshness};
-use super::incidents::{self, Incident, Severity};
+use super::incidents::{self, Incident, Severity, Where};
 use super::request::Page;
 use super::{ApiState, Problem};
 use crate::store::{Queries, StoreError};
@@ -318,8 +318,11 @@ impl Here {
             to: to.id.clone(),
         }
         .to_string();
+        // What has no place yet may be anywhere on its line.
         let here = self.incidents.iter().filter(|incident| {
-            incident.place.line == line.id && incident.place.span.as_ref() == Some(&id)
+            let place = &incident.place;
+            let anywhere = place.kind == Where::Unknown;
+            place.line == line.id && (anywhere || place.span.as_ref() == Some(&id))
         });
         Span {
             state: here

@@ -58,6 +58,11 @@ async fn lines_show_what_the_plant_file_says_and_how_things_are() {
         ["critical", "well"]
     );
     assert_eq!(line["nodes"][0]["name"], "Ganja");
+    let mut nowhere = example::incident("i-2", State::Open);
+    nowhere.place = silkline_analysis::place::Place::unknown("dsw".parse().unwrap(), "test");
+    server.store_incident(&nowhere);
+    let line = json_of(&server, "/api/v1/lines/dsw").await;
+    assert_eq!(line["spans"][1]["state"], "critical", "it may be anywhere");
     assert_eq!(line["landmarks"][0]["name"], "closure 7");
     assert_eq!(
         (line["devices"].as_u64(), line["silent"].as_u64()),

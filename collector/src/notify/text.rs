@@ -11,14 +11,18 @@ use super::message::Message;
 use crate::api::incidents::{Beside, Incident, Place, Severity};
 
 /// What everybody who opens a closure must have read.
-const SAFETY: &str = "\
-  Treat every fibre as live: the light is invisible and can blind. Never look into a fibre end,
-  a connector or a microscope without a filter. Lasers may come back at any moment: have the NOC
-  confirm that they are locked off before you cut, clean or splice.";
-/// What is added where a cable may carry power for repeaters.
-const HIGH_VOLTAGE: &str = "\
-  A submarine cable may carry up to 15 kV for its repeaters, also after a break: no work on it
-  before the power safety officers of both ends have earthed it and said so in writing.";
+const SAFETY: [&str; 4] = [
+    "Treat every fibre as live: the light is invisible and can blind.",
+    "Never look into a fibre end, a connector or a microscope without a filter.",
+    "Lasers may come back at any moment: have the NOC confirm that they are",
+    "locked off before you cut, clean or splice.",
+];
+/// What is added for a cable that may carry power for repeaters.
+const HIGH_VOLTAGE: [&str; 3] = [
+    "If it is a submarine cable: it may carry up to 15 kV, also after a break.",
+    "No work on it before the power safety officers of both ends have earthed",
+    "it and said so in writing.",
+];
 
 /// The subject of a mail.
 #[must_use]
@@ -198,8 +202,9 @@ fn safety(out: &mut String, incident: &Incident) {
         return;
     }
     heading(out, "SAFETY");
-    line(out, SAFETY);
-    line(out, HIGH_VOLTAGE);
+    for text in SAFETY.iter().chain(&HIGH_VOLTAGE) {
+        line(out, &format!("  {text}"));
+    }
 }
 
 /// A chainage with its 95 % interval, the longer side of it as half width.
@@ -301,7 +306,7 @@ mod tests {
             "geo:40.792345,46.112345",
             "view ganja-b: 28780.5 m of glass at group index 1.4682",
             "2 dark of 2 watched",
-            "the light is invisible and can blind",
+            "  Treat every fibre as live: the light is invisible and can blind.",
             "https://noc.example/#/incident/i-1",
         ] {
             assert!(text.contains(wanted), "{wanted:?} is not in\n{text}");
