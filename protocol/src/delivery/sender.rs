@@ -22,7 +22,8 @@ use std::collections::BTreeMap;
 
 use super::{Limits, Monotonic, Ranges, Seq};
 
-/// Without progress for this long, everything uncommitted is sent again.
+/// Without progress for this long, everything uncommitted is sent again; and so is one record that
+/// was sent this long ago while others sent after it have landed.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Patience doubles with every vain attempt up to this.
 pub const MOST_PATIENCE: Duration = Duration::from_secs(300);
@@ -97,6 +98,8 @@ pub struct Sender {
     window: usize,
     patience: Duration,
     resend_at: Option<Monotonic>,
+    /// When the latest of all records that landed was sent: whatever was sent before was overtaken.
+    overtaken: Option<Monotonic>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +113,7 @@ enum Link {
 struct Flight {
     bytes: u64,
     half: Half,
+    sent: Monotonic,
 }
 
 /// The halves of the window. Each always takes one record, so neither can starve the other.
@@ -170,6 +174,7 @@ impl Sender {
             window: limits.messages,
             patience: PATIENCE,
             resend_at: None,
+            overtaken: None,
         }
     }
 
@@ -209,7 +214,15 @@ impl Sender {
             self.rewind();
         }
         let before = self.flight.len();
-        self.flight.retain(|seq, _| !state.contains(*seq));
+        let mut overtaken = self.overtaken;
+        self.flight.retain(|seq, flight| {
+            let lands = state.contains(*seq);
+            if lands {
+                overtaken = overtaken.max(Some(flight.sent));
+            }
+            !lands
+        });
+        self.overtaken = overtaken;
         let landed = before - self.flight.len();
         if let Link::Waiting { .. } = self.link {
             self.link = Link::Up;
@@ -246,6 +259,9 @@ impl Sender {
         if self.resend_at.is_some_and(|at| at <= now) {
             self.give_up_waiting();
         }
+        if self.lost_at().is_some_and(|at| at <= now) {
+            self.give_up_overtaken(now);
+        }
         let Some((entry, half)) = self.choose(spool)? else {
             return Ok(None);
         };
@@ -254,6 +270,7 @@ impl Sender {
             Flight {
                 bytes: entry.bytes,
                 half,
+                sent: now,
             },
         );
         self.resend_at.get_or_insert(now + self.patience);
@@ -265,11 +282,11 @@ impl Sender {
 
     /// When to call [`poll`](Self::poll) again, if nothing happens before.
     #[must_use]
-    pub const fn deadline(&self) -> Option<Monotonic> {
+    pub fn deadline(&self) -> Option<Monotonic> {
         match self.link {
             Link::Down => None,
             Link::Waiting { until } => Some(until),
-            Link::Up => self.resend_at,
+            Link::Up => self.resend_at.into_iter().chain(self.lost_at()).min(),
         }
     }
 
@@ -291,8 +308,29 @@ impl Sender {
         self.patience = (self.patience * 2).min(MOST_PATIENCE);
     }
 
+    /// When the first record in flight that others have overtaken counts as lost.
+    ///
+    /// Without this a record that a dying broker or collector took along would wait for ever while
+    /// live data land around it: progress of others is no progress of its own.
+    fn lost_at(&self) -> Option<Monotonic> {
+        let overtaken = self.overtaken?;
+        let sent = self.flight.values().map(|flight| flight.sent);
+        let earliest = sent.filter(|sent| *sent < overtaken).min()?;
+        Some(earliest + PATIENCE)
+    }
+
+    fn give_up_overtaken(&mut self, now: Monotonic) {
+        let overtaken = self.overtaken;
+        self.flight.retain(|_, flight| {
+            let lost = Some(flight.sent) < overtaken && flight.sent + PATIENCE <= now;
+            !lost
+        });
+        self.rewind();
+    }
+
     fn start_over(&mut self) {
         self.flight.clear();
+        self.overtaken = None;
         self.resend_at = None;
         self.cursors = Cursors::after(self.newest);
     }

@@ -144,6 +144,36 @@ fn without_progress_the_lowest_go_again_ever_slower_and_fewer() {
 }
 
 #[test]
+fn a_lost_record_goes_again_although_others_land_without_a_pause() {
+    let mut sender = up(0, &[]);
+    for second in 1..=30 {
+        sender.appended(seq(second));
+        let sent = all(&mut sender, second, &Records(samples, second));
+        let again = if matches!(second, 13 | 23) {
+            vec![(3, false)]
+        } else {
+            vec![]
+        };
+        assert_eq!(
+            sent,
+            [again, vec![(second, false)]].concat(),
+            "at {second} s"
+        );
+        let state = match second {
+            ..3 => vec![[1, second]],
+            3 => vec![[1, 2]],
+            4.. => vec![[1, 2], [4, second]],
+        };
+        sender.committed(&ranges(&state), at(second));
+        assert!(
+            sender
+                .deadline()
+                .is_none_or(|at| at > Monotonic(Duration::from_secs(second)))
+        );
+    }
+}
+
+#[test]
 fn where_ranges_run_out_the_oldest_go_first() {
     let class = |n| match n {
         30 => Class::Gap,
