@@ -134,7 +134,10 @@ fn look_at(trace: &Trace, range: [usize; 2], sigma: f64, lag: usize) -> Option<W
     let loss = -line.slope * per_km;
     let scatter = sigma.max(line.rms.min(2.0 * sigma)).max(1e-4);
     let residuals: Vec<f64> = residuals(levels, &line).collect();
-    let correlation = noise::correlation(&residuals, 2 * lag);
+    // Every so many residuals tell as much: noise is correlated over parts of the pulse.
+    let stride = (lag / 8).max(1);
+    let thinned: Vec<f64> = residuals.iter().copied().step_by(stride).collect();
+    let correlation = noise::correlation(&thinned, 16) * stride as f64;
     let doubt = 3.0 * scatter * (correlation / line.spread.max(1e-9)).sqrt() * per_km;
     let (low, high) = (
         GLASS_DB_PER_KM.start() - doubt,

@@ -34,34 +34,43 @@ struct Way {
 
 /// The cuts of the cheapest way, the launch first.
 pub(crate) fn best(grid: &Grid, candidates: &Candidates) -> Vec<Cut> {
-    let price = PRICE;
-    let honest = HIDDEN_POINT;
     let last = grid.levels.len();
     let least = (grid.pulse / 2).max(3);
-    let mut ways: Vec<Way> = launches(grid, honest);
+    let lengths = HIDDEN.map(|hidden| whole((hidden * grid.pulse as f64).ceil()).max(2));
+    let longest = lengths.iter().copied().max().unwrap_or(2) as f64;
+    let mut search = Search {
+        grid,
+        least,
+        ways: launches(grid),
+        alive: Vec::new(),
+    };
+    search.alive = (0..search.ways.len()).collect();
     for &place in &candidates.places {
-        let Some((before, previous)) = cheapest(grid, &ways, place, least) else {
+        let Some((before, previous)) = search.cheapest(place) else {
             continue;
         };
-        for hidden in HIDDEN {
-            let length = whole((hidden * grid.pulse as f64).ceil()).max(2);
+        // A way that costs more than this now will never be the cheapest again.
+        search.prune(place, before + PRICE + HIDDEN_POINT * longest);
+        for length in lengths {
             let to = place + length;
             if to + least > last {
                 break;
             }
-            let cost = before + price + honest * length as f64;
-            ways.push(Way {
+            let cost = before + PRICE + HIDDEN_POINT * length as f64;
+            let cut = Cut { from: place, to };
+            search.alive.push(search.ways.len());
+            search.ways.push(Way {
                 cost,
-                cut: Cut { from: place, to },
+                cut,
                 previous: Some(previous),
             });
         }
     }
-    let Some((_, mut at)) = cheapest(grid, &ways, last, least) else {
+    let Some((_, mut at)) = search.cheapest(last) else {
         return Vec::new();
     };
     let mut cuts = Vec::new();
-    while let Some(way) = ways.get(at) {
+    while let Some(way) = search.ways.get(at) {
         cuts.push(way.cut);
         let Some(previous) = way.previous else { break };
         at = previous;
@@ -70,33 +79,65 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates) -> Vec<Cut> {
     cuts
 }
 
+/// The ways tried so far, and those that may still become the cheapest.
+struct Search<'a> {
+    grid: &'a Grid,
+    /// Fewest points of glass between two events.
+    least: usize,
+    ways: Vec<Way>,
+    alive: Vec<usize>,
+}
+
+impl Search<'_> {
+    /// What a way costs up to `place`, if it can get there along straight glass.
+    fn cost(&self, way: &Way, place: usize) -> Option<f64> {
+        if way.cut.to + self.least > place {
+            return None;
+        }
+        self.grid
+            .fit(way.cut.to, place)
+            .map(|fit| way.cost + fit.cost)
+    }
+
+    /// The cheapest way to reach `place`, with its cost.
+    fn cheapest(&self, place: usize) -> Option<(f64, usize)> {
+        let mut found: Option<(f64, usize)> = None;
+        for &i in self.alive.iter().rev() {
+            let Some(way) = self.ways.get(i) else {
+                continue;
+            };
+            if found.is_some_and(|(cost, _)| way.cost >= cost) {
+                continue;
+            }
+            let Some(cost) = self.cost(way, place) else {
+                continue;
+            };
+            if found.is_none_or(|(cheapest, _)| cost < cheapest) {
+                found = Some((cost, i));
+            }
+        }
+        found
+    }
+
+    fn prune(&mut self, place: usize, limit: f64) {
+        let mut alive = std::mem::take(&mut self.alive);
+        alive.retain(|&i| {
+            let cost = self.ways.get(i).and_then(|way| self.cost(way, place));
+            cost.is_none_or(|cost| cost <= limit)
+        });
+        self.alive = alive;
+    }
+}
+
 /// The launch hides the first points: how many is open.
-fn launches(grid: &Grid, honest: f64) -> Vec<Way> {
+fn launches(grid: &Grid) -> Vec<Way> {
     let lengths = (0..40).map(|i| whole(grid.pulse as f64 * 1.25_f64.powi(i)));
     let mut lengths: Vec<usize> = lengths.filter(|n| n + 8 < grid.levels.len()).collect();
     lengths.dedup();
     let way = |to: usize| Way {
-        cost: honest * to as f64,
+        cost: HIDDEN_POINT * to as f64,
         cut: Cut { from: 0, to },
         previous: None,
     };
     lengths.into_iter().map(way).collect()
-}
-
-/// The cheapest way to reach `place` along straight glass.
-fn cheapest(grid: &Grid, ways: &[Way], place: usize, least: usize) -> Option<(f64, usize)> {
-    let mut found: Option<(f64, usize)> = None;
-    for (i, way) in ways.iter().enumerate() {
-        if way.cut.to + least > place || found.is_some_and(|(cost, _)| way.cost >= cost) {
-            continue;
-        }
-        let Some(fit) = grid.fit(way.cut.to, place) else {
-            continue;
-        };
-        let cost = way.cost + fit.cost;
-        if found.is_none_or(|(cheapest, _)| cost < cheapest) {
-            found = Some((cost, i));
-        }
-    }
-    found
 }
