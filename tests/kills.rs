@@ -116,7 +116,11 @@ async fn an_agent_starts_with_everything_down() {
     scene.mosquitto.kill();
     let _agent = scene.agent();
     wait("samples in the spool", async || {
-        let there = scene.network.agent_data("west").join("spool.db").exists();
+        let there = scene
+            .network
+            .agent_data("west")
+            .join("spool.sqlite")
+            .exists();
         (there && scene.network.spooled("west").len() > 30).then_some(())
     })
     .await;

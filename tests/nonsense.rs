@@ -98,10 +98,9 @@ async fn nonsense() {
     .await;
     wait("the garbled device to be called so", async || {
         let device = network.json("/api/v1/devices/west.edfa-2").await?;
-        let points = device["points"].as_array()?.clone();
-        points
-            .iter()
-            .any(|point| point["reading"]["bad"].is_string())
+        let mut readings = device["readings"].as_array()?.iter();
+        readings
+            .any(|reading| reading["bad"].is_string())
             .then_some(())
     })
     .await;

@@ -124,16 +124,14 @@ async fn what_net_snmp_serves_arrives() {
         let path = format!("/api/v1/devices/west.{device}");
         let stored = wait(&format!("{device}.{point} at the collector"), async || {
             let device = network.json(&path).await?;
-            let points = device["points"].as_array()?.clone();
-            points
-                .into_iter()
-                .find(|entry| entry["name"] == point && !entry["reading"].is_null())
+            let mut readings = device["readings"].as_array()?.iter();
+            readings.find(|reading| reading["point"] == point).cloned()
         })
         .await;
         if read < -39.99 {
-            assert_eq!(stored["reading"], "dark", "{point}: {read} dBm is no light");
+            assert_eq!(stored["dark"], true, "{point}: {read} dBm is no light");
         } else {
-            let value = stored["reading"].as_f64().unwrap();
+            let value = stored["value"].as_f64().unwrap();
             assert!(
                 (value - read).abs() < 1e-9,
                 "{point}: {value} stored, {read} by snmpget"

@@ -15,6 +15,7 @@
 
 mod ground;
 
+mod fibre_cut;
 mod influx_down;
 mod kills;
 mod nonsense;

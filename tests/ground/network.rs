@@ -172,17 +172,6 @@ impl Network {
         serde_json::from_str(&self.get(path).await?).ok()
     }
 
-    /// A counter or gauge of the collector, summed over its labels that contain `label`.
-    pub(crate) async fn metric(&self, name: &str, label: &str) -> f64 {
-        let text = self.get("/metrics").await.unwrap_or_default();
-        let lines = text
-            .lines()
-            .filter(|line| line.starts_with(name) && line.contains(label));
-        lines
-            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-            .sum()
-    }
-
     /// The hot store, to be looked into while the collector writes.
     pub(crate) fn hot_store(&self) -> Connection {
         open(&file_in(&self.folder().join("collector")))
