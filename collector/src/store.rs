@@ -62,3 +62,6 @@ pub enum StoreError {
 
 /// The layout that this code writes: `schema.sql`.
 pub const SCHEMA_VERSION: u32 = 1;
+
+#[cfg(test)]
+mod tests;

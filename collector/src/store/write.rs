@@ -29,6 +29,9 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Statements that stay prepared.
 const PREPARED: usize = 64;
 
+/// What is delivered so far: the streams of each line and site.
+pub type Delivered = BTreeMap<(LineId, SiteId), BTreeMap<Epoch, Stream>>;
+
 /// The only hand that writes the hot store.
 #[derive(Debug)]
 pub struct Writer {
@@ -121,14 +124,12 @@ impl Writer {
     /// # Errors
     ///
     /// Where the store cannot be read.
-    pub fn streams(
-        &self,
-    ) -> Result<BTreeMap<(LineId, SiteId), BTreeMap<Epoch, Stream>>, StoreError> {
+    pub fn streams(&self) -> Result<Delivered, StoreError> {
         let mut sql = self
             .db
             .prepare("SELECT line, site, epoch, state FROM stream")?;
         let mut rows = sql.query([])?;
-        let mut found: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        let mut found = Delivered::new();
         while let Some(row) = rows.next()? {
             let key = (super::column::text(row, 0)?, super::column::text(row, 1)?);
             let epoch = Epoch::from_bytes(row.get(2)?);

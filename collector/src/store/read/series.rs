@@ -83,6 +83,18 @@ impl Queries<'_> {
         })
     }
 
+    /// The number of the sample that was stored last.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn newest_sample(&self) -> Result<Option<RowId>, StoreError> {
+        let newest: Option<i64> = self
+            .db
+            .query_row("SELECT max(id) FROM sample", [], |row| row.get(0))?;
+        Ok(newest.map(RowId))
+    }
+
     /// How many samples the store holds.
     ///
     /// # Errors
