@@ -271,3 +271,8 @@ impl Running {
         Instant::now() + soonest.clamp(LEAST_SLEEP, TIDY_EVERY)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod example;
+#[cfg(test)]
+mod tests;

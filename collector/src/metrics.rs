@@ -57,7 +57,7 @@ pub struct Metrics {
     pub forward_in: ByWord,
     /// Rows that the database took.
     pub forward_out: ByWord,
-    /// Rows left out, by reason: `empty` (no value in them), `refused` (the database said why).
+    /// Lines left out because the database refused them.
     pub forward_dropped: ByWord,
     /// Requests to the database that failed and will be made again.
     pub forward_failed: Counter,
@@ -83,62 +83,11 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("silkline");
         let of = &mut registry;
-        let (ingest_in, ingest_out) = (Counter::default(), Counter::default());
-        of.register(
-            "ingest_in",
-            "Messages that the broker delivered",
-            ingest_in.clone(),
-        );
-        of.register(
-            "ingest_out",
-            "Messages handed to the commit task",
-            ingest_out.clone(),
-        );
-        let (commit_in, commits) = (Counter::default(), Counter::default());
-        of.register(
-            "commit_in",
-            "Messages that the commit task took on",
-            commit_in.clone(),
-        );
-        of.register("commits", "Transactions", commits.clone());
-        let (lost, found) = (Counter::default(), Counter::default());
-        of.register(
-            "lost",
-            "Records that agents named as lost for good",
-            lost.clone(),
-        );
-        of.register(
-            "found",
-            "Records named as lost that came after all",
-            found.clone(),
-        );
-        let commit_seconds = Gauge::default();
-        of.register(
-            "commit_seconds",
-            "Duration of the newest transaction",
-            commit_seconds.clone(),
-        );
-        let forward_failed = Counter::default();
-        of.register(
-            "forward_failed",
-            "Failed requests to the database",
-            forward_failed.clone(),
-        );
-        let forward_behind = Gauge::default();
-        of.register(
-            "forward_behind",
-            "Rows not yet in the database",
-            forward_behind.clone(),
-        );
         Self {
-            ingest_in,
-            ingest_out,
-            ingest_dropped: family(
-                of,
-                "ingest_dropped",
-                "Messages dropped before the commit task",
-            ),
-            commit_in,
+            ingest_in: counter(of, "ingest_in", "Messages that the broker delivered"),
+            ingest_out: counter(of, "ingest_out", "Messages handed to the commit task"),
+            ingest_dropped: family(of, "ingest_dropped", "Messages dropped before that"),
+            commit_in: counter(of, "commit_in", "Messages that the commit task took on"),
             commit_out: family(of, "commit_out", "Messages committed"),
             commit_quarantined: family(of, "commit_quarantined", "Messages set aside"),
             commit_dropped: family(
@@ -146,16 +95,16 @@ impl Metrics {
                 "commit_dropped",
                 "Messages neither stored nor set aside",
             ),
-            lost,
-            found,
-            commits,
-            commit_seconds,
+            lost: counter(of, "lost", "Records that agents named as lost for good"),
+            found: counter(of, "found", "Records named as lost that came after all"),
+            commits: counter(of, "commits", "Transactions"),
+            commit_seconds: gauge(of, "commit_seconds", "Duration of the newest transaction"),
             deleted: family(of, "deleted", "Rows deleted for age or room"),
             forward_in: family(of, "forward_in", "Rows that the forwarder read"),
             forward_out: family(of, "forward_out", "Rows that the database took"),
-            forward_dropped: family(of, "forward_dropped", "Rows that the forwarder left out"),
-            forward_failed,
-            forward_behind,
+            forward_dropped: family(of, "forward_dropped", "Lines that the database refused"),
+            forward_failed: counter(of, "forward_failed", "Failed requests to the database"),
+            forward_behind: gauge(of, "forward_behind", "Numbers not yet in the database"),
             notices_sent: channels(of, "notices_sent", "Notices delivered"),
             notices_failed: channels(of, "notices_failed", "Vain tries to deliver a notice"),
             notices_dropped: channels(of, "notices_dropped", "Notices given up"),
@@ -171,6 +120,21 @@ impl Metrics {
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
         text
     }
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str) -> Counter {
+    let counter = Counter::default();
+    registry.register(name, help, counter.clone());
+    counter
+}
+
+fn gauge<N, A>(registry: &mut Registry, name: &str, help: &str) -> Gauge<N, A>
+where
+    Gauge<N, A>: Clone + Default + prometheus_client::registry::Metric,
+{
+    let gauge = Gauge::default();
+    registry.register(name, help, gauge.clone());
+    gauge
 }
 
 fn family(registry: &mut Registry, name: &str, help: &str) -> ByWord {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use silkline_analysis::incident::Incident;
 use silkline_protocol::codec;
 use silkline_protocol::delivery::{Committed, Monotonic};
 use silkline_protocol::id::{AgentId, LineId, SiteId};
@@ -130,20 +131,15 @@ impl Core {
     pub fn step(&mut self, work: Work, watched: bool, now: Now) -> Result<Effects, StoreError> {
         let store = self.writer.store_id().clone();
         let mut judged = judge(&work.messages, &mut self.receivers, &store, now.mono);
-        let mut effects = Effects {
-            tally: judged.tally.clone(),
-            ..Effects::default()
-        };
-        let timers = self
-            .engines
-            .deadline()
-            .is_some_and(|deadline| deadline <= now.utc);
-        let messages = !judged.entries.is_empty() || judged.batches.changed().next().is_some();
+        let tally = judged.tally.clone();
+        let streams = self.receivers.changed(&judged.batches).next().is_some();
+        let messages = !judged.entries.is_empty() || streams;
         let asked = !work.actions.is_empty() || work.also != Also::Nothing;
-        if timers || messages || asked || !work.reports.is_empty() {
-            self.store(work, &mut judged, watched, &mut effects, now)?;
-            effects.stored = true;
+        let mut effects = Effects::default();
+        if messages || asked || !work.reports.is_empty() || self.engines.are_due(now.utc) {
+            effects = self.store(work, &mut judged, watched, now)?;
         }
+        effects.tally = tally;
         self.forgotten
             .extend(self.receivers.commit(judged.batches, now.mono));
         effects
@@ -182,15 +178,18 @@ impl Core {
         work: Work,
         judged: &mut Judged,
         watched: bool,
-        effects: &mut Effects,
         now: Now,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Effects, StoreError> {
+        let mut effects = Effects {
+            stored: true,
+            ..Effects::default()
+        };
         let mut tx = self.writer.begin(now.utc)?;
-        for (key, stream) in judged.batches.changed() {
-            tx.stream(&key, stream)?;
-        }
         for key in self.forgotten.drain(..) {
             tx.forget_stream(&key)?;
+        }
+        for (key, stream) in self.receivers.changed(&judged.batches) {
+            tx.stream(&key, stream)?;
         }
         for report in &work.reports {
             tx.report(report)?;
@@ -218,59 +217,78 @@ impl Core {
             if let Some(line) = line {
                 keeper.action(line, &action)?;
             }
-            asked.push((input, action.done));
+            let before = self.incidents.standing(&action.incident).cloned();
+            asked.push(Asked {
+                input,
+                before,
+                done: action.done,
+            });
         }
         let inputs = keeper.inputs;
-        let told = !inputs.is_empty();
-        let due = self
-            .engines
-            .deadline()
-            .is_some_and(|deadline| deadline <= now.utc);
+        let extra = work.also != Also::Nothing;
+        let stepped = extra || !inputs.is_empty() || self.engines.are_due(now.utc);
         let outcomes = self.engines.advance(inputs, now.utc);
         let (incidents, channels) = (&mut self.incidents, self.channels.as_slice());
         let mut written = Outcomes {
             tx: &mut tx,
             incidents,
             channels,
-            effects,
+            effects: &mut effects,
         };
         for outcome in &outcomes {
             written.outcome(outcome)?;
         }
-        let stepped = told || due || work.also != Also::Nothing;
-        if stepped && (work.also != Also::Nothing || self.snapshot_at <= now.mono) {
+        if stepped && (extra || self.snapshot_at <= now.mono) {
             for (line, state) in self.engines.snapshots() {
                 tx.snapshot(line, &state)?;
             }
             self.snapshot_at = now.mono + SNAPSHOT_EVERY;
         }
         tx.commit(stepped)?;
-        effects.answers.extend(
-            asked
-                .into_iter()
-                .map(|(input, done)| (done, answer(input, &outcomes))),
-        );
-        Ok(())
+        effects.answers = asked
+            .into_iter()
+            .map(|asked| asked.answer(&outcomes))
+            .collect();
+        Ok(effects)
     }
 }
 
-/// What became of the action that was the input at `input`; none where it had no incident.
-fn answer(input: Option<usize>, outcomes: &[Outcome]) -> ActionResult {
-    let Some(input) = input else {
-        return ActionResult::NoIncident;
-    };
-    let of_it = outcomes
-        .iter()
-        .rev()
-        .filter(|outcome| outcome.input == Some(input));
-    let incident = of_it.filter_map(|outcome| match &outcome.output {
-        Output::Incident(incident) => serde_json::to_value(incident).ok(),
-        Output::Anomaly(_) | Output::Notice(_) | Output::TraceResult { .. } => None,
-    });
-    incident
-        .take(1)
-        .next()
-        .map_or(ActionResult::Refused, ActionResult::Done)
+/// Somebody who waits for an answer.
+struct Asked {
+    /// The position of the action among the inputs; none where its incident is unknown.
+    input: Option<usize>,
+    /// The incident before the step; none where it was closed.
+    before: Option<Incident>,
+    done: oneshot::Sender<ActionResult>,
+}
+
+impl Asked {
+    /// What became of the action: it is refused where its incident is as it was before.
+    fn answer(self, outcomes: &[Outcome]) -> (oneshot::Sender<ActionResult>, ActionResult) {
+        let Some(input) = self.input else {
+            return (self.done, ActionResult::NoIncident);
+        };
+        let incident = |outcome: &Outcome| match &outcome.output {
+            Output::Incident(incident) => Some((**incident).clone()),
+            Output::Anomaly(_) | Output::Notice(_) | Output::TraceResult { .. } => None,
+        };
+        let mut after = outcomes
+            .iter()
+            .filter(|outcome| outcome.input == Some(input));
+        let Some(after) = after.by_ref().rev().find_map(incident) else {
+            return (self.done, ActionResult::Refused);
+        };
+        let earlier = outcomes
+            .iter()
+            .filter(|outcome| outcome.input < Some(input));
+        let mut earlier = earlier.filter_map(incident).filter(|it| it.id == after.id);
+        let before = earlier.next_back().or(self.before);
+        if before.as_ref() == Some(&after) {
+            return (self.done, ActionResult::Refused);
+        }
+        let json = serde_json::to_value(&after).unwrap_or_default();
+        (self.done, ActionResult::Done(json))
+    }
 }
 
 /// The retained message that says what is stored.

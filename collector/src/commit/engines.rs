@@ -94,6 +94,12 @@ impl Engines {
         self.lines.values().filter_map(LineEngine::deadline).min()
     }
 
+    /// Whether a timer is due at `now`.
+    #[must_use]
+    pub fn are_due(&self, now: Timestamp) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= now)
+    }
+
     /// Every engine's state, to be saved.
     pub fn snapshots(&self) -> impl Iterator<Item = (&LineId, Vec<u8>)> {
         self.lines

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use silkline_protocol::codec::Record;
-use silkline_protocol::id::{AgentId, LineId, SiteId};
-use silkline_protocol::message::{Body, Status};
+use silkline_protocol::id::{AgentId, DeviceId, LineId, SiteId};
+use silkline_protocol::message::{Body, Gap, Status, TraceFile};
+use silkline_protocol::sample::Sample;
 
 use super::judge::Entry;
 use crate::engine::Input;
@@ -96,60 +97,21 @@ impl Keeper<'_, '_> {
             envelope,
             body,
         } = record;
-        let stream = StreamKey {
-            line: line.clone(),
-            site: site.clone(),
-            epoch: envelope.epoch,
-        };
-        let late = envelope.late;
+        let (epoch, late) = (envelope.epoch, envelope.late);
+        let stream = StreamKey { line, site, epoch };
         let origin = Origin {
             stream: &stream,
             seq: envelope.seq,
             late,
         };
         let input = match body {
-            Body::Sample(device, sample) => {
-                self.tx.sample(&origin, &device, &sample)?;
-                if self.watched {
-                    let (line, site, device) = (line.clone(), site.clone(), device.clone());
-                    let sample = Arc::new(sample.clone());
-                    self.live.push(LiveEvent::Sample {
-                        line,
-                        site,
-                        device,
-                        late,
-                        sample,
-                    });
-                }
-                Input::Sample {
-                    site,
-                    device,
-                    late,
-                    sample,
-                }
-            }
-            Body::Trace(device, file) => {
-                let id = self.tx.trace(&origin, &device, &file)?;
-                let (of, at, by) = (line.clone(), site.clone(), device.clone());
-                self.live.push(LiveEvent::Trace {
-                    id,
-                    line: of,
-                    site: at,
-                    device: by,
-                });
-                Input::Trace {
-                    id: id.0,
-                    site,
-                    device,
-                    late,
-                    file,
-                }
-            }
+            Body::Sample(device, sample) => self.sample(&origin, device, sample)?,
+            Body::Trace(device, file) => self.trace(&origin, device, file)?,
             Body::Event(device, event) => {
                 self.tx
                     .record("event", &origin, Some(&device), (event.at, &event))?;
                 Input::Event {
-                    site,
+                    site: stream.site.clone(),
                     device,
                     late,
                     event,
@@ -158,19 +120,71 @@ impl Keeper<'_, '_> {
             Body::About(device, about) => {
                 self.tx.about(&origin, &device, &about)?;
                 Input::About {
-                    site,
+                    site: stream.site.clone(),
                     device,
                     about,
                 }
             }
-            Body::Gap(gap) => {
-                tracing::warn!(%line, %site, why = gap.why, lost = ?gap.lost, "records are lost");
-                let now = self.tx.now();
-                self.tx.record("gap", &origin, None, (now, &gap))?;
-                return Ok(());
-            }
+            Body::Gap(gap) => return self.gap(&origin, &gap),
         };
-        self.inputs.push((Whom::Line(line), input));
+        self.inputs.push((Whom::Line(stream.line), input));
+        Ok(())
+    }
+
+    fn sample(
+        &mut self,
+        origin: &Origin<'_>,
+        device: DeviceId,
+        sample: Sample,
+    ) -> Result<Input, StoreError> {
+        self.tx.sample(origin, &device, &sample)?;
+        let (site, late) = (origin.stream.site.clone(), origin.late);
+        if self.watched {
+            self.live.push(LiveEvent::Sample {
+                line: origin.stream.line.clone(),
+                site: site.clone(),
+                device: device.clone(),
+                late,
+                sample: Arc::new(sample.clone()),
+            });
+        }
+        Ok(Input::Sample {
+            site,
+            device,
+            late,
+            sample,
+        })
+    }
+
+    fn trace(
+        &mut self,
+        origin: &Origin<'_>,
+        device: DeviceId,
+        file: TraceFile,
+    ) -> Result<Input, StoreError> {
+        let id = self.tx.trace(origin, &device, &file)?;
+        let (site, late) = (origin.stream.site.clone(), origin.late);
+        let (line, at, by) = (origin.stream.line.clone(), site.clone(), device.clone());
+        self.live.push(LiveEvent::Trace {
+            id,
+            line,
+            site: at,
+            device: by,
+        });
+        Ok(Input::Trace {
+            id: id.0,
+            site,
+            device,
+            late,
+            file,
+        })
+    }
+
+    fn gap(&mut self, origin: &Origin<'_>, gap: &Gap) -> Result<(), StoreError> {
+        let StreamKey { line, site, .. } = origin.stream;
+        tracing::warn!(%line, %site, why = gap.why, lost = ?gap.lost, "records are lost");
+        let now = self.tx.now();
+        self.tx.record("gap", origin, None, (now, gap))?;
         Ok(())
     }
 

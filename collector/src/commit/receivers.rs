@@ -7,7 +7,7 @@ use silkline_protocol::delivery::receiver::{Arrival, Batch, Receiver, Shed, Stre
 use silkline_protocol::delivery::{Committed, Epoch, Limits, Monotonic, Ranges};
 use silkline_protocol::id::{AgentId, LineId, SiteId, StoreId};
 
-use crate::store::write::StreamKey;
+use crate::store::write::{Delivered, StreamKey};
 
 /// Sites of all lines together that may deliver: strangers cannot fill the memory.
 const MOST_SITES: usize = 16_384;
@@ -25,11 +25,7 @@ pub(super) struct Receivers {
 pub(super) struct Batches(BTreeMap<(LineId, SiteId), Batch>);
 
 impl Receivers {
-    pub(super) fn new(
-        store: StoreId,
-        saved: BTreeMap<(LineId, SiteId), BTreeMap<Epoch, Stream>>,
-        now: Monotonic,
-    ) -> Self {
+    pub(super) fn new(store: StoreId, saved: Delivered, now: Monotonic) -> Self {
         let limits = Limits::default();
         let receiver = |(key, streams)| (key, Receiver::new(store.clone(), limits, streams, now));
         let all = saved.into_iter().map(receiver).collect();
@@ -69,6 +65,29 @@ impl Receivers {
                 online,
             );
         }
+    }
+
+    /// The streams that `batches` leave otherwise than they are stored.
+    pub(super) fn changed<'a>(
+        &'a self,
+        batches: &'a Batches,
+    ) -> impl Iterator<Item = (StreamKey, &'a Stream)> {
+        batches.0.iter().flat_map(|(from, batch)| {
+            let known = self.all.get(from).map(Receiver::streams);
+            let differs = move |(epoch, stream): &(Epoch, &Stream)| {
+                known.and_then(|known| known.get(epoch)) != Some(*stream)
+            };
+            let (line, site) = from;
+            let key = |epoch| StreamKey {
+                line: line.clone(),
+                site: site.clone(),
+                epoch,
+            };
+            batch
+                .changed()
+                .filter(differs)
+                .map(move |(epoch, stream)| (key(epoch), stream))
+        })
     }
 
     /// Takes over what was stored; gives the streams that are forgotten for good.
@@ -112,20 +131,6 @@ impl Receivers {
 }
 
 impl Batches {
-    /// The streams as this transaction leaves them.
-    pub(super) fn changed(&self) -> impl Iterator<Item = (StreamKey, &Stream)> {
-        self.0.iter().flat_map(|((line, site), batch)| {
-            let key = |epoch| StreamKey {
-                line: line.clone(),
-                site: site.clone(),
-                epoch,
-            };
-            batch
-                .changed()
-                .map(move |(epoch, stream)| (key(epoch), stream))
-        })
-    }
-
     /// How many numbers are closed as lost.
     pub(super) fn lost(&self) -> u64 {
         let numbers = self.0.values().flat_map(Batch::lost);
