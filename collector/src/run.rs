@@ -10,13 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumqttc::v5::MqttOptions;
-use rumqttc::{TlsConfiguration, Transport};
 use silkline_protocol::id::{LineId, StoreId};
 use silkline_protocol::plant::{self, Plant};
 use silkline_protocol::settings::Mistakes;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -25,15 +23,19 @@ use crate::broker::{Broker, BrokerError, Embedded};
 use crate::clock::MonotonicClock;
 use crate::commit::Commit;
 use crate::commit::core::Core;
-use crate::config::{BrokerSettings, Secret, Security, Settings};
+use crate::config::{BrokerSettings, Settings};
 use crate::engine::EngineSettings;
 use crate::forward::{self, Forward, ForwardError};
 use crate::ingest::{self, Ingest};
 use crate::metrics::Metrics;
 use crate::notify;
-use crate::state::{ACTION_QUEUE, LIVE_QUEUE, NotifyState, REPORT_QUEUE};
+use crate::state::{
+    ACTION_QUEUE, LIVE_QUEUE, LiveEvent, NotifyState, OperatorAction, REPORT_QUEUE, Report,
+};
 use crate::store::tidy::Bounds;
 use crate::store::{Reader, StoreError, Writer, checkpoint};
+
+mod connect;
 
 /// The hot store's file in the data folder.
 pub const STORE_FILE: &str = "hot.db";
@@ -101,11 +103,9 @@ pub fn read_plant(settings: &Settings) -> Result<(Plant, Vec<String>, Vec<LineId
         .map(|line| line.id.clone())
         .collect();
     let lines = settings.lines.clone().unwrap_or_else(|| all.clone());
-    for line in lines.iter().filter(|line| !all.contains(line)) {
-        return Err(RunError::Misfit(format!(
-            "lines: {} has no line {line}",
-            path.display()
-        )));
+    if let Some(line) = lines.iter().find(|line| !all.contains(line)) {
+        let what = format!("lines: {} has no line {line}", path.display());
+        return Err(RunError::Misfit(what));
     }
     Ok((checked.plant, checked.warnings, lines))
 }
@@ -131,95 +131,127 @@ pub async fn run(
         BrokerSettings::Embedded { listen } => Some(Embedded::start(listen).await?),
         BrokerSettings::External { .. } => None,
     };
-    let access = access(&settings)?;
-    let listen = settings.api.listen;
-    let refused = |source| RunError::Listen {
-        address: listen,
-        source,
-    };
-    let listener = TcpListener::bind(listen).await.map_err(refused)?;
-    let addresses = Addresses {
-        mqtt: broker.as_ref().map(Broker::address),
-        http: listener.local_addr().map_err(refused)?,
-    };
-    let options = options(&settings, writer.store_id(), addresses.mqtt)?;
+    let access = connect::access(&settings)?;
+    let (listener, http) = listen(settings.api.listen).await?;
+    let mqtt = broker.as_ref().map(Broker::address);
+    let addresses = Addresses { mqtt, http };
+    let options = connect::options(&settings, writer.store_id(), addresses.mqtt)?;
 
-    let metrics = Arc::new(Metrics::new());
-    let clock = MonotonicClock::start();
-    let engine_settings = EngineSettings::default();
-    let both = (&*settings, &engine_settings);
+    let (metrics, clock) = (Arc::new(Metrics::new()), MonotonicClock::start());
+    let both = (&*settings, &EngineSettings::default());
     let core = Core::load(writer, &plant, &lines, both, clock.now())?;
     let (ingest, ends) = Ingest::new(options, ingest::filters(&lines), metrics.clone());
     let (live, _) = broadcast::channel(LIVE_QUEUE);
     let (actions, actions_end) = mpsc::channel(ACTION_QUEUE);
     let (reports, reports_end) = mpsc::channel(REPORT_QUEUE);
-    let wake = [Arc::new(Notify::new()), Arc::new(Notify::new())];
-    let store = Reader::new(file.clone());
-    let up = ends.up.clone();
+    // What reads goes on until all is stored.
+    let reading = CancellationToken::new();
+    let shared = Shared {
+        store: Reader::new(file),
+        live: live.clone(),
+        wake: [Arc::new(Notify::new()), Arc::new(Notify::new())],
+        metrics: metrics.clone(),
+        up: ends.up.clone(),
+        stop: reading.clone(),
+        settings,
+        plant,
+        actions,
+        reports,
+    };
     let commit = Commit {
         core,
         ends,
         actions: actions_end,
         reports: reports_end,
-        live: live.clone(),
-        wake: wake.clone(),
-        metrics: metrics.clone(),
-        bounds: bounds(&settings),
+        live,
+        wake: shared.wake.clone(),
+        metrics,
+        bounds: bounds(&shared.settings),
         clock,
     };
-
-    let [notify_wake, forward_wake] = wake;
-    // What reads goes on until all is stored.
-    let reading = CancellationToken::new();
-    let mut readers = JoinSet::new();
-    let of = reading.clone();
-    readers.spawn(async move { checkpoint::run(&file, of).await });
-    if let Some(influx) = settings.influx.clone() {
-        let (store, reports) = (store.clone(), reports.clone());
-        let forward = Forward::new(influx, store, reports, forward_wake, metrics.clone())?;
-        readers.spawn(forward.run(reading.clone()));
-    }
-    let told = NotifyState {
-        store: store.clone(),
-        settings: settings.clone(),
-        reports,
-        wake: notify_wake,
-        metrics: metrics.clone(),
-        stop: reading.clone(),
-    };
-    readers.spawn(async move {
-        if let Err(error) = notify::run(told).await {
-            tracing::error!(%error, "nobody is told");
-        }
-    });
-    let parts = ApiParts {
-        reader: store,
-        plant,
-        live,
-        actions,
-        metrics,
-        ready: up,
-    };
-    let served = api::serve(listener, parts, access, reading.clone());
-    readers.spawn(async move {
-        if let Err(error) = served.await {
-            tracing::error!(%error, "the page is gone");
-        }
-    });
+    let readers = shared.start(listener, access)?;
     let receiving = tokio::spawn(ingest.run(stop.clone()));
     ready(&addresses);
     let stored = commit.run(stop.clone()).await;
     stop.cancel();
+    // It ends with the token; it has nothing to say.
     let _ = receiving.await;
     reading.cancel();
-    let all = async { while readers.join_next().await.is_some() {} };
-    if tokio::time::timeout(LEAVE, all).await.is_err() {
+    if tokio::time::timeout(LEAVE, readers.join_all())
+        .await
+        .is_err()
+    {
         tracing::warn!("not everything ended in time");
     }
     if let Some(broker) = broker {
         broker.stop().await;
     }
     Ok(stored?)
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
+    let refused = |source| RunError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let at = listener.local_addr().map_err(refused)?;
+    Ok((listener, at))
+}
+
+/// What the parts that only read the store have in common.
+struct Shared {
+    settings: Arc<Settings>,
+    plant: Arc<Plant>,
+    store: Reader,
+    live: broadcast::Sender<LiveEvent>,
+    actions: mpsc::Sender<OperatorAction>,
+    reports: mpsc::Sender<Report>,
+    /// Notifier and forwarder.
+    wake: [Arc<Notify>; 2],
+    metrics: Arc<Metrics>,
+    up: watch::Receiver<Result<(), String>>,
+    stop: CancellationToken,
+}
+
+impl Shared {
+    /// Starts checkpoints, forwarder, notifier and page.
+    fn start(self, listener: TcpListener, access: Access) -> Result<JoinSet<()>, RunError> {
+        let mut readers = JoinSet::new();
+        let [notify_wake, forward_wake] = self.wake;
+        let (file, stop) = (self.settings.data.join(STORE_FILE), self.stop.clone());
+        readers.spawn(async move { checkpoint::run(&file, stop).await });
+        if let Some(influx) = self.settings.influx.clone() {
+            let (store, reports) = (self.store.clone(), self.reports.clone());
+            let metrics = self.metrics.clone();
+            let forward = Forward::new(influx, store, reports, forward_wake, metrics)?;
+            readers.spawn(forward.run(self.stop.clone()));
+        }
+        let told = NotifyState {
+            store: self.store.clone(),
+            settings: self.settings,
+            reports: self.reports,
+            wake: notify_wake,
+            metrics: self.metrics.clone(),
+            stop: self.stop.clone(),
+        };
+        readers.spawn(async move {
+            if let Err(error) = notify::run(told).await {
+                tracing::error!(%error, "nobody is told");
+            }
+        });
+        let parts = ApiParts {
+            reader: self.store,
+            plant: self.plant,
+            live: self.live,
+            actions: self.actions,
+            metrics: self.metrics,
+            ready: self.up,
+        };
+        readers.spawn(async move {
+            if let Err(error) = api::serve(listener, parts, access, self.stop).await {
+                tracing::error!(%error, "the page is gone");
+            }
+        });
+        Ok(readers)
+    }
 }
 
 fn bounds(settings: &Settings) -> Bounds {
@@ -233,66 +265,11 @@ fn bounds(settings: &Settings) -> Bounds {
     }
 }
 
-/// Who may ask the API.
-fn access(settings: &Settings) -> Result<Access, RunError> {
-    let api = &settings.api;
-    let token = api.token_file.as_deref().map(read_secret).transpose()?;
-    Access::new(api.listen, token, api.public_url.as_deref())
-        .map_err(|error| RunError::Misfit(error.to_string()))
-}
-
-/// How this collector connects to its broker.
-fn options(
-    settings: &Settings,
-    store: &StoreId,
-    embedded: Option<SocketAddr>,
-) -> Result<MqttOptions, RunError> {
-    let client = format!("silkline-collector-{store}");
-    let BrokerSettings::External {
-        host,
-        port,
-        security,
-        login,
-    } = &settings.broker
-    else {
-        let at = embedded.map_or_else(
-            || ("127.0.0.1".to_owned(), 0),
-            |it| (it.ip().to_string(), it.port()),
-        );
-        return Ok(ingest::options(&client, &at.0, at.1));
-    };
-    let mut options = ingest::options(&client, host, *port);
-    if let Security::Tls { ca, client } = security {
-        let client_auth = match client {
-            None => None,
-            Some(client) => Some((read_bytes(&client.cert)?, read_bytes(&client.key)?)),
-        };
-        let tls = TlsConfiguration::Simple {
-            ca: read_bytes(ca)?,
-            alpn: None,
-            client_auth,
-        };
-        options.set_transport(Transport::tls_with_config(tls));
-    }
-    if let Some(login) = login {
-        let password = read_secret(&login.password_file)?;
-        options.set_credentials(login.username.clone(), password.reveal());
-    }
-    Ok(options)
-}
-
 /// A name that no other store has.
 fn store_name() -> Result<StoreId, RunError> {
     let name = uuid::Uuid::now_v7().to_string();
     name.parse()
         .map_err(|error| RunError::Misfit(format!("name of the store: {error}")))
-}
-
-fn read_secret(path: &Path) -> Result<Secret, RunError> {
-    Secret::read(path).map_err(|source| RunError::File {
-        path: path.to_path_buf(),
-        source,
-    })
 }
 
 fn read_file(path: &Path) -> Result<String, RunError> {
@@ -302,9 +279,5 @@ fn read_file(path: &Path) -> Result<String, RunError> {
     })
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, RunError> {
-    std::fs::read(path).map_err(|source| RunError::File {
-        path: path.to_path_buf(),
-        source,
-    })
-}
+#[cfg(test)]
+mod tests;
