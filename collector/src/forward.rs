@@ -77,6 +77,8 @@ struct Load {
     rows: u64,
     lines: Lines,
     upto: RowId,
+    /// The newest row of the kind, so far as is known.
+    newest: RowId,
 }
 
 /// What the server made of a request.
@@ -185,6 +187,9 @@ impl Forward {
         count_many(&self.metrics.forward_out, load.kind, load.rows);
         count_many(&self.metrics.forward_dropped, "refused_lines", refused);
         *at = Some(load.upto);
+        if load.kind == "sample" {
+            self.metrics.forward_behind.set(load.newest.0 - load.upto.0);
+        }
         let report = Report::Passed {
             cursor: load.cursor,
             id: load.upto,
@@ -275,6 +280,7 @@ fn sample_load(
 ) -> Result<Load, StoreError> {
     let from = from.map_or_else(|| ask.cursor(SAMPLES), Ok)?;
     let mut load = Load::empty(SAMPLES, "sample", from);
+    load.newest = ask.newest_sample()?.unwrap_or(from);
     for row in ask.samples_after(from, ROWS)? {
         if load.lines.count >= most {
             break;
@@ -304,34 +310,11 @@ impl Load {
             kind,
             rows: 0,
             lines: Lines::default(),
+            newest: upto,
             upto,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn halving_ends_at_single_lines() {
-        assert_eq!(halves("a\nb\nc\n"), Some(("a\n", "b\nc\n")));
-        assert_eq!(halves("a\nb\n"), Some(("a\n", "b\n")));
-        assert_eq!(halves("a\n"), None);
-        assert_eq!(halves(""), None);
-    }
-
-    #[test]
-    fn only_a_bad_request_is_cut_in_pieces() {
-        for (status, want) in [
-            (200, Answer::Taken),
-            (400, Answer::Refused(String::new())),
-            (401, Answer::Later(String::new())),
-            (413, Answer::Refused(String::new())),
-            (429, Answer::Later(String::new())),
-            (503, Answer::Later(String::new())),
-        ] {
-            assert_eq!(judge(status, String::new()), want, "{status}");
-        }
-    }
-}
+mod tests;
