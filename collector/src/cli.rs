@@ -8,7 +8,9 @@ use crate::run::RunError;
 
 pub mod check;
 pub mod locate;
+pub mod notify;
 pub mod quarantine;
+pub mod trace;
 
 /// How a command ended; the numbers are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

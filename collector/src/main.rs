@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use silkline_collector::cli::trace::Question;
 use silkline_collector::cli::{self, Exit};
 use silkline_collector::config::Settings;
 use silkline_collector::run::{RunError, run};
+use silkline_protocol::id::ViewId;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -29,6 +31,24 @@ enum Command {
     Run,
     /// Check the settings and the plant file, and tell every mistake at once.
     Check,
+    /// Say what OTDR files show: where the fibre ends, what it loses, what changed.
+    Trace {
+        /// The files, in the SOR format.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Print one line of JSON a file.
+        #[arg(long)]
+        json: bool,
+        /// A good trace of the same view to compare with.
+        #[arg(long)]
+        reference: Option<PathBuf>,
+        /// The plant file, to say where on the route the fibre ends.
+        #[arg(long, requires = "view")]
+        plant: Option<PathBuf>,
+        /// The view of the plant that the files show.
+        #[arg(long, requires = "plant")]
+        view: Option<ViewId>,
+    },
     /// Say where the fault is that a file of evidence speaks of.
     Locate {
         /// The evidence, as JSON.
@@ -39,6 +59,11 @@ enum Command {
         /// Print the place as one line of JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Send a test message on a channel of the settings.
+    NotifyTest {
+        /// The channel's name.
+        channel: String,
     },
     /// Look at messages that were set aside because they could not be understood.
     #[command(subcommand)]
@@ -96,12 +121,30 @@ fn carry_out(arguments: &Arguments) -> io::Result<Exit> {
             plant,
             json,
         } => cli::locate::locate(evidence, plant, *json, &mut out),
+        Command::Trace {
+            files,
+            json,
+            reference,
+            plant,
+            view,
+        } => {
+            let question = Question {
+                files: files.clone(),
+                reference: reference.clone(),
+                view: plant.clone().zip(view.clone()),
+                json: *json,
+            };
+            cli::trace::trace(&question, &mut out)
+        }
         Command::Run => {
             drop(out);
             Ok(with_settings(config, |settings| {
                 Ok(run_until_signal(settings))
             })?)
         }
+        Command::NotifyTest { channel } => with_settings(config, |settings| {
+            cli::notify::test(&settings, channel, &mut out)
+        }),
         Command::Quarantine(Quarantine::List { json }) => with_settings(config, |settings| {
             cli::quarantine::list(&settings, *json, &mut out)
         }),
