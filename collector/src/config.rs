@@ -231,3 +231,6 @@ impl Paths<'_> {
             .map(|path| self.folder.join(path))
     }
 }
+
+#[cfg(test)]
+mod tests;
