@@ -10,12 +10,22 @@ use silkline_protocol::unit::{Db, OpticalLength};
 
 use super::analyse::{Analysis, InstrumentFault};
 use super::end::{EndKind, EndOfFibre};
+use super::event::{Event, EventKind};
 
 /// A launch that lost less than this is no finding: connectors repeat to about 0.2 dB.
 const LAUNCH_CHANGE: Db = Db::of(0.5);
 
 /// A change of total loss below this is no finding whatever the noise, by default.
 const LOSS_CHANGE: Db = Db::of(0.15);
+
+/// A change of one event's loss below this is no finding whatever the noise.
+const EVENT_CHANGE: Db = Db::of(0.15);
+
+/// A reflection that changes by less is no finding: connectors breathe.
+const REFLECTANCE_CHANGE: Db = Db::of(5.0);
+
+/// Events this close are one event, beside what three times both intervals allow.
+const SAME_PLACE: OpticalLength = OpticalLength::of(10.0);
 
 /// Ends this close are one end, beside what both intervals allow.
 const END_CHANGE: OpticalLength = OpticalLength::of(3.0);
@@ -92,6 +102,8 @@ pub fn compare(shot: &Analysis, reference: &Reference) -> Comparison {
     }
     let mut changes = Vec::new();
     changes.extend(shot.end.as_ref().and_then(|end| end_change(end, reference)));
+    let end = changes.first().map(|change| change.at);
+    changes.extend(event_changes(&shot.events, &reference.analysis.events, end));
     if changes.is_empty() {
         changes.extend(total_loss_change(shot, &reference.analysis));
     }
@@ -132,6 +144,60 @@ const fn change(kind: ChangeKind, end: &EndOfFibre, delta: Db) -> Change {
         plus_minus: end.plus_minus,
         delta,
     }
+}
+
+/// What is new or different between two lists of events, up to a changed end.
+///
+/// A reference without any events, not even an end, is one whose events were not kept: nothing
+/// can be new against it.
+fn event_changes(shot: &[Event], reference: &[Event], end: Option<OpticalLength>) -> Vec<Change> {
+    if reference.is_empty() {
+        return Vec::new();
+    }
+    let matters = |event: &&Event| {
+        let before_end = end.is_none_or(|end| event.at + event.plus_minus < end);
+        !matches!(event.kind, EventKind::End | EventKind::Ghost) && before_end
+    };
+    let mut changes: Vec<Change> = shot
+        .iter()
+        .filter(matters)
+        .filter_map(|event| event_change(event, reference))
+        .collect();
+    changes.sort_by(|a, b| b.delta.abs().get().total_cmp(&a.delta.abs().get()));
+    changes
+}
+
+/// How one event differs from the nearest of the reference, if it does.
+fn event_change(event: &Event, reference: &[Event]) -> Option<Change> {
+    let of = |kind, delta| Change {
+        kind,
+        at: event.at,
+        plus_minus: event.plus_minus,
+        delta,
+    };
+    let half = |event: &Event| event.loss_plus_minus.map_or(0.0, Db::get);
+    let off = |other: &Event| (event.at - other.at).abs();
+    let known = reference
+        .iter()
+        .min_by(|a, b| off(a).get().total_cmp(&off(b).get()));
+    let known = known.filter(|known| {
+        let doubt = event.plus_minus.get().hypot(known.plus_minus.get());
+        off(known) < SAME_PLACE + OpticalLength::of(3.0 * doubt)
+    });
+    let Some(known) = known else {
+        let least = EVENT_CHANGE.get().max(2.0 * half(event));
+        let loss = event.loss?;
+        return (loss.get() > least).then(|| of(ChangeKind::NewLoss, loss));
+    };
+    if let (Some(now), Some(before)) = (event.loss, known.loss) {
+        let least = EVENT_CHANGE.get().max(2.0 * half(event).hypot(half(known)));
+        if (now - before).abs().get() > least {
+            return Some(of(ChangeKind::LossChange, now - before));
+        }
+    }
+    let delta = event.reflectance? - known.reflectance?;
+    let clear = !event.saturated && !known.saturated;
+    (clear && delta.abs() > REFLECTANCE_CHANGE).then(|| of(ChangeKind::ReflectanceChange, delta))
 }
 
 fn total_loss_change(shot: &Analysis, reference: &Analysis) -> Option<Change> {
@@ -196,18 +262,65 @@ mod tests {
         assert_eq!(kinds(&longer), [ChangeKind::EndMoved]);
     }
 
+    fn with(feature: Feature) -> Analysis {
+        analyse(
+            &Plan {
+                features: vec![feature],
+                ..intact()
+            }
+            .trace(),
+        )
+    }
+
     #[test]
-    fn a_bend_changes_the_total_loss() {
+    fn a_bend_is_a_new_loss_where_it_is() {
         let bend = Feature {
             at_m: 8_000.0,
             loss_db: 0.8,
             reflectance_db: None,
         };
-        let bent = Plan {
-            features: vec![bend],
-            ..intact()
+        let found = compare(&with(bend), &reference());
+        let [change] = found.changes[..] else {
+            panic!("{found:?}")
         };
-        assert_eq!(kinds(&bent), [ChangeKind::TotalLossChange]);
+        assert_eq!(change.kind, ChangeKind::NewLoss);
+        assert!((change.delta.get() - 0.8).abs() < 0.05, "{change:?}");
+        assert!((change.at.get() - 8_000.0).abs() < 20.0, "{change:?}");
+    }
+
+    #[test]
+    fn against_a_reference_without_events_a_bend_changes_the_total_loss() {
+        let bend = Feature {
+            at_m: 8_000.0,
+            loss_db: 0.8,
+            reflectance_db: None,
+        };
+        let mut bare = reference();
+        bare.analysis.events.clear();
+        let found = compare(&with(bend), &bare);
+        let kinds: Vec<ChangeKind> = found.changes.iter().map(|change| change.kind).collect();
+        assert_eq!(kinds, [ChangeKind::TotalLossChange]);
+    }
+
+    #[test]
+    fn a_known_event_that_loses_or_reflects_otherwise_is_a_change_of_it() {
+        let joint = |loss_db, reflectance_db| {
+            with(Feature {
+                at_m: 8_000.0,
+                loss_db,
+                reflectance_db: Some(reflectance_db),
+            })
+        };
+        let reference = Reference {
+            analysis: joint(0.2, -45.0),
+        };
+        let kind = |shot: &Analysis| compare(shot, &reference).changes.first().map(|c| c.kind);
+        assert_eq!(kind(&joint(0.2, -45.0)), None);
+        assert_eq!(kind(&joint(0.7, -45.0)), Some(ChangeKind::LossChange));
+        assert_eq!(
+            kind(&joint(0.2, -36.0)),
+            Some(ChangeKind::ReflectanceChange)
+        );
     }
 
     #[test]
