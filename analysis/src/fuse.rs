@@ -1,8 +1,8 @@
 //! From evidence to a place with its uncertainty.
 //!
 //! Every source is a likelihood over chainage with a share of outliers. What traces see is fused
-//! along the glass first and taken to the ground once ([`glass`]), for all views share the same
-//! landmarks; what other sources say is multiplied in on the ground ([`posterior`]). Two breaks,
+//! along the glass first and taken to the ground once (`glass`), for all views share the same
+//! landmarks; what other sources say is multiplied in on the ground (`posterior`). Two breaks,
 //! or sources that contradict, give candidates instead of an average of two places. What no
 //! source supports stays empty.
 

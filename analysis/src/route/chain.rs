@@ -3,7 +3,7 @@
 //! A view's marks tell how far along the glass each landmark lies; the plant file tells how far
 //! along the ground. Between two landmarks the glass is longer than the ground by the cable's
 //! excess and by coils of slack. [`Chain`] holds both; [`Chain::locate`] asks where on the ground
-//! a point of the glass is, taking every landmark into account at once (see [`solve`]).
+//! a point of the glass is, taking every landmark into account at once (see `solve`).
 //! Where a view has no mark the chain has one link, from its node on, and the answer is as wide
 //! as the excess is unsure.
 //!
