@@ -73,6 +73,18 @@ fn the_page_shows_it(port: u16, folder: &Path) {
     }
 }
 
+/// A mail in `folder` that says where to drive.
+fn located(folder: &Path) -> Option<String> {
+    let mails = std::fs::read_dir(folder).ok()?.flatten();
+    let text = |path| {
+        std::fs::read_to_string(path)
+            .ok()
+            .map(|mail| mail.replace("\r", "").replace("=\n", ""))
+    };
+    let mut texts = mails.filter_map(|mail| text(mail.path()));
+    texts.find(|mail| mail.contains("Subject: ") && mail.contains("geo:"))
+}
+
 /// The traces of the incident's span that were asked for when light was lost, each a readable file.
 fn shots_for_lost_light(store: &Path) -> usize {
     let store = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
@@ -114,11 +126,8 @@ async fn a_cut_becomes_one_incident_with_its_place() {
     );
 
     let mail = demo.line("mail").await;
-    let mail = std::fs::read_to_string(mail.split_whitespace().last().unwrap()).unwrap();
-    assert!(
-        mail.contains("Subject: ") && mail.contains("geo:"),
-        "{mail}"
-    );
+    let first = Path::new(mail.split_whitespace().last().unwrap());
+    wait("a mail with coordinates", async || located(first.parent()?)).await;
     let store = started.rsplit_once("store in ").unwrap().1;
     assert!(shots_for_lost_light(&Path::new(store).join("hot.db")) > 0);
     the_page_shows_it(demo.port, folder.path());
