@@ -4,8 +4,11 @@ use silkline_protocol::unit::{Db, OpticalLength};
 
 use super::end::EndOfFibre;
 use super::line::Line;
-use super::samples::Trace;
+use super::samples::{Trace, cut};
 use super::windows::Window;
+
+/// Windows that tell the level at the start, at the most.
+const MOST_WINDOWS: usize = 12;
 
 /// Loss of the whole fibre.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,12 +30,14 @@ pub(crate) fn totals(
     end: Option<(&EndOfFibre, &Line)>,
 ) -> Option<Totals> {
     let zero = trace.index_of(0.0);
-    let first = windows
+    let k = windows
         .iter()
-        .find(|w| w.may_be_glass() && w.from >= zero)?;
+        .position(|w| w.may_be_glass() && w.from >= zero)?;
+    let first = windows.get(k)?;
+    let line = onward(trace, windows, k)?;
     let start = (0.0 - trace.settings().first.get()) / trace.step_m();
-    let start_level = first.line.at(start);
-    let start_sigma = first.line.sigma_at(start, first.sigma);
+    let start_level = line.at(start);
+    let start_sigma = line.sigma_at(start, first.sigma.max(line.rms));
     let loss = end.map(|(end, _)| Db::of(start_level - end.level.get()));
     let loss_plus_minus = end.map(|(_, line)| {
         let here = line.sigma_at(line.centre + line.count / 2.0, line.rms);
@@ -45,6 +50,27 @@ pub(crate) fn totals(
         loss_plus_minus,
         return_loss,
     })
+}
+
+/// The line of the glass from window `k` on, over as many windows as continue it.
+fn onward(trace: &Trace, windows: &[Window], k: usize) -> Option<Line> {
+    let first = windows.get(k)?;
+    let mut line = first.line;
+    for next in cut(windows, k + 1, k + 1 + MOST_WINDOWS) {
+        let sigma = first.sigma.max(next.sigma);
+        let doubt = line
+            .sigma_at(next.line.centre, sigma)
+            .hypot(sigma / next.line.count.sqrt());
+        let off = (next.line.level - line.at(next.line.centre)).abs();
+        if !next.may_be_glass() || off > 4.0 * doubt + 0.02 {
+            break;
+        }
+        let Some(longer) = Line::robust(trace.stretch(first.from, next.to), first.from) else {
+            break;
+        };
+        line = longer;
+    }
+    Some(line)
 }
 
 /// All light that comes back from behind the start, relative to the light sent in.

@@ -21,6 +21,9 @@ const PEAK_DB: f64 = 0.12;
 /// Receiver time constants tried for a step, in pulses: many instruments smooth whole pulses.
 const TIME_CONSTANTS: [f64; 8] = [0.05, 0.2, 0.4, 0.6, 0.9, 1.3, 1.8, 2.5];
 
+/// Places tried for a step at the most.
+const MOST_PLACES: f64 = 250.0;
+
 /// One event with the glass on both sides.
 #[derive(Clone, Copy, Debug)]
 struct Joint {
@@ -194,10 +197,17 @@ fn ramp(grid: &Grid, joint: &Joint) -> Option<(f64, f64)> {
             })
             .sum()
     };
-    let step = (pulse / 8.0).clamp(0.25, 1.5);
-    let tries = whole(3.5 * pulse.max(2.0) / step).max(8);
-    let start = joint.cut.from as f64 - 2.0 * pulse.max(2.0);
-    let all = (0..tries).flat_map(|i| {
+    // A step that hides much may lie anywhere in it; one that hides little begins near its start.
+    let margin = 2.0 * pulse.max(2.0);
+    let start = joint.cut.from as f64 - margin;
+    let hidden = (joint.cut.to - joint.cut.from) as f64;
+    let span = if hidden > 1.5 * margin {
+        hidden + 2.0 * margin
+    } else {
+        1.75 * margin
+    };
+    let step = (pulse / 8.0).clamp(0.25, 1.5).max(span / MOST_PLACES);
+    let all = (0..whole(span / step)).flat_map(|i| {
         let at = start + step * i as f64;
         TIME_CONSTANTS
             .iter()
