@@ -93,7 +93,7 @@ impl Stage<'_> {
         let text = corridor::plant_toml();
         std::fs::write(&plant_file, &text)?;
         let plant = silkline_protocol::plant::read("plant.toml", &text)?.plant;
-        let hardware = self.hardware(plant).await?;
+        let (hardware, orders) = self.hardware(plant).await?;
         let (mail_at, mail_folder) = self.mailbox().await?;
         let (broker, witness) = self.collector(plant_file, mail_at).await?;
         self.agents(&hardware, broker).await?;
@@ -104,24 +104,21 @@ impl Stage<'_> {
         let verdict = self.watch(&hardware, &witness, at).await?;
         say(&verdict.in_words())?;
         let mail = self.first_mail(&mail_folder).await;
-        let told = mail
-            .as_deref()
-            .map_or_else(|| "none came".into(), |path| path.display().to_string());
+        let path = mail.as_deref().map(|path| path.display().to_string());
         say(&format!(
-            "  mail        {told}\n  dashboard   {}\n",
-            witness.page()
+            "  mail        {}",
+            path.as_deref().unwrap_or("none came")
         ))?;
+        say(&format!("  dashboard   {}\n", witness.page()))?;
         if self.demo.once {
             return Ok(verdict.is_as_promised() && mail.is_some());
         }
-        say(
-            "it goes on until Ctrl-C; try `silkline-sim repair`, `silkline-sim cut baku-poti 500`,\n\
-             `silkline-sim battery ganja`, `silkline-sim feed sumgait-aktau 100`, `silkline-sim --help`",
-        )?;
+        say(&what_to_try(orders))?;
         Err(self.children.first_death().await)
     }
 
-    async fn hardware(&self, plant: Plant) -> anyhow::Result<Arc<Hardware>> {
+    /// The devices, and where they take orders.
+    async fn hardware(&self, plant: Plant) -> anyhow::Result<(Arc<Hardware>, SocketAddr)> {
         let setup = Setup {
             first_port: None,
             folder: self.folder.join("otdr"),
@@ -136,13 +133,13 @@ impl Stage<'_> {
         let at = listener.local_addr()?;
         let plant = hardware.world().plant();
         say(&format!(
-            "[1/5] hardware: {} devices at {} sites along {} lines, by Modbus TCP, SNMP and OTDR; orders at {at}",
+            "[1/5] hardware: {} devices at {} sites along {} lines, by Modbus TCP, SNMP and OTDR",
             hardware.reach.len(),
             plant.sites.len(),
             plant.lines.len()
         ))?;
         tokio::spawn(control::serve(listener, Arc::clone(&hardware)));
-        Ok(hardware)
+        Ok((hardware, at))
     }
 
     async fn mailbox(&self) -> anyhow::Result<(SocketAddr, PathBuf)> {
@@ -293,6 +290,27 @@ struct Ready {
     http: SocketAddr,
 }
 
+/// What a person may do with a demo that goes on.
+fn what_to_try(orders: SocketAddr) -> String {
+    let at = orders.to_string();
+    let option = if at == control::DEFAULT {
+        String::new()
+    } else {
+        format!(" --control {at}")
+    };
+    let tries = [
+        "repair",
+        "cut baku-poti 500",
+        "battery ganja",
+        "feed sumgait-aktau 100",
+    ];
+    let lines = tries.map(|order| format!("  silkline-sim{option} {order}\n"));
+    format!(
+        "it goes on until Ctrl-C, and the mail with it; try\n{}",
+        lines.concat()
+    )
+}
+
 /// A place on `line` clear of its nodes.
 fn place(line: &Line, seed: Seed) -> RouteLength {
     let mut chance = seed.draws("where the demo cuts");
@@ -314,6 +332,17 @@ fn place(line: &Line, seed: Seed) -> RouteLength {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_to_try_names_the_address_only_where_it_is_another() {
+        let usual = what_to_try(control::DEFAULT.parse().unwrap());
+        assert!(usual.contains("  silkline-sim repair\n"), "{usual}");
+        let other = what_to_try("127.0.0.1:4711".parse().unwrap());
+        assert!(
+            other.contains("  silkline-sim --control 127.0.0.1:4711 repair\n"),
+            "{other}"
+        );
+    }
 
     #[test]
     fn the_place_of_the_cut_follows_from_the_seed_and_is_clear_of_huts() {

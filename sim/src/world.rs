@@ -7,8 +7,7 @@ mod feed;
 mod hut;
 mod light;
 
-pub use feed::FeedState;
-pub use hut::Hut;
+pub(crate) use hut::Hut;
 pub use light::{Amplifier, Stand};
 
 use core::time::Duration;

@@ -7,21 +7,21 @@ use crate::fault::Fault;
 
 /// The state of a site's house.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Hut {
+pub(crate) struct Hut {
     /// Voltage of the battery, as a magnitude.
-    pub battery_volts: f64,
+    pub(crate) battery_volts: f64,
     /// Current into the battery; negative while it feeds the site.
-    pub battery_amps: f64,
+    pub(crate) battery_amps: f64,
     /// What the equipment draws.
-    pub load_amps: f64,
+    pub(crate) load_amps: f64,
     /// Charge in per cent.
-    pub charge_percent: f64,
+    pub(crate) charge_percent: f64,
     /// Voltage of the mains.
-    pub mains_volts: f64,
+    pub(crate) mains_volts: f64,
     /// Degrees Celsius inside.
-    pub celsius: f64,
+    pub(crate) celsius: f64,
     /// Relative humidity in per cent.
-    pub humidity_percent: f64,
+    pub(crate) humidity_percent: f64,
 }
 
 /// Float charge of a -48 V battery.
@@ -35,7 +35,7 @@ const DISCONNECT_VOLTS: f64 = 42.0;
 impl World {
     /// The house of `site`.
     #[must_use]
-    pub fn hut(&self, site: &SiteId, moment: Moment<'_>) -> Hut {
+    pub(crate) fn hut(&self, site: &SiteId, moment: Moment<'_>) -> Hut {
         let is_it = |fault: &Fault| matches!(fault, Fault::Battery { site: s } if s == site);
         let since = moment.scene.since(is_it);
         let mut own = self.seed.draws(&format!("hut {site}"));

@@ -33,9 +33,9 @@ pub struct Amplifier {
     /// Supervisory light that arrives.
     pub supervisory: Option<Dbm>,
     /// Current of the pump laser, in milliamperes.
-    pub pump_ma: f64,
+    pub(crate) pump_ma: f64,
     /// Temperature of the pump laser, in degrees Celsius.
-    pub pump_celsius: f64,
+    pub(crate) pump_celsius: f64,
     /// Loss of what comes back to the output.
     pub return_loss: Db,
     /// Loss of the span before the input, as two neighbours work it out together.
