@@ -29,7 +29,8 @@ bench: setup-test web
 	@cargo bench --workspace --quiet
 
 accuracy:
-	@cargo run --release --quiet --package silkline-analysis --example accuracy
+	@cargo test --quiet --package silkline-analysis --test accuracy -- --nocapture
+	@cargo run --quiet --package silkline-analysis --example accuracy_real
 
 soak: setup-test web alone build
 	SILKLINE_MODEL_RUNS=100000 SILKLINE_KILLS=100 cargo test --workspace --release --quiet --no-fail-fast

@@ -93,8 +93,8 @@ fn shots_for_lost_light(store: &Path) -> usize {
     let rows = statement
         .query_map([], |row| row.get::<_, Vec<u8>>(0))
         .unwrap();
-    rows.map(|row| silkline_sor::read(&row.unwrap()).unwrap())
-        .count()
+    let traces = rows.map(|row| silkline_sor::read(&row.unwrap()).unwrap());
+    traces.filter(|trace| !trace.curve.raw.is_empty()).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]

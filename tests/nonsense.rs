@@ -2,6 +2,8 @@
 //!
 //! All of it is counted and kept with the reason, and nothing else is disturbed.
 
+use std::path::Path;
+
 use crate::ground::broker::{Mosquitto, publish};
 use crate::ground::device::Device;
 use crate::ground::network::{Network, amplifier, count};
@@ -26,6 +28,37 @@ const TOPICS: [&str; 14] = [
     "silkline/1/west-east//edfa-1/sample",
 ];
 
+/// Every kind of rubbish on every topic, and two payloads that are far too large.
+fn rubbish_messages() -> Vec<(String, Vec<u8>)> {
+    let payloads: [&[u8]; 6] = [
+        b"",
+        b"\xff\xfe\x00",
+        b"{",
+        b"[1,2,3]",
+        b"null",
+        b"{\"at\":\"never\",\"readings\":{\"A\":1e999}}",
+    ];
+    let mut messages = Vec::new();
+    for topic in TOPICS {
+        messages.extend(payloads.map(|payload| (topic.to_owned(), payload.to_vec())));
+    }
+    messages.push((TOPICS[0].to_owned(), vec![b'x'; 5 * 1024 * 1024]));
+    messages.push((TOPICS[1].to_owned(), vec![b'x'; 3 * 1024 * 1024]));
+    messages
+}
+
+/// A file that breaks off, one that is none, one that is far too large.
+fn drop_bad_files(folder: &Path) {
+    let truncated = &b"Map\0\xc8\x00\x80\x00\x00\x00"[..];
+    std::fs::write(folder.join("otdr-1-p1-truncated.sor"), truncated).unwrap();
+    std::fs::write(folder.join("otdr-1-p1-poem.sor"), "Whose woods these are").unwrap();
+    std::fs::write(
+        folder.join("otdr-1-p1-huge.sor"),
+        vec![b'x'; 5 * 1024 * 1024],
+    )
+    .unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nonsense() {
     let network = Network::new(0);
@@ -49,36 +82,8 @@ async fn nonsense() {
     let mut agent = network.agent("west", &devices);
     network.samples(20).await;
 
-    let payloads: [&[u8]; 6] = [
-        b"",
-        b"\xff\xfe\x00",
-        b"{",
-        b"[1,2,3]",
-        b"null",
-        b"{\"at\":\"never\",\"readings\":{\"A\":1e999}}",
-    ];
-    let mut messages = Vec::new();
-    for topic in TOPICS {
-        messages.extend(
-            payloads
-                .iter()
-                .map(|payload| (topic.to_owned(), payload.to_vec())),
-        );
-    }
-    messages.push((TOPICS[0].to_owned(), vec![b'x'; 5 * 1024 * 1024]));
-    messages.push((TOPICS[1].to_owned(), vec![b'x'; 3 * 1024 * 1024]));
-    publish(network.broker, &messages).await;
-    std::fs::write(
-        dropped.join("otdr-1-p1-truncated.sor"),
-        &b"Map\0\xc8\x00\x80\x00\x00\x00"[..],
-    )
-    .unwrap();
-    std::fs::write(dropped.join("otdr-1-p1-poem.sor"), "Whose woods these are").unwrap();
-    std::fs::write(
-        dropped.join("otdr-1-p1-huge.sor"),
-        vec![b'x'; 5 * 1024 * 1024],
-    )
-    .unwrap();
+    publish(network.broker, &rubbish_messages()).await;
+    drop_bad_files(&dropped);
 
     wait("the rubbish in quarantine", async || {
         (count(&network.hot_store(), "SELECT count(*) FROM quarantine") >= 30).then_some(())

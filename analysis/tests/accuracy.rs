@@ -7,7 +7,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test tells by panicking, in its helpers too"
+    clippy::print_stdout,
+    reason = "a test tells by panicking, in its helpers too, and `make accuracy` reads the figures"
 )]
 
 use core::time::Duration;
