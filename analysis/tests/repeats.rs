@@ -11,7 +11,10 @@ mod tests {
     /// The shot whose launch lost about a decibel.
     const LOW: &str = "otdr_2022_11_28_21_14_05.json.gz";
 
-    #[expect(clippy::disallowed_types, reason = "real shots are files, packed by gzip")]
+    #[expect(
+        clippy::disallowed_types,
+        reason = "real shots are files, packed by gzip"
+    )]
     fn unpacked(path: &Path) -> Vec<u8> {
         std::process::Command::new("gzip")
             .arg("-dc")

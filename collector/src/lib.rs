@@ -14,4 +14,3 @@ pub mod notify;
 pub mod run;
 pub mod state;
 pub mod store;
-

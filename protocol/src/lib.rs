@@ -1,6 +1,6 @@
 //! What crosses the wires and disks of silkline. No I/O, no async, no clock.
 //!
-//! - [`id`], [`unit`], [`time`]: names, quantities and moments that cannot be wrong once parsed
+//! - [`id`], [`mod@unit`], [`time`]: names, quantities and moments that cannot be wrong once parsed
 //! - [`sample`], [`device`], [`message`]: what agents and collectors tell each other
 //! - [`topic`], [`codec`]: topics ⇄ ids, bytes ⇄ messages, with the rule of versions
 //! - [`delivery`]: the sender and the receiver that lose nothing, as pure state machines

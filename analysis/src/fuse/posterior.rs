@@ -325,7 +325,12 @@ impl Density {
             Some(*sum)
         };
         let below = masses.into_iter().scan(0.0, add).collect();
-        let mut made = Self { xs: xs.to_vec(), below, middle: 0.0, sd: 0.0 };
+        let mut made = Self {
+            xs: xs.to_vec(),
+            below,
+            middle: 0.0,
+            sd: 0.0,
+        };
         made.middle = made.quantile(0.5);
         made.sd = (made.quantile(0.841_345) - made.quantile(0.158_655)) / 2.0;
         Some(made)
