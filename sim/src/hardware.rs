@@ -235,57 +235,23 @@ impl Hardware {
         address: SocketAddr,
         setup: &Setup,
     ) -> Result<Reach, NoHardware> {
-        let no_port = |source| NoHardware::Port {
-            site: device.site.clone(),
-            device: device.id.clone(),
-            address,
-            source,
+        let (site, id, profile) = (&device.site, &device.id, &device.profile);
+        let folder = match profile.as_str() {
+            "silkline-otdr" => Some(own_folder(device, setup)?),
+            _ => None,
         };
-        let mut folder = None;
-        let bound = match device.profile.as_str() {
-            "silkline-otdr" => {
-                let path = setup
-                    .folder
-                    .join(device.site.as_str())
-                    .join(device.id.as_str());
-                let made = std::fs::create_dir_all(&path);
-                made.map_err(|source| NoHardware::Folder {
-                    path: path.clone(),
-                    source,
-                })?;
-                let listener = TcpListener::bind(address).await.map_err(no_port)?;
-                let bound = listener.local_addr();
-                let outlet = otdr::Outlet {
-                    folder: path.clone(),
-                    speed: setup.speed,
-                    dropped: self.dropped.clone(),
-                };
-                let (unit, job) = otdr::unit(self.bench.clone(), device, outlet);
-                self.servers.spawn(job);
-                self.servers.spawn(modbus::serve(listener, Arc::new(unit)));
-                folder = Some(path);
-                bound
+        let outlet = folder.clone().map(|folder| otdr::Outlet {
+            folder,
+            speed: setup.speed,
+            dropped: self.dropped.clone(),
+        });
+        let bound = match profile.as_str() {
+            name if outlet.is_some() || registers::knows(name) => {
+                self.modbus(device, address, outlet).await
             }
-            profile if registers::knows(profile) => {
-                let listener = TcpListener::bind(address).await.map_err(no_port)?;
-                let bound = listener.local_addr();
-                let unit = modbus::Gauge::new(self.bench.clone(), device.clone());
-                self.servers.spawn(modbus::serve(listener, Arc::new(unit)));
-                bound
-            }
-            profile if objects::knows(profile) => {
-                let agent = snmp::agent(self.bench.clone(), device.clone(), address).await;
-                let agent = agent.map_err(no_port)?;
-                let bound = agent.local_addr();
-                self.servers.spawn(snmp::serve(agent));
-                Ok(bound)
-            }
+            name if objects::knows(name) => self.snmp(device, address).await,
             _ => {
-                let (site, device, profile) = (
-                    device.site.clone(),
-                    device.id.clone(),
-                    device.profile.clone(),
-                );
+                let (site, device, profile) = (site.clone(), id.clone(), profile.clone());
                 return Err(NoHardware::Profile {
                     site,
                     device,
@@ -293,14 +259,65 @@ impl Hardware {
                 });
             }
         };
+        let no_port = |source| {
+            let (site, device) = (site.clone(), id.clone());
+            NoHardware::Port {
+                site,
+                device,
+                address,
+                source,
+            }
+        };
+        let (site, device, profile) = (site.clone(), id.clone(), profile.clone());
         Ok(Reach {
-            site: device.site.clone(),
-            device: device.id.clone(),
-            profile: device.profile.clone(),
+            site,
+            device,
+            profile,
             address: bound.map_err(no_port)?,
             folder,
         })
     }
+
+    async fn modbus(
+        &mut self,
+        device: &Device,
+        address: SocketAddr,
+        outlet: Option<otdr::Outlet>,
+    ) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind(address).await?;
+        let bound = listener.local_addr()?;
+        let slave: Arc<dyn modbus::Slave> = match outlet {
+            Some(outlet) => {
+                let (unit, job) = otdr::unit(self.bench.clone(), device, outlet);
+                self.servers.spawn(job);
+                Arc::new(unit)
+            }
+            None => Arc::new(modbus::Gauge::new(self.bench.clone(), device.clone())),
+        };
+        self.servers.spawn(modbus::serve(listener, slave));
+        Ok(bound)
+    }
+
+    async fn snmp(&mut self, device: &Device, address: SocketAddr) -> io::Result<SocketAddr> {
+        let agent = snmp::agent(self.bench.clone(), device.clone(), address).await?;
+        let bound = agent.local_addr();
+        self.servers.spawn(snmp::serve(agent));
+        Ok(bound)
+    }
+}
+
+/// The folder into which a device drops its files.
+fn own_folder(device: &Device, setup: &Setup) -> Result<PathBuf, NoHardware> {
+    let path = setup
+        .folder
+        .join(device.site.as_str())
+        .join(device.id.as_str());
+    let made = std::fs::create_dir_all(&path);
+    made.map_err(|source| NoHardware::Folder {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(path)
 }
 
 /// The amplifiers of a device: where light passes it, by the number that its maps use.

@@ -61,6 +61,13 @@ enum Command {
         #[arg(long, default_value_t = 1.0)]
         speed: f64,
     },
+    #[command(flatten)]
+    Tell(Orders),
+}
+
+/// What a running simulation is told.
+#[derive(Subcommand)]
+enum Orders {
     /// Cut a cable, or one strand of it.
     Cut {
         line: LineId,
@@ -124,11 +131,11 @@ fn failure(code: u8) -> impl Fn(anyhow::Error) -> Failure {
 async fn obey(arguments: Arguments) -> Result<ExitCode, Failure> {
     let seed = Seed(arguments.seed);
     let plant = || plant(arguments.plant.as_ref()).map_err(failure(BAD_DATA));
-    let order = match arguments.command {
+    match arguments.command {
         Command::Corridor => {
             let written = std::io::stdout().write_all(corridor::plant_toml().as_bytes());
             written.map_err(anyhow::Error::from).map_err(failure(1))?;
-            return Ok(ExitCode::SUCCESS);
+            Ok(ExitCode::SUCCESS)
         }
         Command::Demo { once, fast } => {
             let demo = Demo {
@@ -138,11 +145,11 @@ async fn obey(arguments: Arguments) -> Result<ExitCode, Failure> {
                 control: arguments.control,
             };
             let kept = demo::run(&demo).await.map_err(failure(UNREACHABLE))?;
-            return Ok(if kept {
+            Ok(if kept {
                 ExitCode::SUCCESS
             } else {
                 ExitCode::FAILURE
-            });
+            })
         }
         Command::Run {
             folder,
@@ -161,35 +168,42 @@ async fn obey(arguments: Arguments) -> Result<ExitCode, Failure> {
             run::run(plant()?, &run)
                 .await
                 .map_err(failure(UNREACHABLE))?;
-            return Ok(ExitCode::SUCCESS);
+            Ok(ExitCode::SUCCESS)
         }
-        Command::Cut { line, km, fibre } => inflict(Fault::Cut {
-            line,
-            at: route(km),
-            fibre,
-        }),
-        Command::Bend {
-            line,
-            km,
-            db,
-            fibre,
-        } => inflict(Fault::Bend {
-            line,
-            at: route(km),
-            loss: Db::of(db),
-            fibre,
-        }),
-        Command::Pump { line, node } => inflict(Fault::Pump { line, node }),
-        Command::Dead { site, device } => inflict(Fault::Dead { site, device }),
-        Command::Feed { line, km } => inflict(Fault::Feed {
-            line,
-            at: route(km),
-        }),
-        Command::Battery { site } => inflict(Fault::Battery { site }),
-        Command::Repair => Order::Repair,
-        Command::Status => Order::Status,
-    };
-    tell(arguments.control, &order).await
+        Command::Tell(orders) => tell(arguments.control, &orders.into()).await,
+    }
+}
+
+impl From<Orders> for Order {
+    fn from(orders: Orders) -> Self {
+        match orders {
+            Orders::Cut { line, km, fibre } => inflict(Fault::Cut {
+                line,
+                at: route(km),
+                fibre,
+            }),
+            Orders::Bend {
+                line,
+                km,
+                db,
+                fibre,
+            } => inflict(Fault::Bend {
+                line,
+                at: route(km),
+                loss: Db::of(db),
+                fibre,
+            }),
+            Orders::Pump { line, node } => inflict(Fault::Pump { line, node }),
+            Orders::Dead { site, device } => inflict(Fault::Dead { site, device }),
+            Orders::Feed { line, km } => inflict(Fault::Feed {
+                line,
+                at: route(km),
+            }),
+            Orders::Battery { site } => inflict(Fault::Battery { site }),
+            Orders::Repair => Self::Repair,
+            Orders::Status => Self::Status,
+        }
+    }
 }
 
 const fn inflict(fault: Fault) -> Order {

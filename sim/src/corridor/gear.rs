@@ -121,3 +121,79 @@ fn repeater_ports(path: &'static str) -> Vec<Port> {
     })
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::{AKTAU, RAILWAY};
+    use super::*;
+
+    fn stand(first: bool, last: bool, submarine: bool) -> Stand<'static> {
+        Stand {
+            line: "l",
+            path: "p",
+            node: "n",
+            first,
+            last,
+            submarine,
+        }
+    }
+
+    fn ports(device: &Device) -> Vec<(String, &'static str, &'static str)> {
+        let port = |port: &Port| (port.index.clone(), port.direction, port.side);
+        device.ports.iter().map(port).collect()
+    }
+
+    #[test]
+    fn a_reference_hut_has_an_amplifier_a_direction() {
+        let alat = at(&RAILWAY[1], &[stand(false, false, false)]);
+        let wanted = [
+            ("1", "AB", "in"),
+            ("2", "BA", "out"),
+            ("1", "AB", "out"),
+            ("2", "BA", "in"),
+        ];
+        assert_eq!(
+            ports(&alat[0]),
+            wanted.map(|(index, d, s)| (index.to_owned(), d, s))
+        );
+    }
+
+    #[test]
+    fn a_cisco_port_has_both_directions_of_one_side() {
+        let kurdamir = at(&RAILWAY[3], &[stand(false, false, false)]);
+        let wanted = [
+            ("1", "AB", "in"),
+            ("1", "BA", "out"),
+            ("2", "AB", "out"),
+            ("2", "BA", "in"),
+        ];
+        assert_eq!(
+            ports(&kurdamir[0]),
+            wanted.map(|(index, d, s)| (index.to_owned(), d, s))
+        );
+    }
+
+    #[test]
+    fn a_line_s_end_has_ports_on_one_side_alone() {
+        let first = at(&RAILWAY[0], &[stand(true, false, false)]);
+        let sides: Vec<_> = ports(&first[0])
+            .into_iter()
+            .map(|(_, d, s)| (d, s))
+            .collect();
+        assert_eq!(sides, [("AB", "out"), ("BA", "in")]);
+    }
+
+    #[test]
+    fn a_landing_station_has_supervisory_and_power_feed() {
+        let devices = at(&AKTAU, &[stand(false, true, true)]);
+        let ids: Vec<_> = devices.iter().map(|device| device.id).collect();
+        assert_eq!(
+            ids,
+            ["edfa-1", "rep-1", "pfe-1", "otdr-1", "battery-1", "env-1"]
+        );
+        let repeaters = devices.iter().find(|device| device.id == "rep-1").unwrap();
+        assert_eq!(repeaters.ports.len(), 16);
+        assert_eq!(repeaters.ports[4].index, "2ab");
+        assert_eq!(repeaters.ports[4].node, "rep-2");
+    }
+}

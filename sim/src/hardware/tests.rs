@@ -311,3 +311,84 @@ async fn a_dead_device_says_nothing_until_it_is_repaired() {
     );
     hardware.stop().await;
 }
+
+#[tokio::test]
+async fn a_port_that_is_taken_names_the_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let first_port = Some(taken.local_addr().unwrap().port());
+    let text = crate::corridor::plant_toml();
+    let plant = silkline_protocol::plant::read("plant.toml", &text)
+        .unwrap()
+        .plant;
+    let setup = Setup {
+        first_port,
+        folder: folder.path().to_owned(),
+        speed: 1.0,
+    };
+    let refused = Hardware::start(Arc::new(World::new(plant, Seed(1))), &setup).await;
+    let said = refused.unwrap_err().to_string();
+    assert!(
+        said.starts_with("edfa-1 at baku: cannot listen on 127.0.0.1:"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_profile_that_nobody_plays_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = crate::corridor::plant_toml().replace("akcp-sensorprobe", "ietf-ups");
+    let plant = silkline_protocol::plant::read("plant.toml", &text)
+        .unwrap()
+        .plant;
+    let setup = Setup {
+        first_port: None,
+        folder: folder.path().to_owned(),
+        speed: 1.0,
+    };
+    let refused = Hardware::start(Arc::new(World::new(plant, Seed(1))), &setup).await;
+    let said = refused.unwrap_err().to_string();
+    assert_eq!(
+        said,
+        "env-1 at baku: no device of profile ietf-ups is simulated"
+    );
+}
+
+#[tokio::test]
+async fn everything_that_answers_by_modbus_has_whole_registers_in_any_trouble() {
+    let folder = tempfile::tempdir().unwrap();
+    let hardware = hardware(&folder).await;
+    for fault in [
+        cut("baku-poti", 200.0),
+        cut("baku-sumgait", 10.0),
+        cut("sumgait-aktau", 10.0),
+        Fault::Battery { site: id("baku") },
+        Fault::Pump {
+            line: id("baku-poti"),
+            node: id("baku"),
+        },
+    ] {
+        hardware.inflict(fault).unwrap();
+    }
+    for reach in &hardware.reach {
+        let (table, at, count) = match reach.profile.as_str() {
+            "silkline-edfa" => (4, 0, 48),
+            "silkline-repeater" => (4, 0, 80),
+            "silkline-pfe" => (4, 0, 10),
+            "silkline-otdr" => (4, 0, 7),
+            "victron-gx-battery" => (3, 268, 2),
+            _ => continue,
+        };
+        let mut client = tcp::connect(reach.address).await.unwrap();
+        let words = match table {
+            4 => client.read_input_registers(at, count).await,
+            _ => client.read_holding_registers(at, count).await,
+        };
+        assert_eq!(
+            words.unwrap().unwrap().len(),
+            usize::from(count),
+            "{reach:?}"
+        );
+    }
+    hardware.stop().await;
+}

@@ -63,3 +63,65 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::Seed;
+    use crate::fault::Scene;
+    use std::time::Duration;
+
+    fn site() -> SiteId {
+        "gori".parse().unwrap()
+    }
+
+    fn hut(scene: &Scene, seconds: u64) -> Hut {
+        let text = crate::corridor::plant_toml();
+        let plant = silkline_protocol::plant::read("plant.toml", &text)
+            .unwrap()
+            .plant;
+        World::new(plant, Seed(1)).hut(
+            &site(),
+            Moment {
+                scene,
+                now: Duration::from_secs(seconds),
+            },
+        )
+    }
+
+    #[test]
+    fn without_mains_the_site_draws_its_load_from_the_battery() {
+        let mut scene = Scene::default();
+        let well = hut(&scene, 100);
+        assert!(well.mains_volts > 220.0 && well.battery_amps > 0.0 && well.charge_percent > 99.0);
+        scene.inflict(Fault::Battery { site: site() }, Duration::from_secs(100));
+        let dark = hut(&scene, 101);
+        assert!(dark.mains_volts < 1.0);
+        assert!((dark.battery_amps + dark.load_amps).abs() < 1.0, "{dark:?}");
+        assert!(hut(&scene, 400).battery_volts < dark.battery_volts - 4.0);
+    }
+
+    #[test]
+    fn an_empty_battery_is_cut_off_and_falls_no_further() {
+        let mut scene = Scene::default();
+        scene.inflict(Fault::Battery { site: site() }, Duration::ZERO);
+        for seconds in [600, 6_000, 600_000] {
+            let empty = hut(&scene, seconds);
+            assert!(
+                (empty.battery_volts - DISCONNECT_VOLTS).abs() < 0.1,
+                "{empty:?}"
+            );
+            assert!(empty.charge_percent.abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn one_moment_has_one_answer_and_the_next_another() {
+        let scene = Scene::default();
+        assert_eq!(hut(&scene, 7), hut(&scene, 7));
+        assert_ne!(
+            hut(&scene, 7).celsius.to_bits(),
+            hut(&scene, 8).celsius.to_bits()
+        );
+    }
+}
