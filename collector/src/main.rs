@@ -92,6 +92,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .init();
     // Two of our dependencies bring TLS of their own: say which one is meant before either asks.
     if rustls::crypto::ring::default_provider()

@@ -77,7 +77,9 @@ fn line(section: &mut settings::Section<'_>) -> Option<LineEntry> {
     let marks = each(section, "mark", mark);
     let id = id?;
     let name = name.unwrap_or_else(|| id.to_string());
-    let (kind, a, b) = (kind?, a?, b?);
+    let (a, b) = (a?, b?);
+    // A kind that is wrong is noted; reading goes on, so that what points nowhere is told as well.
+    let kind = kind.unwrap_or(LineKind::Terrestrial);
     Some(LineEntry {
         id,
         name,
@@ -147,7 +149,7 @@ fn node(section: &mut settings::Section<'_>) -> Option<Node> {
     let chainage = required_route_m(section, "chainage_m");
     let site = section.optional("site");
     let stated: Option<Passes> = word(section, "otdr", "both, AB, BA, none");
-    let kind = kind?;
+    let kind = kind.unwrap_or(NodeKind::Ila);
     let otdr = stated.unwrap_or(match kind {
         NodeKind::Odf | NodeKind::Joint | NodeKind::BranchingUnit => Passes::Both,
         NodeKind::Terminal | NodeKind::Ila | NodeKind::Repeater | NodeKind::Ropa => Passes::Neither,
@@ -345,7 +347,8 @@ fn view(section: &mut settings::Section<'_>) -> Option<View> {
     let wavelength = within(section, "wavelength_nm", 600.0, 2000.0).unwrap_or(1550.0);
     let reach = within(section, "reach_db", 0.0, 80.0).map(Db::of);
     let wavelength = Nanometres::of(wavelength);
-    let (id, fibre, node, toward) = (id?, fibre?, node?, toward?);
+    let (id, fibre, node) = (id?, fibre?, node?);
+    let toward = toward.unwrap_or(Toward::B);
     Some(View {
         id,
         fibre,

@@ -64,6 +64,16 @@ fn every_mistake_is_told_at_once_with_its_place() {
 }
 
 #[test]
+fn a_wrong_word_does_not_hide_a_name_that_points_nowhere() {
+    let text = SMALL
+        .replace("\"terrestrial\"", "\"air\"")
+        .replace("b = \"ganja\"", "b = \"gandja\"");
+    let said = mistakes(&text).join("\n");
+    assert!(said.contains("\"air\""), "{said}");
+    assert!(said.contains("no site is called gandja"), "{said}");
+}
+
+#[test]
 fn names_that_point_nowhere_are_mistakes() {
     let text = format!(
         "{SMALL}
