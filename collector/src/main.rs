@@ -1,6 +1,6 @@
 //! The collector program: reads its arguments, does what they say, ends with the right code.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
