@@ -26,7 +26,8 @@ check: setup-check web
 	npm --prefix $(WEB) run --silent check
 
 bench: setup-test web
-	@cargo bench --workspace --quiet
+	@cargo bench --quiet --package silkline-sor --bench sor
+	@cargo bench --quiet --package silkline-protocol --bench codec
 
 accuracy:
 	@cargo test --quiet --package silkline-analysis --test accuracy -- --nocapture
