@@ -116,7 +116,7 @@ fn carry_out(arguments: &Arguments) -> io::Result<Exit> {
     let mut out = io::stdout().lock();
     let config = &arguments.config;
     match &arguments.command {
-        Command::Check => cli::check::check(config, &mut out),
+        Command::Check => cli::check::check(config, &mut out, &mut io::stderr().lock()),
         Command::Locate {
             evidence,
             plant,

@@ -4,54 +4,53 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Exit, say, settings};
-use crate::config::{BrokerSettings, Secret, Security, Settings};
+use crate::config::{BrokerSettings, Security, Settings};
 use crate::run::read_plant;
 
-/// Checks the settings in `file`.
+/// Checks the settings in `file`: what is good goes to `out`, what is wrong or odd to `err`.
 ///
 /// # Errors
 ///
 /// Where the answer cannot be written.
-pub fn check(file: &Path, out: &mut impl Write) -> io::Result<Exit> {
+pub fn check(file: &Path, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let settings = match settings(file) {
         Ok(settings) => settings,
         Err(mistakes) => {
-            say(out, mistakes)?;
+            say(err, mistakes)?;
             return Ok(Exit::NotWell);
         }
     };
     let mut well = true;
     for path in named_files(&settings) {
-        if let Err(error) = Secret::read(&path) {
+        if let Err(error) = std::fs::File::open(&path) {
             say(
-                out,
+                err,
                 format!("{}: {}: {error}", file.display(), path.display()),
             )?;
             well = false;
         }
     }
-    match read_plant(&settings) {
-        Ok((plant, warnings, lines)) => {
-            for warning in &warnings {
-                say(out, format!("warning: {warning}"))?;
-            }
-            if well {
-                let (sites, devices) = (plant.sites.len(), plant.devices.len());
-                let text = format!(
-                    "{}: good. {} of {} lines, {sites} sites, {devices} devices",
-                    file.display(),
-                    lines.len(),
-                    plant.lines.len()
-                );
-                say(out, text)?;
-            }
-        }
+    let (plant, warnings, lines) = match read_plant(&settings) {
+        Ok(read) => read,
         Err(mistakes) => {
-            say(out, mistakes)?;
-            well = false;
+            say(err, mistakes)?;
+            return Ok(Exit::NotWell);
         }
+    };
+    for warning in &warnings {
+        say(err, format!("warning: {warning}"))?;
     }
-    Ok(if well { Exit::Done } else { Exit::NotWell })
+    if !well {
+        return Ok(Exit::NotWell);
+    }
+    let (all, kept) = (plant.lines.len(), lines.len());
+    let (sites, devices) = (plant.sites.len(), plant.devices.len());
+    let file = file.display();
+    say(
+        out,
+        format!("{file}: good. {kept} of {all} lines, {sites} sites, {devices} devices"),
+    )?;
+    Ok(Exit::Done)
 }
 
 /// The small files that must be there at the start.
@@ -91,4 +90,70 @@ fn named_files(settings: &Settings) -> Vec<PathBuf> {
             .filter_map(|it| it.secret_file.clone()),
     );
     files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLANT: &str = "[[site]]\nid = \"a\"\n[[site]]\nid = \"b\"\n[[line]]\nid = \"a-b\"\n\
+        kind = \"terrestrial\"\na = \"a\"\nb = \"b\"\nnode = [\n\
+        { id = \"a\", kind = \"terminal\", chainage_m = 0, site = \"a\" },\n\
+        { id = \"b\", kind = \"terminal\", chainage_m = 9000, site = \"b\" }]\n";
+
+    /// Exit code, answer and complaints for these settings and this plant.
+    fn checked(settings: &str, plant: &str) -> (Exit, String, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("collector.toml");
+        let paths = "plant = \"plant.toml\"\ndata = \"data\"\n";
+        std::fs::write(&file, format!("{paths}{settings}")).unwrap();
+        std::fs::write(folder.path().join("plant.toml"), plant).unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let exit = check(&file, &mut out, &mut err).unwrap();
+        (
+            exit,
+            String::from_utf8(out).unwrap(),
+            String::from_utf8(err).unwrap(),
+        )
+    }
+
+    #[test]
+    fn what_is_good_is_counted() {
+        let (exit, out, err) = checked("", PLANT);
+        assert_eq!((exit, err.as_str()), (Exit::Done, ""));
+        assert!(
+            out.contains("good. 1 of 1 lines, 2 sites, 0 devices"),
+            "{out}"
+        );
+    }
+
+    #[test]
+    fn a_file_or_a_line_that_is_not_there_is_named() {
+        let (exit, out, err) = checked("[api]\ntoken_file = \"token\"\n", PLANT);
+        assert_eq!((exit, out.as_str()), (Exit::NotWell, ""));
+        assert!(err.contains("token: No such file"), "{err}");
+        let (exit, _, err) = checked("lines = [\"a-c\"]\n", PLANT);
+        assert_eq!(exit, Exit::NotWell);
+        assert!(err.contains("has no line a-c"), "{err}");
+    }
+
+    #[test]
+    fn mistakes_of_both_files_come_with_their_place() {
+        let (exit, _, err) = checked("colour = 1\n", PLANT);
+        assert_eq!(exit, Exit::NotWell);
+        assert!(err.contains("collector.toml:3:1: colour"), "{err}");
+        let (exit, _, err) = checked("", "[[line]]\nid = \"X\"\n");
+        assert_eq!(exit, Exit::NotWell);
+        assert!(
+            err.contains("plant.toml:2:6: line[0].id") && err.lines().count() > 2,
+            "{err}"
+        );
+    }
+
+    #[test]
+    fn settings_that_are_not_there_are_not_well() {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let exit = check(Path::new("/nowhere/collector.toml"), &mut out, &mut err).unwrap();
+        assert_eq!((exit, out.len()), (Exit::NotWell, 0));
+    }
 }

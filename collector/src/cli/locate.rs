@@ -74,3 +74,53 @@ fn complain(exit: Exit, what: &str) -> io::Result<Exit> {
     let _ = writeln!(io::stderr(), "{what}");
     Ok(exit)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::commit::example;
+
+    /// Exit code and answer for this evidence on the line of the example.
+    fn asked(evidence: &Value, as_json: bool) -> (Exit, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let plant = example::settings(folder.path(), "").plant;
+        let file = folder.path().join("evidence.json");
+        std::fs::write(&file, evidence.to_string()).unwrap();
+        let mut out = Vec::new();
+        let exit = locate(&file, &plant, as_json, &mut out).unwrap();
+        (exit, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn evidence_gives_a_place() {
+        let lost =
+            json!({"kind": "light_lost", "path": "eastward", "from": "middle", "to": "east"});
+        let (exit, text) = asked(&json!({"line": "west-east", "evidence": [lost]}), true);
+        assert_eq!(exit, Exit::Done);
+        let place: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&place["where"], &place["span"]),
+            (&json!("span"), &json!("middle..east"))
+        );
+        let (_, words) = asked(&json!({"line": "west-east", "evidence": [lost]}), false);
+        assert!(words.contains("middle..east"), "{words}");
+    }
+
+    #[test]
+    fn evidence_that_fits_no_plant_is_bad_data() {
+        let report = json!({"kind": "report", "chainage_m": 1, "plus_minus_m": 1, "who": "crew"});
+        for evidence in [
+            json!({"line": "nowhere", "evidence": [report]}),
+            json!({"line": "west-east", "evidence": [{"kind": "rumour"}]}),
+            json!([1, 2]),
+        ] {
+            assert_eq!(
+                asked(&evidence, true),
+                (Exit::BadData, String::new()),
+                "{evidence}"
+            );
+        }
+    }
+}
