@@ -38,7 +38,7 @@ impl Exit {
             RunError::Settings(_) | RunError::Misfit(_) | RunError::File { .. } => {
                 Self::BadSettings
             }
-            RunError::Store(_)
+            RunError::Store { .. }
             | RunError::Broker(_)
             | RunError::Listen { .. }
             | RunError::Forward(_) => Self::Unavailable,

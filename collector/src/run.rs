@@ -59,9 +59,14 @@ pub enum RunError {
     /// What the settings name does not fit together.
     #[error("{0}")]
     Misfit(String),
-    /// The hot store.
-    #[error("{0}")]
-    Store(#[from] StoreError),
+    /// The hot store could not be read or written.
+    #[error("{}: {source}", file.display())]
+    Store {
+        /// Its file.
+        file: PathBuf,
+        /// Why.
+        source: StoreError,
+    },
     /// The broker.
     #[error("{0}")]
     Broker(#[from] BrokerError),
@@ -126,7 +131,11 @@ pub async fn run(
     }
     let (settings, plant) = (Arc::new(settings), Arc::new(plant));
     let file = settings.data.join(STORE_FILE);
-    let writer = Writer::open(&file, &store_name()?)?;
+    let failed = |source| RunError::Store {
+        file: file.clone(),
+        source,
+    };
+    let writer = Writer::open(&file, &store_name()?).map_err(failed)?;
     let broker = match settings.broker {
         BrokerSettings::Embedded { listen } => Some(Embedded::start(listen).await?),
         BrokerSettings::External { .. } => None,
@@ -139,7 +148,7 @@ pub async fn run(
 
     let (metrics, clock) = (Arc::new(Metrics::new()), MonotonicClock::start());
     let both = (&*settings, &EngineSettings::default());
-    let core = Core::load(writer, &plant, &lines, both, clock.now())?;
+    let core = Core::load(writer, &plant, &lines, both, clock.now()).map_err(failed)?;
     let (ingest, ends) = Ingest::new(options, ingest::filters(&lines), metrics.clone());
     let (live, _) = broadcast::channel(LIVE_QUEUE);
     let (actions, actions_end) = mpsc::channel(ACTION_QUEUE);
@@ -147,7 +156,7 @@ pub async fn run(
     // What reads goes on until all is stored.
     let reading = CancellationToken::new();
     let shared = Shared {
-        store: Reader::new(file),
+        store: Reader::new(file.clone()),
         live: live.clone(),
         wake: [Arc::new(Notify::new()), Arc::new(Notify::new())],
         metrics: metrics.clone(),
@@ -186,7 +195,7 @@ pub async fn run(
     if let Some(broker) = broker {
         broker.stop().await;
     }
-    Ok(stored?)
+    stored.map_err(failed)
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {

@@ -26,6 +26,8 @@ pub use taken::{Origin, Rubbish, StreamKey};
 
 /// Another process may hold the file for a moment: a backup, a check.
 const BUSY: Duration = Duration::from_secs(10);
+/// Bytes of the write-ahead log that stay on the disk once it is empty.
+const LOG_KEPT: i64 = 64 << 20;
 /// Statements that stay prepared.
 const PREPARED: usize = 64;
 
@@ -78,6 +80,7 @@ impl Writer {
         db.set_prepared_statement_cache_capacity(PREPARED);
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
+        db.pragma_update(None, "journal_size_limit", LOG_KEPT)?;
         // Checkpoints have a connection of their own: here they would stall commits.
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
         lay_out(&mut db, path, name)?;
