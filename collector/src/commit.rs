@@ -101,7 +101,7 @@ impl Commit {
             task.waiting.push_back(message);
         }
         while !task.waiting.is_empty() {
-            let messages = task.batch();
+            let messages = next_batch(&mut task.waiting);
             task.step(Work {
                 messages,
                 ..Work::default()
@@ -153,7 +153,7 @@ impl Running {
         }
         self.waiting.extend(first);
         self.gather_more(&mut work).await;
-        work.messages = self.batch();
+        work.messages = next_batch(&mut self.waiting);
         work
     }
 
@@ -175,20 +175,6 @@ impl Running {
         while let Ok(report) = self.it.reports.try_recv() {
             work.reports.push(report);
         }
-    }
-
-    /// The next batch of what waits.
-    fn batch(&mut self) -> Vec<Delivery> {
-        let mut batch = Vec::new();
-        let mut traces = 0;
-        while batch.len() < BATCH && traces < BATCH_TRACES {
-            let Some(message) = self.waiting.pop_front() else {
-                break;
-            };
-            traces += usize::from(message.topic.ends_with("/trace"));
-            batch.push(message);
-        }
-        batch
     }
 
     fn step(&mut self, work: Work) -> Result<(), StoreError> {
@@ -270,6 +256,20 @@ impl Running {
             .unwrap_or(TIDY_EVERY);
         Instant::now() + soonest.clamp(LEAST_SLEEP, TIDY_EVERY)
     }
+}
+
+/// The next batch of what waits.
+fn next_batch(waiting: &mut VecDeque<Delivery>) -> Vec<Delivery> {
+    let mut batch = Vec::new();
+    let mut traces = 0;
+    while batch.len() < BATCH && traces < BATCH_TRACES {
+        let Some(message) = waiting.pop_front() else {
+            break;
+        };
+        traces += usize::from(message.topic.ends_with("/trace"));
+        batch.push(message);
+    }
+    batch
 }
 
 #[cfg(test)]

@@ -292,3 +292,67 @@ fn filter(path: String) -> Filter {
         ..Filter::new(path, QoS::AtLeastOnce)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection() -> (Ingest, Ends) {
+        let lines: Vec<LineId> = vec!["baku-poti".parse().unwrap()];
+        let options = options("test", "127.0.0.1", 1);
+        Ingest::new(options, filters(&lines), Arc::new(Metrics::new()))
+    }
+
+    fn publish(bytes: usize) -> Packet {
+        let topic = "silkline/1/baku-poti/a/b/sample";
+        Packet::Publish(Publish::new(topic, QoS::AtLeastOnce, vec![0; bytes], None))
+    }
+
+    #[test]
+    fn all_of_a_line_and_every_status_is_subscribed_to() {
+        let lines: Vec<LineId> = vec!["a".parse().unwrap(), "b".parse().unwrap()];
+        let want = [
+            "silkline/1/a/#",
+            "silkline/1/b/#",
+            "silkline/1/site/+/status/+",
+        ];
+        assert_eq!(filters(&lines), want);
+    }
+
+    #[test]
+    fn a_full_queue_sheds_and_counts() {
+        let (ingest, mut ends) = connection();
+        for _ in 0..QUEUE + 5 {
+            assert!(ingest.shared.take(publish(10), &ingest.client, &[]));
+        }
+        let metrics = &ingest.shared.metrics;
+        assert_eq!(metrics.ingest_in.get(), (QUEUE + 5) as u64);
+        assert_eq!(metrics.ingest_out.get(), QUEUE as u64);
+        assert!(
+            metrics
+                .encode()
+                .contains("ingest_dropped_total{kind=\"queue_full\"} 5")
+        );
+        ends.messages.try_recv().unwrap();
+        ingest.shared.take(publish(10), &ingest.client, &[]);
+        assert_eq!(
+            metrics.ingest_out.get(),
+            QUEUE as u64 + 1,
+            "there was room again"
+        );
+    }
+
+    #[test]
+    fn bytes_are_bounded_as_well_and_given_back() {
+        let (ingest, mut ends) = connection();
+        let trace = 4 << 20;
+        let most = QUEUE_BYTES as usize / trace;
+        for _ in 0..=most {
+            ingest.shared.take(publish(trace), &ingest.client, &[]);
+        }
+        assert_eq!(ingest.shared.metrics.ingest_out.get(), most as u64);
+        drop(ends.messages.try_recv().unwrap());
+        ingest.shared.take(publish(trace), &ingest.client, &[]);
+        assert_eq!(ingest.shared.metrics.ingest_out.get(), most as u64 + 1);
+    }
+}

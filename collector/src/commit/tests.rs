@@ -1,6 +1,9 @@
 //! What the commit task promises: once in the store, nothing before it is stored, the same after a
 //! restart.
 
+use std::collections::VecDeque;
+
+use bytes::Bytes;
 use proptest::prelude::*;
 use silkline_analysis::incident::{Incident, State};
 use silkline_protocol::codec::Wire;
@@ -10,7 +13,9 @@ use tokio::sync::oneshot;
 
 use super::core::{Also, Effects, Work};
 use super::example::{Bench, Sender, at, delivery};
+use super::next_batch;
 use crate::engine::Action;
+use crate::ingest::Delivery;
 use crate::state::{ActionResult, LiveEvent, OperatorAction, Report};
 use crate::store::rows::RowId;
 
@@ -353,6 +358,19 @@ fn nothing_is_stored_when_nothing_happened() {
     let wire = west.sample(1, None);
     assert!(bench.take(20, [&wire]).stored);
     assert!(!bench.take(30, [&wire]).stored, "a repeat");
+}
+
+#[test]
+fn a_batch_has_room_for_many_samples_but_few_traces() {
+    let message =
+        |what: &str| Delivery::loose(format!("silkline/1/l/s/d/{what}"), Bytes::new(), Vec::new());
+    let mut waiting: VecDeque<_> = (0..700).map(|_| message("sample")).collect();
+    waiting.extend((0..20).map(|_| message("trace")));
+    let mut sizes = Vec::new();
+    while !waiting.is_empty() {
+        sizes.push(next_batch(&mut waiting).len());
+    }
+    assert_eq!(sizes, [500, 208, 8, 4]);
 }
 
 proptest! {
