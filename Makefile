@@ -52,7 +52,7 @@ web: $(WEB)/dist/index.html
 
 $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
 	@echo "dashboard: fetching packages"
-	@npm --prefix $(WEB) ci --silent --no-audit --no-fund && touch $@
+	@npm --prefix $(WEB) ci --loglevel error --no-audit --no-fund >/dev/null && touch $@
 
 $(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB)/index.html $(WEB)/vite.config.ts $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null)
 	@echo "dashboard: building"
