@@ -16,7 +16,7 @@ mod queues;
 mod series;
 
 pub use live::TraceFilter;
-pub(in crate::store) use series::PointNames;
+pub(in crate::store) use series::{PointNames, readings_at};
 
 /// Connections that are kept for the next question; more may be open at a time.
 const KEPT: usize = 8;

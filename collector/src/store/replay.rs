@@ -7,12 +7,11 @@ use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
 use silkline_protocol::id::{AgentId, IncidentId, LineId, SiteId};
 use silkline_protocol::message::{TraceFile, Trigger};
-use silkline_protocol::sample::Sample;
 use silkline_protocol::time::Timestamp;
 
 use super::column::{Column, json, optional_text, text, time};
-use super::read::{PointNames, Queries};
-use super::{StoreError, Writer, readings};
+use super::read::{PointNames, Queries, readings_at};
+use super::{StoreError, Writer};
 use crate::engine::{Action, Input};
 
 /// Whom an input is for.
@@ -113,18 +112,11 @@ fn inputs(
 type Numbered = (i64, Whom, Input);
 
 fn sample(row: &Row<'_>, names: &PointNames) -> Column<Numbered> {
-    let bytes: Vec<u8> = row.get(6)?;
-    let readings = readings::decode(&bytes)
-        .filter_map(|(point, reading)| Some((names.get(&point)?.clone(), reading)))
-        .collect();
     let input = Input::Sample {
         site: text(row, 2)?,
         device: text(row, 3)?,
         late: row.get(4)?,
-        sample: Sample {
-            at: time(row, 5)?,
-            readings,
-        },
+        sample: readings_at(row, 5, names)?,
     };
     Ok((row.get(0)?, Whom::Line(text(row, 1)?), input))
 }

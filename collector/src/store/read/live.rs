@@ -1,14 +1,15 @@
 //! What is so now: devices, agents, incidents, traces.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, params};
 use silkline_protocol::id::{DeviceId, IncidentId, LineId, SiteId};
 use silkline_protocol::message::Trigger;
-use silkline_protocol::sample::Sample;
 
 use super::Queries;
+use super::series::{PointNames, readings_at};
+use crate::store::StoreError;
 use crate::store::column::{Column, json, json_or_none, number, optional_text, text, time};
 use crate::store::rows::{AgentRow, DeviceRow, IncidentRow, RecordRow, RowId, TraceRow};
-use crate::store::{StoreError, readings};
 
 const DEVICES: &str = "SELECT d.line, d.site, d.device, d.about, s.at, s.readings
     FROM device d LEFT JOIN sample s ON s.id = d.newest";
@@ -219,18 +220,10 @@ pub(super) fn number_of(most: usize) -> i64 {
     i64::try_from(most).unwrap_or(i64::MAX)
 }
 
-fn device(row: &Row<'_>, names: &super::series::PointNames) -> Column<DeviceRow> {
-    let newest = match (row.get_ref(4)?, row.get_ref(5)?) {
-        (rusqlite::types::ValueRef::Integer(_), rusqlite::types::ValueRef::Blob(bytes)) => {
-            let readings = readings::decode(bytes)
-                .filter_map(|(point, reading)| Some((names.get(&point)?.clone(), reading)))
-                .collect();
-            Some(Sample {
-                at: time(row, 4)?,
-                readings,
-            })
-        }
-        _ => None,
+fn device(row: &Row<'_>, names: &PointNames) -> Column<DeviceRow> {
+    let newest = match row.get_ref(4)? {
+        ValueRef::Null => None,
+        _ => Some(readings_at(row, 4, names)?),
     };
     Ok(DeviceRow {
         line: text(row, 0)?,

@@ -149,20 +149,29 @@ impl Queries<'_> {
 
 /// A row of [`BY_NUMBER`].
 fn sample(row: &Row<'_>, names: &PointNames) -> Column<SampleRow> {
-    let bytes: Vec<u8> = row.get(6)?;
-    let readings = readings::decode(&bytes)
-        .filter_map(|(point, reading)| Some((names.get(&point)?.clone(), reading)))
-        .collect();
     Ok(SampleRow {
         id: RowId(row.get(0)?),
         line: text(row, 1)?,
         site: text(row, 2)?,
         device: text(row, 3)?,
         late: row.get(4)?,
-        sample: Sample {
-            at: time(row, 5)?,
-            readings,
-        },
+        sample: readings_at(row, 5, names)?,
+    })
+}
+
+/// The sample whose time stands in column `at` and whose readings stand in the one after it.
+pub(in crate::store) fn readings_at(
+    row: &Row<'_>,
+    at: usize,
+    names: &PointNames,
+) -> Column<Sample> {
+    let bytes = row.get_ref(at + 1)?.as_blob().unwrap_or_default();
+    let readings = readings::decode(bytes)
+        .filter_map(|(point, reading)| Some((names.get(&point)?.clone(), reading)))
+        .collect();
+    Ok(Sample {
+        at: time(row, at)?,
+        readings,
     })
 }
 
