@@ -173,8 +173,8 @@ fn stop_on_signals(stop: &CancellationToken) -> std::io::Result<()> {
 fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
     // What the SNMP library logs comes back as an error too, and is logged by who decides on it.
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,async_snmp=off"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,async_snmp=off"));
     // Fails only where a subscriber is there already.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
