@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// How long anything that should come may take on a busy machine of two cores.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
+/// How long a program may take to leave at the end of a story.
+const LEAVING: Duration = Duration::from_secs(10);
+
 /// Asks `question` until it has an answer; `None` when `within` has passed without one.
 pub(crate) async fn answer<T>(
     within: Duration,
@@ -158,7 +161,13 @@ impl Program {
 }
 
 impl Drop for Program {
+    /// Asks it to leave before it is killed, so that what it has started itself ends as well.
     fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.id().to_string()).status();
+        let deadline = Instant::now() + LEAVING;
+        while self.runs() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         self.kill();
         if std::thread::panicking() {
             let said = self.said();
