@@ -62,6 +62,16 @@ impl Said {
         }
     }
 
+    /// The same as the answer of a check: one that finds bad settings has done its work.
+    #[must_use]
+    pub fn of_a_check(self) -> Self {
+        let exit = match self.exit {
+            Exit::BadConfig => Exit::NotWell,
+            other => other,
+        };
+        Self { exit, ..self }
+    }
+
     /// `error` for standard error, and how it ended.
     #[must_use]
     pub fn failed(error: impl ToString, exit: Exit) -> Self {

@@ -113,19 +113,20 @@ async fn answer(Arguments { config, command }: Arguments) -> Said {
     }
     let config = match cli::check::load(&config) {
         Ok(config) => config,
+        Err(said) if matches!(command, Command::Check { .. }) => return said.of_a_check(),
         Err(said) => return said,
     };
     let clock = Clock::start();
     match command {
         // Boxed: the type of so deep a future is more than the compiler follows.
         Command::Run => Box::pin(running(config, clock)).await,
-        Command::Check { live: false } => cli::check::settings(&config),
+        Command::Check { live: false } => cli::check::settings(&config).of_a_check(),
         Command::Check { live: true } => {
             let said = cli::check::settings(&config);
             if said.exit == Exit::Done {
                 Box::pin(cli::check::live(&config, clock)).await
             } else {
-                said
+                said.of_a_check()
             }
         }
         Command::Probe { device, json } => {
