@@ -7,12 +7,12 @@ use crate::chance::Chance;
 const POSITION_SIGMA_M: f64 = 5.0;
 /// The same at sea, from the cable ship's log.
 const SEA_POSITION_SIGMA_M: f64 = 25.0;
-/// Coils are known to a tenth of their length, one standard deviation.
-const SLACK_SIGMA: f64 = 0.1;
+/// Coils are known to a fifth of their length, one standard deviation.
+const SLACK_SIGMA: f64 = 0.2;
 /// Standard deviation of a mark read off a trace, in metres.
 const MARK_SIGMA_M: f64 = 1.0;
 /// How well the excess of a drum is known: half of the 95 % interval, in per cent.
-pub(super) const EXCESS_PLUS_MINUS_PERCENT: f64 = 0.1;
+pub(super) const EXCESS_PLUS_MINUS_PERCENT: f64 = 0.2;
 /// Half widths of 95 % intervals are this many standard deviations.
 const NORMAL_95: f64 = 1.96;
 

@@ -12,8 +12,8 @@ use crate::chance::{Chance, Seed};
 const NORMAL_95: f64 = 1.96;
 /// A hut's place is known this well, in metres: one standard deviation.
 const NODE_SIGMA_M: f64 = 0.5;
-/// A coil's length is known to this share of it, one standard deviation.
-const SLACK_SIGMA: f64 = 0.1;
+/// A coil's length is known to this share of it, one standard deviation: the file does not say.
+const SLACK_SIGMA: f64 = 0.2;
 /// Two places never share a metre: no length between them would have a slope.
 const CLOSEST_M: f64 = 0.1;
 
