@@ -37,3 +37,16 @@ impl Clock {
         Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_goes_on_from_its_beginning() {
+        let clock = Clock::start();
+        let (first, second) = (clock.now(), clock.now());
+        assert!(first <= second && second < Duration::from_secs(60));
+        assert!(clock.wall() > Timestamp::from_seconds(1_700_000_000));
+    }
+}

@@ -275,4 +275,41 @@ mod tests {
         );
         assert!(text.contains(r#"data = "/tmp/data/sumgait""#), "{text}");
     }
+
+    #[test]
+    fn a_collector_is_told_where_everything_is() {
+        let plan = CollectorPlan {
+            plant: "/tmp/a \"b\"/plant.toml".into(),
+            data: "/tmp/data".into(),
+            broker: "127.0.0.1:0".parse().unwrap(),
+            api: "127.0.0.1:8080".parse().unwrap(),
+            mail: "127.0.0.1:2525".parse().unwrap(),
+        };
+        let text = collector_toml(&plan);
+        for wanted in [
+            r#"plant = "/tmp/a \"b\"/plant.toml""#,
+            "[broker]\nlisten = \"127.0.0.1:0\"",
+            "[api]\nlisten = \"127.0.0.1:8080\"",
+            "host = \"127.0.0.1\"\nport = 2525\nsecurity = \"none\"",
+        ] {
+            assert!(text.contains(wanted), "{wanted} in {text}");
+        }
+    }
+
+    #[test]
+    fn what_changes_slowly_is_asked_less_often() {
+        let plant = plant();
+        let plan = AgentPlan::new("mqtt://127.0.0.1:1883".into(), "/tmp/data".into());
+        let text = agent_toml(&plant, &id("aktau"), &reach(&plant), &plan);
+        for (device, poll) in [("edfa-1", 1), ("rep-1", 1), ("pfe-1", 1), ("battery-1", 5)] {
+            let table = text
+                .split("[[device]]")
+                .find(|table| table.contains(device))
+                .unwrap();
+            assert!(
+                table.contains(&format!("poll = \"{poll}000ms\"")),
+                "{table}"
+            );
+        }
+    }
 }

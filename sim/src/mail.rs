@@ -130,4 +130,62 @@ mod tests {
         let kept = std::fs::read_to_string(folder.path().join("0001.eml")).unwrap();
         assert_eq!(kept, "Subject: cut\r\n\r\n.dot\r\n");
     }
+
+    async fn talk(folder: &Path, text: &str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let task = tokio::spawn(serve(listener, folder.to_owned()));
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut replies = String::new();
+        stream.read_to_string(&mut replies).await.unwrap();
+        task.abort();
+        replies
+    }
+
+    #[tokio::test]
+    async fn two_messages_of_one_conversation_are_two_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let message = "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: x\r\n.\r\n";
+        talk(
+            folder.path(),
+            &format!("HELO a\r\n{message}{message}QUIT\r\n"),
+        )
+        .await;
+        let mut names: Vec<String> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["0001.eml", "0002.eml"]);
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_goes_away_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let task = tokio::spawn(serve(listener, folder.path().to_owned()));
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream
+            .write_all(b"HELO a\r\nDATA\r\nhalf of a mess")
+            .await
+            .unwrap();
+        drop(stream);
+        // The next conversation begins once the broken one is over.
+        let mut next = TcpStream::connect(at).await.unwrap();
+        next.write_all(b"QUIT\r\n").await.unwrap();
+        let mut replies = String::new();
+        next.read_to_string(&mut replies).await.unwrap();
+        assert!(replies.ends_with("221 bye\r\n"), "{replies}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        task.abort();
+    }
+
+    #[test]
+    fn a_message_that_never_ends_is_cut() {
+        let line = "x".repeat(1 << 20);
+        let message = (0..6).fold(String::new(), |message, _| longer(message, &line));
+        assert!(message.len() <= LARGEST);
+    }
 }

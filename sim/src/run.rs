@@ -173,4 +173,44 @@ mod tests {
         };
         assert!(told(bend).starts_with("baku-poti loses 2.50 dB at km 254.318, fibre f1 only"));
     }
+
+    #[test]
+    fn every_kind_of_fault_has_its_words() {
+        let at = RouteLength::of(100_000.0);
+        let site = || "ganja".parse().unwrap();
+        let line = || "sumgait-aktau".parse().unwrap();
+        let told = |fault| {
+            in_words(&Standing {
+                fault,
+                since: Duration::from_millis(1_400),
+            })
+        };
+        for (fault, wanted) in [
+            (
+                Fault::Pump {
+                    line: line(),
+                    node: "rep-2".parse().unwrap(),
+                },
+                "the pumps of rep-2 on sumgait-aktau wear out (since 1 s of the simulation)",
+            ),
+            (
+                Fault::Dead {
+                    site: site(),
+                    device: "edfa-1".parse().unwrap(),
+                },
+                "edfa-1 at ganja does not answer (since 1 s of the simulation)",
+            ),
+            (
+                Fault::Feed { line: line(), at },
+                "the power conductor of sumgait-aktau touches the sea at km 100.000 (since 1 s of \
+                 the simulation)",
+            ),
+            (
+                Fault::Battery { site: site() },
+                "ganja has lost the mains (since 1 s of the simulation)",
+            ),
+        ] {
+            assert_eq!(told(fault), wanted);
+        }
+    }
 }

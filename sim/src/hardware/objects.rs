@@ -214,3 +214,121 @@ fn whole(value: f64) -> Value {
 fn text(text: &str) -> Value {
     Value::OctetString(text.as_bytes().to_vec().into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::Seed;
+    use crate::fault::{Fault, Scene};
+    use silkline_protocol::unit::RouteLength;
+    use std::time::Duration;
+
+    fn world() -> World {
+        let text = crate::corridor::plant_toml();
+        World::new(
+            silkline_protocol::plant::read("plant.toml", &text)
+                .unwrap()
+                .plant,
+            Seed(1),
+        )
+    }
+
+    fn cut(km: f64) -> Scene {
+        let line = "baku-poti".parse().unwrap();
+        let at = RouteLength::of(km * 1_000.0);
+        let mut scene = Scene::default();
+        scene.inflict(
+            Fault::Cut {
+                line,
+                at,
+                fibre: None,
+            },
+            Duration::ZERO,
+        );
+        scene
+    }
+
+    fn object(world: &World, scene: &Scene, at: (&str, &str), oid: &str) -> Option<Value> {
+        let device = world
+            .plant()
+            .device(&at.0.parse().unwrap(), &at.1.parse().unwrap())
+            .unwrap();
+        let moment = Moment {
+            scene,
+            now: Duration::from_secs(30),
+        };
+        of(world, device, moment)
+            .get(&oid.parse().unwrap())
+            .cloned()
+    }
+
+    #[test]
+    fn an_alpine_card_gives_its_light_as_text() {
+        let world = world();
+        // Gori lies at km 620.9: a cut at 600 takes the light that comes from A.
+        let light = |scene: &Scene, slot: u32| {
+            let oid = format!("1.3.6.1.4.1.52326.1.1.1.1.10.{slot}");
+            match object(&world, scene, ("gori", "edfa-1"), &oid) {
+                Some(Value::OctetString(text)) => String::from_utf8(text.to_vec()).unwrap(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let lit: f64 = light(&Scene::default(), 1).parse().unwrap();
+        assert!((-20.0..-5.0).contains(&lit), "{lit}");
+        assert_eq!(light(&cut(600.0), 1), "-60.0");
+        let back: f64 = light(&cut(600.0), 2).parse().unwrap();
+        assert!((-20.0..-5.0).contains(&back), "{back}");
+    }
+
+    #[test]
+    fn a_cisco_card_tells_the_loss_of_the_span_before_each_port() {
+        let world = world();
+        let loss = |scene: &Scene, port: u32| {
+            let oid = format!("1.3.6.1.4.1.9.9.834.1.1.2.1.23.{port}");
+            match object(&world, scene, ("khashuri", "edfa-1"), &oid) {
+                Some(Value::Integer(loss)) => loss,
+                other => panic!("{other:?}"),
+            }
+        };
+        // 45 km towards Gori, 86 km towards Kutaisi; about 0.21 dB a kilometre and two connectors.
+        assert!((900..1_200).contains(&loss(&Scene::default(), 1)));
+        assert!((1_700..2_100).contains(&loss(&Scene::default(), 2)));
+        assert_eq!(loss(&cut(700.0), 2), i32::MAX);
+    }
+
+    #[test]
+    fn a_rectifier_without_mains_delivers_nothing() {
+        let world = world();
+        let at = ("ganja", "battery-1");
+        let mut scene = Scene::default();
+        let active = "1.3.6.1.4.1.12148.9.5.2.0";
+        assert_eq!(object(&world, &scene, at, active), Some(Value::Integer(2)));
+        scene.inflict(
+            Fault::Battery {
+                site: "ganja".parse().unwrap(),
+            },
+            Duration::ZERO,
+        );
+        for zero in [
+            active,
+            "1.3.6.1.4.1.12148.9.6.1.0",
+            "1.3.6.1.4.1.12148.9.5.5.2.1.4.1",
+        ] {
+            assert_eq!(
+                object(&world, &scene, at, zero),
+                Some(Value::Integer(0)),
+                "{zero}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_agent_says_what_it_is() {
+        let world = world();
+        let scene = Scene::default();
+        let described = object(&world, &scene, ("alat", "env-1"), "1.3.6.1.2.1.1.1.0");
+        assert_eq!(described, Some(text("simulated akcp-sensorprobe env-1")));
+        let uptime = object(&world, &scene, ("alat", "env-1"), "1.3.6.1.2.1.1.3.0");
+        assert_eq!(uptime, Some(Value::TimeTicks(3_000)));
+    }
+}

@@ -274,4 +274,79 @@ mod tests {
         // 0.9 as a single: 0x3f666666.
         assert_eq!(single(0.9), [0x3f66, 0x6666]);
     }
+
+    fn read(site: &str, device: &str, faults: &[crate::fault::Fault], seconds: u64) -> Registers {
+        let text = crate::corridor::plant_toml();
+        let plant = silkline_protocol::plant::read("plant.toml", &text)
+            .unwrap()
+            .plant;
+        let world = World::new(plant, crate::chance::Seed(1));
+        let mut scene = crate::fault::Scene::default();
+        for fault in faults {
+            scene.inflict(fault.clone(), core::time::Duration::ZERO);
+        }
+        let device = world
+            .plant()
+            .device(&site.parse().unwrap(), &device.parse().unwrap());
+        let now = core::time::Duration::from_secs(seconds);
+        of(&world, device.unwrap(), Moment { scene: &scene, now })
+    }
+
+    #[test]
+    fn gain_is_what_leaves_less_what_arrives() {
+        let registers = read("tovuz", "edfa-1", &[], 10);
+        for start in [16, 32] {
+            let signed = |at: u16| i32::from(registers.words[&(start + at)].cast_signed());
+            assert!(
+                (signed(2) - (signed(1) - signed(0))).abs() <= 1,
+                "{registers:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_amplifier_without_light_has_no_gain_and_raises_its_alarm() {
+        let line = "baku-poti".parse().unwrap();
+        let at = silkline_protocol::unit::RouteLength::of(400_000.0);
+        let cut = crate::fault::Fault::Cut {
+            line,
+            at,
+            fibre: None,
+        };
+        let registers = read("tovuz", "edfa-1", &[cut], 10);
+        assert_eq!(registers.words[&16], DARK);
+        assert_eq!(registers.words[&18], UNKNOWN);
+        assert_eq!((registers.words[&23], registers.words[&39]), (1, 0));
+    }
+
+    #[test]
+    fn a_battery_raises_its_alarm_below_46_volts() {
+        let dark = crate::fault::Fault::Battery {
+            site: "tovuz".parse().unwrap(),
+        };
+        for (device_site, seconds, alarm) in [("alat", 500, 0), ("yevlakh", 500, 0)] {
+            let registers = read(
+                device_site,
+                "battery-1",
+                std::slice::from_ref(&dark),
+                seconds,
+            );
+            assert_eq!(registers.words[&268], alarm, "{device_site}");
+        }
+        let registers = read("tovuz", "battery-1", std::slice::from_ref(&dark), 500);
+        assert!(registers.words[&259] < 4_600);
+        assert_eq!(registers.words[&268], 2);
+        assert!(
+            registers.words[&261].cast_signed() < -150,
+            "it feeds the site"
+        );
+    }
+
+    #[test]
+    fn an_end_of_the_line_hears_its_own_terminal_on_the_other_side() {
+        // At Poti the light of direction BA comes from the terminal: -6 dBm.
+        let registers = read("poti", "edfa-1", &[], 10);
+        let input = f64::from(registers.words[&32].cast_signed()) / 100.0;
+        assert!((input + 6.0).abs() < 0.2, "{input}");
+    }
 }
