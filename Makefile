@@ -31,7 +31,9 @@ bench: setup-test web
 
 accuracy:
 	@cargo test --quiet --package silkline-analysis --test accuracy -- --nocapture
-	@cargo run --quiet --package silkline-analysis --example accuracy_real
+	@if [ -d ../shared/data/sor ]; then \
+	cargo run --quiet --package silkline-analysis --example accuracy_real -- ../shared/data/sor/*.[sS][oO][rR]; \
+	else echo "skipped: ../shared/data/sor is not there, so real files were not scored"; fi
 
 soak: setup-test web alone build
 	SILKLINE_MODEL_RUNS=100000 SILKLINE_KILLS=100 cargo test --workspace --release --quiet --no-fail-fast
