@@ -9,7 +9,7 @@ use super::totals::totals;
 use super::windows::{Window, survey};
 
 /// What a trace says without anything to compare with.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Analysis {
     /// Where the fibre ends, if that is in the trace.
     pub end: Option<EndOfFibre>,
@@ -101,16 +101,9 @@ pub(crate) fn fault(trace: &Trace, windows: &[Window]) -> Option<InstrumentFault
 impl Analysis {
     fn faulty(fault: InstrumentFault) -> Self {
         Self {
-            end: None,
-            events: Vec::new(),
-            start_level: None,
-            noise: None,
-            noise_floor: None,
-            total_loss: None,
-            total_loss_plus_minus: None,
-            return_loss: None,
             fault: Some(fault),
             warnings: vec![fault.to_string()],
+            ..Self::default()
         }
     }
 }

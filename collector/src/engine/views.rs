@@ -197,15 +197,7 @@ fn reference(at: OpticalLength, plus_minus: OpticalLength, (level, drop): (Db, D
     };
     let analysis = Analysis {
         end: Some(end),
-        start_level: None,
-        noise: None,
-        noise_floor: None,
-        total_loss: None,
-        total_loss_plus_minus: None,
-        return_loss: None,
-        fault: None,
-        events: Vec::new(),
-        warnings: Vec::new(),
+        ..Analysis::default()
     };
     Reference { analysis }
 }
