@@ -1,8 +1,14 @@
 //! Recall and precision of the event search against the tables that instruments wrote themselves.
 //!
-//! `accuracy_real [--each] FILE.sor…` prints one line a source (folder prefix and model), the
-//! macro and pooled figures, and with `--each` every entry and every event. The tolerance is the
-//! longer of the pulse and 10 m; the launch, user-added entries and ghosts do not count.
+//! `accuracy_real [--each] FILE.sor…` prints a line a source (folder prefix, supplier, model), the
+//! macro and pooled figures over all entries and over those a trace can support, for two
+//! tolerances, and with `--each` every entry and every event.
+//!
+//! - The launch (an entry within the tolerance of zero), entries a user added and ghosts do not
+//!   count, nor does what lies beyond the table's own end.
+//! - Entries and events are paired one to one, nearest first.
+//! - A trace supports ends, reflections, and losses of at least 0.05 dB, four deviations of the
+//!   loss (noise near the entry, glass up to its neighbours) and the file's own threshold.
 
 #![expect(
     clippy::print_stdout,
@@ -13,158 +19,332 @@
 use std::collections::BTreeMap;
 
 use silkline_analysis::trace::{Event, EventKind, Trace, analyse};
-use silkline_sor::{KeyEvent, Sor};
+use silkline_sor::KeyEvent;
 
 /// The smallest loss that counts as one a trace can support.
 const SUPPORTED_DB: f64 = 0.05;
 
-/// Entries and events counted so far.
+fn main() {
+    let each = std::env::args().any(|argument| argument == "--each");
+    let mut sources: BTreeMap<String, Score> = BTreeMap::new();
+    for path in std::env::args().skip(1).filter(|word| word != "--each") {
+        let Some(file) = File::read(&path) else {
+            println!("{path}: no trace or no table");
+            continue;
+        };
+        let score = file.score();
+        if each {
+            file.print();
+        }
+        sources.entry(file.source).or_default().add(&score);
+    }
+    let mut pooled = Score::default();
+    for (source, score) in &sources {
+        println!("{source:<50} {}", score.wide.all.line());
+        pooled.add(score);
+    }
+    let count = (sources.len() as f64).max(1.0);
+    let macro_of = |figure: fn(&Share) -> f64| {
+        let sum: f64 = sources.values().map(|s| figure(&s.wide.all)).sum();
+        sum / count
+    };
+    let (recall, precision) = (macro_of(Share::recall), macro_of(Share::precision));
+    println!("macro over {count} sources: recall {recall:.3} precision {precision:.3}");
+    println!(
+        "max(pulse, 10 m)                  {}",
+        pooled.wide.all.line()
+    );
+    println!(
+        "  supported by the trace          {}",
+        pooled.wide.supported.line()
+    );
+    println!(
+        "max(pulse/2, 2 samples, 5 m)      {}",
+        pooled.narrow.all.line()
+    );
+    println!(
+        "  supported by the trace          {}",
+        pooled.narrow.supported.line()
+    );
+    pooled.print_errors();
+}
+
+/// Entries, events, and pairs of both.
 #[derive(Clone, Copy, Default)]
-struct Score {
-    hits: f64,
+struct Share {
     entries: f64,
+    entries_met: f64,
     events: f64,
-    supported: f64,
-    supported_hits: f64,
+    events_met: f64,
+}
+
+impl Share {
+    fn recall(&self) -> f64 {
+        self.entries_met / self.entries.max(1.0)
+    }
+
+    fn precision(&self) -> f64 {
+        self.events_met / self.events.max(1.0)
+    }
+
+    fn line(&self) -> String {
+        let (recall, precision) = (self.recall(), self.precision());
+        let (entries, events) = (self.entries, self.events);
+        format!("recall {recall:.3} precision {precision:.3} of {entries} entries, {events} events")
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.entries += other.entries;
+        self.entries_met += other.entries_met;
+        self.events += other.events;
+        self.events_met += other.events_met;
+    }
+}
+
+/// What one tolerance gives: all entries, and those a trace can support.
+#[derive(Clone, Copy, Default)]
+struct Measure {
+    all: Share,
+    supported: Share,
+}
+
+#[derive(Clone, Default)]
+struct Score {
+    wide: Measure,
+    narrow: Measure,
+    /// Distances of pairs, in metres and in tolerances.
+    off: Vec<[f64; 2]>,
+    /// Differences of reflectance in decibels where neither is saturated.
+    reflectance: Vec<f64>,
 }
 
 impl Score {
     fn add(&mut self, other: &Self) {
-        self.hits += other.hits;
-        self.entries += other.entries;
-        self.events += other.events;
-        self.supported += other.supported;
-        self.supported_hits += other.supported_hits;
+        let pairs = [
+            (&mut self.wide, &other.wide),
+            (&mut self.narrow, &other.narrow),
+        ];
+        for (sum, one) in pairs {
+            sum.all.add(&one.all);
+            sum.supported.add(&one.supported);
+        }
+        self.off.extend(&other.off);
+        self.reflectance.extend(&other.reflectance);
     }
 
-    fn recall(&self) -> f64 {
-        self.hits / self.entries.max(1.0)
-    }
-
-    fn precision(&self) -> f64 {
-        self.hits / self.events.max(1.0)
+    fn print_errors(&self) {
+        let metres = median(self.off.iter().map(|[metres, _]| metres.abs()).collect());
+        let bias = median(self.off.iter().map(|[_, share]| *share).collect());
+        println!("place: median error {metres:.1} m, median bias {bias:.2} tolerances");
+        let within = self.reflectance.iter().filter(|d| d.abs() <= 1.0).count();
+        let count = self.reflectance.len();
+        let bias = median(self.reflectance.clone());
+        println!("reflectance: {within} of {count} within 1 dB, median difference {bias:.2} dB");
     }
 }
 
-fn main() {
-    let each = std::env::args().any(|argument| argument == "--each");
-    let mut sources: BTreeMap<String, Score> = BTreeMap::new();
-    for path in std::env::args()
-        .skip(1)
-        .filter(|argument| argument != "--each")
-    {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        let Some((source, score)) = score_file(&path, name, each) else {
-            println!("{name}: no trace or no table");
-            continue;
-        };
-        sources.entry(source).or_default().add(&score);
-    }
-    let mut pooled = Score::default();
-    let (mut recall, mut precision) = (0.0, 0.0);
-    for (source, score) in &sources {
-        println!(
-            "{source:<60} recall {:.3} precision {:.3} of {} entries, {} events",
-            score.recall(),
-            score.precision(),
-            score.entries,
-            score.events
-        );
-        pooled.add(score);
-        recall += score.recall();
-        precision += score.precision();
-    }
-    let count = (sources.len() as f64).max(1.0);
-    println!(
-        "macro  recall {:.3} precision {:.3}",
-        recall / count,
-        precision / count
-    );
-    println!(
-        "pooled recall {:.3} precision {:.3}",
-        pooled.recall(),
-        pooled.precision()
-    );
-    println!(
-        "entries of at least {SUPPORTED_DB} dB, reflections and ends: recall {:.3}",
-        pooled.supported_hits / pooled.supported.max(1.0)
-    );
+/// One file with what its table and the search say.
+struct File {
+    name: String,
+    source: String,
+    trace: Trace,
+    entries: Vec<Entry>,
+    events: Vec<Event>,
 }
 
-fn score_file(path: &str, name: &str, each: bool) -> Option<(String, Score)> {
-    let sor = silkline_sor::read(&std::fs::read(path).ok()?).ok()?;
-    let trace = Trace::from_sor(&sor).ok()?;
-    let source = name.split("__").next().unwrap_or(name);
-    let source = format!("{source} {} {}", sor.supplier.supplier, sor.supplier.model);
-    let tolerance = trace.pulse().get().max(10.0);
-    let (entries, user) = table(&sor, tolerance);
-    let end = entries
-        .iter()
-        .filter(|(_, e)| e.is_end())
-        .map(|(at, _)| *at)
-        .reduce(f64::min);
-    let last = end.map_or(f64::MAX, |end| end + 3.0 * tolerance);
-    let counts = |event: &Event| {
-        let at = event.at.get();
-        let added = user.iter().any(|place| (place - at).abs() < tolerance);
-        event.kind != EventKind::Ghost && at > tolerance && at <= last && !added
-    };
-    let mut events = analyse(&trace).events;
-    events.retain(counts);
-    sor.events.as_ref()?;
-    if each {
-        println!("{name}, pulse {:.1} m", trace.pulse().get());
-    }
-    Some((source, pair(&entries, events, tolerance, each)))
+struct Entry {
+    at: f64,
+    supported: bool,
+    row: KeyEvent,
 }
 
-/// The entries that count, with their places, and the places of those a user added.
-fn table(sor: &Sor, tolerance: f64) -> (Vec<(f64, KeyEvent)>, Vec<f64>) {
-    let all = sor.events.iter().flat_map(|table| &table.events);
-    let placed = all.map(|entry| (sor.metres(entry.time), entry.clone()));
-    let (user, entries): (Vec<_>, Vec<_>) = placed.partition(|(_, entry)| entry.is_added_by_user());
-    let entries = entries
-        .into_iter()
-        .filter(|(at, _)| at.abs() >= tolerance)
-        .collect();
-    (entries, user.into_iter().map(|(at, _)| at).collect())
-}
-
-/// Pairs each entry with the nearest event that is left.
-fn pair(entries: &[(f64, KeyEvent)], mut events: Vec<Event>, tolerance: f64, each: bool) -> Score {
-    let mut score = Score {
-        events: events.len() as f64,
-        ..Score::default()
-    };
-    for (at, entry) in entries {
-        let off = |event: &Event| (event.at.get() - at).abs();
-        let nearest = events
+impl File {
+    fn read(path: &str) -> Option<Self> {
+        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let sor = silkline_sor::read(&std::fs::read(path).ok()?).ok()?;
+        let trace = Trace::from_sor(&sor).ok()?;
+        let folder = name.split("__").next().unwrap_or_default();
+        let source = format!("{folder} {} {}", sor.supplier.supplier, sor.supplier.model);
+        let table = sor.events.as_ref()?;
+        let (user, rows): (Vec<_>, Vec<_>) = table
+            .events
             .iter()
-            .enumerate()
-            .min_by(|a, b| off(a.1).total_cmp(&off(b.1)))
-            .filter(|(_, event)| off(event) <= tolerance)
-            .map(|(index, _)| index);
-        let supported =
-            entry.loss.db().abs() >= SUPPORTED_DB || entry.reflectance.is_some() || entry.is_end();
-        let hit = f64::from(u8::from(nearest.is_some()));
-        score.entries += 1.0;
-        score.hits += hit;
-        score.supported += f64::from(u8::from(supported));
-        score.supported_hits += hit * f64::from(u8::from(supported));
-        let found = nearest.map(|index| events.remove(index));
-        if each {
-            println!(
-                "  {at:>10.1} {} {:>7.3} dB  {}",
-                entry.code,
-                entry.loss.db(),
-                row(found.as_ref())
-            );
+            .map(|row| (sor.metres(row.time), row.clone()))
+            .partition(|(_, row)| row.is_added_by_user());
+        let tolerance = wide(&trace);
+        let rows: Vec<_> = rows
+            .into_iter()
+            .filter(|(at, _)| at.abs() >= tolerance)
+            .collect();
+        let ends = rows
+            .iter()
+            .filter(|(_, row)| row.is_end())
+            .map(|(at, _)| *at);
+        let last = ends.reduce(f64::min).unwrap_or(f64::MAX);
+        let counts = |event: &Event| {
+            let at = event.at.get();
+            let added = user.iter().any(|(place, _)| (place - at).abs() < tolerance);
+            let inside = at > tolerance && at <= last + 3.0 * tolerance;
+            event.kind != EventKind::Ghost && inside && !added
+        };
+        let events = analyse(&trace).events.into_iter().filter(counts).collect();
+        let entries = supported(&trace, rows);
+        Some(Self {
+            name,
+            source,
+            trace,
+            entries,
+            events,
+        })
+    }
+
+    fn score(&self) -> Score {
+        let tolerance = wide(&self.trace);
+        let pairs = self.pairs(tolerance);
+        let mut score = Score {
+            wide: self.measure(&pairs),
+            narrow: self.measure(&self.pairs(narrow(&self.trace))),
+            ..Score::default()
+        };
+        for (entry, event) in pairs.iter().filter_map(|&(i, k)| self.pair(i, k)) {
+            let off = event.at.get() - entry.at;
+            score.off.push([off, off / tolerance]);
+            let saturated = event.saturated || entry.row.code.starts_with('2');
+            if let (Some(ours), Some(theirs)) = (event.reflectance, entry.row.reflectance)
+                && !saturated
+            {
+                score.reflectance.push(ours.get() - theirs.db());
+            }
+        }
+        score
+    }
+
+    /// Pairs of entry and event within a tolerance, nearest first.
+    fn pairs(&self, tolerance: f64) -> Vec<(usize, usize)> {
+        let events = || self.events.iter().enumerate();
+        let all = self.entries.iter().enumerate().flat_map(|(i, entry)| {
+            events().map(move |(k, event)| ((event.at.get() - entry.at).abs(), i, k))
+        });
+        let mut near: Vec<_> = all.filter(|(off, ..)| *off <= tolerance).collect();
+        near.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut pairs: Vec<(usize, usize)> = Vec::new();
+        for (_, i, k) in near {
+            if pairs.iter().all(|pair| pair.0 != i && pair.1 != k) {
+                pairs.push((i, k));
+            }
+        }
+        pairs
+    }
+
+    fn pair(&self, entry: usize, event: usize) -> Option<(&Entry, &Event)> {
+        Some((self.entries.get(entry)?, self.events.get(event)?))
+    }
+
+    fn measure(&self, pairs: &[(usize, usize)]) -> Measure {
+        let met = pairs.len() as f64;
+        let all = Share {
+            entries: self.entries.len() as f64,
+            entries_met: met,
+            events: self.events.len() as f64,
+            events_met: met,
+        };
+        // An event is asked for what entries are: one too small for support counts only if met.
+        let small = |event: &Event| {
+            let loss = event.loss.map_or(f64::MAX, |loss| loss.get().abs());
+            event.reflectance.is_none() && loss < SUPPORTED_DB
+        };
+        let paired = |k: usize| pairs.iter().any(|pair| pair.1 == k);
+        let large = |(k, event): &(usize, &Event)| !small(event) || paired(*k);
+        let pairs = pairs.iter().filter_map(|&(i, k)| self.pair(i, k));
+        let supported = Share {
+            entries: self.entries.iter().filter(|entry| entry.supported).count() as f64,
+            entries_met: pairs.filter(|(entry, _)| entry.supported).count() as f64,
+            events: self.events.iter().enumerate().filter(large).count() as f64,
+            events_met: met,
+        };
+        Measure { all, supported }
+    }
+
+    fn print(&self) {
+        println!("{}, pulse {:.1} m", self.name, self.trace.pulse().get());
+        let pairs = self.pairs(wide(&self.trace));
+        for (i, entry) in self.entries.iter().enumerate() {
+            let found = pairs.iter().find(|pair| pair.0 == i);
+            let found = found.and_then(|pair| self.events.get(pair.1));
+            let (at, code, loss) = (entry.at, &entry.row.code, entry.row.loss.db());
+            let mark = if entry.supported { ' ' } else { 's' };
+            println!("  {at:>10.1} {code}{mark} {loss:>7.3} dB  {}", row(found));
+        }
+        for (k, event) in self.events.iter().enumerate() {
+            if pairs.iter().all(|pair| pair.1 != k) {
+                println!("  {:>29}  {}", "", row(Some(event)));
+            }
         }
     }
-    for event in events.iter().filter(|_| each) {
-        println!("  {:>28}  {}", "", row(Some(event)));
-    }
-    score
+}
+
+fn wide(trace: &Trace) -> f64 {
+    trace.pulse().get().max(10.0)
+}
+
+fn narrow(trace: &Trace) -> f64 {
+    let samples = 2.0 * trace.settings().spacing.get();
+    (trace.pulse().get() / 2.0).max(samples).max(5.0)
+}
+
+/// The entries, each with whether the trace can support it.
+fn supported(trace: &Trace, rows: Vec<(f64, KeyEvent)>) -> Vec<Entry> {
+    let places: Vec<f64> = rows.iter().map(|(at, _)| *at).collect();
+    let threshold = trace.settings().loss_threshold.map_or(0.0, |db| db.get());
+    let last = rows.len().saturating_sub(1);
+    let judged = rows.into_iter().enumerate().map(|(i, (at, row))| {
+        let behind = places
+            .get(i + 1)
+            .copied()
+            .unwrap_or(at + 10.0 * wide(trace));
+        let before = i.checked_sub(1).and_then(|i| places.get(i)).copied();
+        let before = before.unwrap_or(0.0);
+        let least = SUPPORTED_DB
+            .max(threshold)
+            .max(4.0 * loss_sigma(trace, [before, at, behind]));
+        let lost = row.loss.db().abs() >= least;
+        let supported = lost || row.reflectance.is_some() || row.is_end() || i == last;
+        Entry { at, supported, row }
+    });
+    judged.collect()
+}
+
+/// Deviation of a loss from lines over the glass up to the neighbours, `var S = 8 σ² / N` for two
+/// stretches of N samples.
+fn loss_sigma(trace: &Trace, [before, at, behind]: [f64; 3]) -> f64 {
+    let pulse = trace.pulse().get();
+    let step = trace.settings().spacing.get();
+    let first = trace.settings().first.get();
+    let index =
+        |metres: f64| (((metres - first) / step).max(0.0) as usize).min(trace.levels().len());
+    let side = |from: f64, to: f64| {
+        let levels = trace
+            .levels()
+            .get(index(from)..index(to))
+            .unwrap_or_default();
+        let mut jumps: Vec<f64> = levels
+            .windows(2)
+            .filter_map(|w| Some(w.get(1)? - w.first()?))
+            .collect();
+        let middle = median(jumps.clone());
+        jumps
+            .iter_mut()
+            .for_each(|jump| *jump = (*jump - middle).abs());
+        let sigma = 1.4826 * median(jumps) / std::f64::consts::SQRT_2;
+        4.0 * sigma * sigma / (levels.len() as f64).max(1.0)
+    };
+    let (near, far) = (before + pulse, behind - pulse);
+    (side(near.min(at), at) + side((at + pulse).min(far), far)).sqrt()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 fn row(event: Option<&Event>) -> String {
