@@ -16,6 +16,7 @@
 //! sampling and pulse, without the group index's error, which all shots of a view share.
 
 mod analyse;
+pub mod anchor;
 mod compare;
 mod edge;
 mod end;
