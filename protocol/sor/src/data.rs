@@ -1,8 +1,14 @@
 //! `DataPts`: the samples.
 
+mod arrange;
+mod count;
+
 use crate::cursor::{Block, Cursor, Short};
-use crate::map::Body;
+use crate::map::{Body, Map};
 use crate::read::ReadError;
+
+use arrange::arrange;
+use count::Counts;
 
 /// Raw samples that instruments write where they measured no power at all.
 const FLOOR_CODES: [u16; 3] = [65_535, 63_999, 48_000];
@@ -12,7 +18,10 @@ const FLOOR_CODES: [u16; 3] = [65_535, 63_999, 48_000];
 const CODE_SHARE: usize = 200;
 
 /// A trace of fewer samples is no trace.
-const FEWEST_SAMPLES: usize = 10;
+pub(crate) const FEWEST_SAMPLES: usize = 10;
+
+/// More scale factors than any file has: one is usual.
+const MOST_PARTS: u16 = 64;
 
 /// The samples of one pulse width.
 ///
@@ -96,25 +105,66 @@ pub(crate) struct Decoded {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Decodes the block; `stated` is the sample count that `FxdParams` gives.
-pub(crate) fn decode(body: &Body<'_>, stated: u32) -> Result<Decoded, ReadError> {
+/// What `FxdParams` says about the samples.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stated<'a> {
+    /// Samples of each pulse width.
+    pub(crate) counts: &'a [u32],
+    /// Which of them is the trace.
+    pub(crate) main: usize,
+}
+
+impl Stated<'_> {
+    fn count(&self) -> u32 {
+        self.counts.get(self.main).copied().unwrap_or(0)
+    }
+}
+
+/// Whether the block's header goes with what is stated, as it does wherever a block is in place.
+pub(crate) fn agrees(body: &Body<'_>, stated: Stated<'_>) -> bool {
+    let mut cursor = Cursor::new(body.to_end);
+    let (Ok(total), Ok(parts), Ok(own)) = (cursor.u32(), cursor.u16(), cursor.u32()) else {
+        return false;
+    };
+    let held = body.to_end.len() / 2;
+    let sane = |count: u32| usize::try_from(count).is_ok_and(|count| count <= held);
+    let counts_agree = total == own || stated.counts.contains(&own);
+    (1..=MOST_PARTS).contains(&parts) && counts_agree && sane(own)
+}
+
+/// The block in a file without names, by the counts at its start.
+pub(crate) fn find<'a>(bytes: &'a [u8], stated: Stated<'_>) -> Option<Body<'a>> {
+    let count = stated.count();
+    if usize::try_from(count).ok()? < FEWEST_SAMPLES {
+        return None;
+    }
+    let count = count.to_le_bytes();
+    let header = [&count[..], &1_u16.to_le_bytes(), &count].concat();
+    let at = bytes
+        .windows(header.len())
+        .position(|window| window == header)?;
+    Map::body_at(bytes, at, usize::MAX)
+}
+
+/// Decodes the block.
+///
+/// The block holds one part for each scale factor, and a part may hold a piece of a curve, one
+/// curve, or the curves of several pulse widths one after the other. So several parts are joined,
+/// and cut where the counts of `FxdParams` add up to what there is.
+pub(crate) fn decode(body: &Body<'_>, stated: Stated<'_>) -> Result<Decoded, ReadError> {
     let mut warnings = Vec::new();
     let short = |Short| ReadError::Truncated {
         block: "DataPts",
         missing: None,
     };
     let mut cursor = Cursor::new(body.to_end);
-    cursor.u32().map_err(short)?;
-    let traces = cursor.u16().map_err(short)?;
-    let header = body.to_end.len() - cursor.rest().len();
-    let in_block = body.fields.len().saturating_sub(header);
-    let curve = main_curve(&mut cursor, stated, &mut warnings)?;
+    let total = cursor.u32().map_err(short)?;
+    let parts = cursor.u16().map_err(short)?;
+    let first = first_part(&mut cursor, body, stated.count(), total, &mut warnings)?;
     let used = body.to_end.len() - cursor.rest().len();
-    if used > in_block + header {
-        warnings.push("DataPts: larger than the map says".into());
-    }
     let left = body.fields.get(used..).unwrap_or_default();
-    let others = other_curves(left, traces, &mut warnings);
+    let others = further_parts(left, parts, &mut warnings);
+    let (curve, others) = arrange(first, others, &stated, &mut warnings);
     Ok(Decoded {
         curve,
         others,
@@ -122,101 +172,75 @@ pub(crate) fn decode(body: &Body<'_>, stated: u32) -> Result<Decoded, ReadError>
     })
 }
 
-fn main_curve(
+/// The first part, on which everything depends.
+fn first_part(
     cursor: &mut Cursor<'_>,
+    body: &Body<'_>,
     stated: u32,
+    total: u32,
     warnings: &mut Vec<String>,
 ) -> Result<Curve, ReadError> {
     let short = |Short| ReadError::Truncated {
         block: "DataPts",
         missing: None,
     };
-    let count = cursor.u32().map_err(short)?;
-    let mut scale = cursor.u16().map_err(short)?;
-    if scale == 0 {
-        warnings.push("DataPts: scale factor 0, taken as 1000".into());
-        scale = 1_000;
-    }
-    let held = cursor.rest().len();
-    let wanted = believed_count(count, stated, held, warnings)?;
-    let raw = samples(cursor, wanted);
-    Ok(Curve { scale, raw })
+    let own = cursor.u32().map_err(short)?;
+    let scale = cursor.u16().map_err(short)?;
+    let header = body.to_end.len() - cursor.rest().len();
+    let counts = Counts {
+        own,
+        stated,
+        total,
+        // A file one byte short still has a whole trace.
+        in_block: body.fields.len().saturating_sub(header).div_ceil(2),
+        in_file: cursor.rest().len().div_ceil(2),
+    };
+    let wanted = counts.believed(warnings)?;
+    Ok(Curve {
+        scale: usable_scale(scale, warnings),
+        raw: samples(cursor, wanted),
+    })
 }
 
-/// Which of the two counts in the file to believe, and whether the file holds as many.
-fn believed_count(
-    count: u32,
-    stated: u32,
-    held_bytes: usize,
-    warnings: &mut Vec<String>,
-) -> Result<usize, ReadError> {
-    // A file one byte short still has a whole trace.
-    let held = held_bytes.div_ceil(2);
-    let fits = |count: u32| usize::try_from(count).is_ok_and(|count| count <= held);
-    let chosen = if fits(count) || !fits(stated) || stated == 0 {
-        count
-    } else {
-        stated
-    };
-    if count != stated {
-        warnings.push(format!(
-            "DataPts: {count} samples, FxdParams: {stated}; took {chosen}"
-        ));
+/// A scale at which no OTDR could show a fibre is a maker's way to say 1.
+fn usable_scale(scale: u16, warnings: &mut Vec<String>) -> u16 {
+    if scale > 1 {
+        return scale;
     }
-    let samples = usize::try_from(chosen).unwrap_or(usize::MAX);
-    if samples < FEWEST_SAMPLES {
-        return Err(ReadError::implausible(
-            "sample count",
-            chosen.to_string(),
-            "at least 10",
-        ));
-    }
-    if samples > held && count != stated {
-        let wanted = "no more samples than the file holds";
-        return Err(ReadError::implausible(
-            "sample count",
-            chosen.to_string(),
-            wanted,
-        ));
-    }
-    if samples > held {
-        return Err(ReadError::Truncated {
-            block: "DataPts",
-            missing: Some(samples - held),
-        });
-    }
-    Ok(samples)
+    warnings.push(format!("DataPts: scale factor {scale}, taken as 1000"));
+    1_000
 }
 
 fn samples(cursor: &mut Cursor<'_>, wanted: usize) -> Vec<u16> {
     let bytes = cursor.rest().len().min(wanted.saturating_mul(2));
     let taken = cursor.bytes(bytes).unwrap_or_default();
     let (pairs, rest) = taken.as_chunks::<2>();
-    let mut raw: Vec<u16> = pairs.iter().copied().map(u16::from_le_bytes).collect();
+    let mut raw = Vec::with_capacity(pairs.len() + 1);
+    raw.extend(pairs.iter().copied().map(u16::from_le_bytes));
     if let (true, Some(&last)) = (!rest.is_empty(), raw.last()) {
         raw.push(last);
     }
     raw
 }
 
-fn other_curves(bytes: &[u8], traces: u16, warnings: &mut Vec<String>) -> Vec<Curve> {
+fn further_parts(bytes: &[u8], parts: u16, warnings: &mut Vec<String>) -> Vec<Curve> {
     let mut cursor = Cursor::new(bytes);
-    let mut curves = Vec::new();
-    for _ in 1..traces.max(1) {
+    let mut found = Vec::new();
+    for _ in 1..parts.max(1) {
         let (Ok(count), Ok(scale)) = (cursor.u32(), cursor.u16()) else {
             warnings.push(format!(
-                "DataPts: {traces} traces stated, {} read",
-                curves.len() + 1
+                "DataPts: {parts} parts stated, {} read",
+                found.len() + 1
             ));
             break;
         };
         let wanted = usize::try_from(count).unwrap_or(usize::MAX);
-        curves.push(Curve {
+        found.push(Curve {
             scale,
             raw: samples(&mut cursor, wanted),
         });
     }
-    curves
+    found
 }
 
 /// The block as version 2 wants it.
@@ -242,6 +266,7 @@ pub(crate) fn encode(curve: &Curve, others: &[Curve]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::map::Found;
 
     fn curve() -> Curve {
         Curve {
@@ -250,16 +275,14 @@ mod tests {
         }
     }
 
-    fn decoded(bytes: &[u8], stated: u32) -> Result<Decoded, ReadError> {
+    fn decoded(bytes: &[u8], counts: &[u32]) -> Result<Decoded, ReadError> {
         let fields = &bytes["DataPts\0".len()..];
-        decode(
-            &Body {
-                fields,
-                to_end: fields,
-                moved: false,
-            },
-            stated,
-        )
+        let body = Body {
+            fields,
+            to_end: fields,
+            how: Found::Mapped,
+        };
+        decode(&body, Stated { counts, main: 0 })
     }
 
     #[test]
@@ -268,7 +291,7 @@ mod tests {
             scale: 1_000,
             raw: vec![7; 12],
         }];
-        let found = decoded(&encode(&curve(), &others), 20).unwrap();
+        let found = decoded(&encode(&curve(), &others), &[20, 12]).unwrap();
         assert_eq!(found.curve, curve());
         assert_eq!(found.others, others);
         assert!(found.warnings.is_empty());
@@ -278,30 +301,69 @@ mod tests {
     fn a_file_one_byte_short_still_has_a_whole_trace() {
         let mut bytes = encode(&curve(), &[]);
         bytes.pop();
-        assert_eq!(decoded(&bytes, 20).unwrap().curve.raw.len(), 20);
+        assert_eq!(decoded(&bytes, &[20]).unwrap().curve.raw.len(), 20);
     }
 
     #[test]
     fn a_cut_trace_is_refused_with_what_is_missing() {
         let mut bytes = encode(&curve(), &[]);
-        bytes.truncate(bytes.len() - 10);
-        let error = decoded(&bytes, 20).err().unwrap();
+        bytes.truncate(bytes.len() - 18);
+        let error = decoded(&bytes, &[20]).err().unwrap();
         assert_eq!(
             error,
             ReadError::Truncated {
                 block: "DataPts",
-                missing: Some(5)
+                missing: Some(9)
             }
         );
     }
 
     #[test]
-    fn an_absurd_count_yields_to_the_other_one() {
+    fn a_count_a_few_too_many_costs_a_warning() {
+        let mut bytes = encode(&curve(), &[]);
+        bytes.truncate(bytes.len() - 4);
+        let found = decoded(&bytes, &[20]).unwrap();
+        assert_eq!(found.curve.raw, curve().raw[..18]);
+        let wanted = "DataPts: the last 2 samples are missing";
+        assert_eq!(found.warnings, [wanted]);
+    }
+
+    #[test]
+    fn an_absurd_count_yields_to_another_one() {
         let mut bytes = encode(&curve(), &[]);
         bytes[14..18].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert_eq!(decoded(&bytes, 20).unwrap().curve.raw.len(), 20);
-        let error = decoded(&bytes, 21).err().unwrap();
+        assert_eq!(decoded(&bytes, &[20]).unwrap().curve.raw.len(), 20);
+        assert_eq!(decoded(&bytes, &[21]).unwrap().curve.raw.len(), 20);
+        bytes[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
+        let error = decoded(&bytes, &[21]).err().unwrap();
         assert!(error.to_string().contains("sample count"), "{error}");
+    }
+
+    #[test]
+    fn a_curve_in_parts_of_several_scales_is_one_curve() {
+        let part = |scale, from: u16| Curve {
+            scale,
+            raw: (from..from + 10).map(|i| i * 100).collect(),
+        };
+        let bytes = encode(&part(1_000, 10), &[part(2_000, 10)]);
+        let found = decoded(&bytes, &[20]).unwrap();
+        assert_eq!(found.curve.scale, 2_000);
+        assert_eq!(found.curve.raw[..2], [500, 550]);
+        assert_eq!(found.curve.raw[10..12], [1_000, 1_100]);
+        assert!(found.others.is_empty());
+        assert_eq!(found.warnings.len(), 2);
+    }
+
+    #[test]
+    fn curves_of_several_pulses_in_one_part_are_cut_apart() {
+        let raw: Vec<u16> = (0..30).collect();
+        let whole = Curve {
+            scale: 1_000,
+            raw: raw.clone(),
+        };
+        let found = decoded(&encode(&whole, &[]), &[12, 18]).unwrap();
+        assert_eq!(found.curve.raw, raw[..12]);
+        assert_eq!(found.others[0].raw, raw[12..]);
     }
 
     #[test]

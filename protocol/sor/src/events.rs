@@ -93,7 +93,7 @@ impl KeyEvent {
         matches!(self.code.chars().nth(1), Some('A' | 'a'))
     }
 
-    fn decode(cursor: &mut Cursor<'_>, layout: Layout) -> Result<Self, Short> {
+    fn decode(cursor: &mut Cursor<'_>, shape: Shape) -> Result<Self, Short> {
         Ok(Self {
             number: cursor.u16()?,
             time: time(cursor)?,
@@ -102,12 +102,23 @@ impl KeyEvent {
             reflectance: reflectance(cursor.i32()?),
             code: cursor.fixed_text(6)?,
             technique: cursor.fixed_text(2)?,
-            markers: match layout {
+            markers: match shape.layout {
                 Layout::V1 => None,
                 Layout::V2 => Some(Markers::decode(cursor)?),
             },
-            comment: cursor.text().unwrap_or_default(),
+            comment: if shape.comments {
+                cursor.text().unwrap_or_default()
+            } else {
+                String::new()
+            },
         })
+    }
+
+    /// Whether the code is one that an instrument could have written: a digit, then five signs.
+    fn has_code(&self) -> bool {
+        let mut signs = self.code.bytes();
+        signs.next().is_some_and(|first| first.is_ascii_digit())
+            && signs.all(|sign| sign.is_ascii_graphic() || sign == b' ')
     }
 
     fn encode(&self, block: &mut Block) {
@@ -148,6 +159,9 @@ impl Markers {
 }
 
 impl Summary {
+    /// Bytes in the file.
+    const SIZE: usize = 22;
+
     fn decode(cursor: &mut Cursor<'_>) -> Result<Self, Short> {
         Ok(Self {
             total_loss: MilliDb(cursor.i32()?),
@@ -171,28 +185,25 @@ impl Summary {
 
 impl KeyEvents {
     /// The events the block holds, and a warning where it states others.
+    ///
+    /// Events are laid out as `layout` says, unless another way to lay them out explains the block
+    /// better: the other version's, or without the comment's NUL.
     pub(crate) fn decode(fields: &[u8], layout: Layout) -> (Self, Option<String>) {
         let mut cursor = Cursor::new(fields);
-        let mut table = Self::default();
         let Ok(stated) = cursor.i16() else {
-            return (table, Some("KeyEvents: no event count".into()));
+            return (Self::default(), Some("KeyEvents: no event count".into()));
         };
-        for _ in 0..stated.max(0) {
-            // A failed event must not eat the bytes of the summary.
-            let mut ahead = cursor;
-            let Ok(event) = KeyEvent::decode(&mut ahead, layout) else {
-                let read = table.events.len();
-                return (
-                    table,
-                    Some(format!("KeyEvents: {stated} stated, {read} read")),
-                );
-            };
-            table.events.push(event);
-            cursor = ahead;
+        let mut best = Attempt::at(cursor, stated, Shape::usual(layout));
+        if stated > 0 && !best.explains_all(stated) {
+            for shape in Shape::unusual(layout) {
+                let attempt = Attempt::at(cursor, stated, shape);
+                if attempt.rank() > best.rank() {
+                    best = attempt;
+                }
+            }
         }
-        table.summary = Summary::decode(&mut cursor).ok();
-        let warning = (stated < 0).then(|| format!("KeyEvents: {stated} stated, taken as none"));
-        (table, warning)
+        let warning = best.warning(stated);
+        (best.table, warning)
     }
 
     /// The block as version 2 wants it.
@@ -205,6 +216,110 @@ impl KeyEvents {
         }
         self.summary.unwrap_or_default().encode(&mut block);
         block.into_bytes()
+    }
+}
+
+/// How events are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shape {
+    layout: Layout,
+    /// Whether each ends with a text and its NUL.
+    comments: bool,
+}
+
+impl Shape {
+    const fn usual(layout: Layout) -> Self {
+        Self {
+            layout,
+            comments: true,
+        }
+    }
+
+    const fn unusual(layout: Layout) -> [Self; 3] {
+        [
+            Self {
+                layout,
+                comments: false,
+            },
+            Self {
+                layout: layout.other(),
+                comments: true,
+            },
+            Self {
+                layout: layout.other(),
+                comments: false,
+            },
+        ]
+    }
+}
+
+/// The block read in one shape.
+struct Attempt {
+    table: KeyEvents,
+    /// Bytes behind the last field.
+    left: usize,
+    /// Events beyond the stated number.
+    uncounted: usize,
+}
+
+impl Attempt {
+    fn at(mut cursor: Cursor<'_>, stated: i16, shape: Shape) -> Self {
+        let mut table = KeyEvents::default();
+        let mut uncounted = 0;
+        let wanted = usize::try_from(stated).unwrap_or(0);
+        loop {
+            let counted = table.events.len() < wanted;
+            // A failed event must not eat the bytes of the summary.
+            let mut ahead = cursor;
+            let Ok(event) = KeyEvent::decode(&mut ahead, shape) else {
+                break;
+            };
+            let follows = || {
+                let last = table.events.last();
+                let next =
+                    last.is_some_and(|last| last.number.checked_add(1) == Some(event.number));
+                next && event.has_code() && ahead.rest().len() >= Summary::SIZE
+            };
+            if !counted && !follows() {
+                break;
+            }
+            uncounted += usize::from(!counted);
+            table.events.push(event);
+            cursor = ahead;
+        }
+        if table.events.len() >= wanted {
+            table.summary = Summary::decode(&mut cursor).ok();
+        }
+        Self {
+            table,
+            left: cursor.rest().len(),
+            uncounted,
+        }
+    }
+
+    /// Whether every stated event was read and makes sense, and nothing is left over.
+    fn explains_all(&self, stated: i16) -> bool {
+        let wanted = usize::try_from(stated).unwrap_or(0);
+        let sound = self.table.events.iter().all(KeyEvent::has_code);
+        sound && self.left == 0 && self.uncounted == 0 && self.table.events.len() == wanted
+    }
+
+    /// Better attempts rank higher: more sound events than others, then a block read to its end.
+    fn rank(&self) -> (isize, bool) {
+        let events = &self.table.events;
+        let sound = events.iter().filter(|event| event.has_code()).count();
+        let others = events.len() - sound + self.uncounted;
+        let to_end = self.left == 0 && self.table.summary.is_some();
+        (sound.cast_signed() - others.cast_signed(), to_end)
+    }
+
+    fn warning(&self, stated: i16) -> Option<String> {
+        let read = self.table.events.len();
+        if stated < 0 {
+            return Some(format!("KeyEvents: {stated} stated, taken as none"));
+        }
+        (usize::try_from(stated) != Ok(read))
+            .then(|| format!("KeyEvents: {stated} stated, {read} read"))
     }
 }
 
@@ -262,6 +377,50 @@ mod tests {
         assert!(!events[0].is_reflective() && !events[0].is_end());
         assert!(events[1].is_reflective() && events[1].is_saturated() && events[1].is_end());
         assert!(!events[1].is_added_by_user());
+    }
+
+    /// The table in version 1, with or without the comments and their NULs.
+    fn unusual(comments: bool, markers: bool) -> Vec<u8> {
+        let mut block = Block::default();
+        block.i16(2);
+        for event in &table().events {
+            let mut own = Block::default();
+            event.encode(&mut own);
+            let bytes = own.into_bytes();
+            block.bytes(&bytes[..if markers { 42 } else { 22 }]);
+            if comments {
+                block.text("Schrank 7 Süd");
+            }
+        }
+        table().summary.unwrap().encode(&mut block);
+        block.into_bytes()
+    }
+
+    #[test]
+    fn every_shape_of_the_table_is_read_whatever_the_version_says() {
+        for (comments, markers) in [(true, true), (true, false), (false, true), (false, false)] {
+            for layout in [Layout::V1, Layout::V2] {
+                let (found, warning) = KeyEvents::decode(&unusual(comments, markers), layout);
+                assert_eq!(warning, None, "{comments} {markers} {layout:?}");
+                assert_eq!(found.summary, table().summary);
+                let losses = found.events.iter().map(|event| event.loss);
+                assert!(losses.eq([MilliDb(-73); 2]));
+                assert_eq!(found.events[1].markers.is_some(), markers);
+                assert_eq!(found.events[1].comment.is_empty(), !comments);
+            }
+        }
+    }
+
+    #[test]
+    fn events_beyond_the_count_are_read_if_they_go_on_counting() {
+        let mut bytes = fields(&table());
+        bytes[0] = 1;
+        let (found, warning) = KeyEvents::decode(&bytes, Layout::V2);
+        assert_eq!(found, table());
+        assert_eq!(warning.as_deref(), Some("KeyEvents: 1 stated, 2 read"));
+        bytes[2 + 43 + 13] = 7;
+        let (found, _) = KeyEvents::decode(&bytes, Layout::V2);
+        assert_eq!(found.events.len(), 1);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Version 2 starts with `Map\0` and repeats each block's name at its start; version 1 starts
 //! with the version number and repeats nothing. Where the map and the bytes disagree, the name
-//! at the start of a version 2 block is believed.
+//! at the start of a version 2 block is believed; in version 1 the place that makes the blocks
+//! fill the file is.
 
 use crate::cursor::{Block, Cursor, Short};
 use crate::read::ReadError;
@@ -26,6 +27,15 @@ pub struct BlockEntry {
     pub size: usize,
 }
 
+/// Bytes of version, size and count at the start of the map.
+const HEADER: usize = 8;
+
+/// Letters of a block's name; makers' own begin with theirs.
+const LONGEST_NAME: usize = 64;
+
+/// What a file without a map is taken for.
+const UNMAPPED_VERSION: u16 = 200;
+
 /// How blocks are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
@@ -33,6 +43,16 @@ pub(crate) enum Layout {
     V1,
     /// SR-4731, version 2.
     V2,
+}
+
+impl Layout {
+    /// The one that this is not.
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::V1 => Self::V2,
+            Self::V2 => Self::V1,
+        }
+    }
 }
 
 /// The map of one file.
@@ -51,27 +71,45 @@ pub(crate) struct Body<'a> {
     pub(crate) fields: &'a [u8],
     /// Everything from the first field to the end of the file.
     pub(crate) to_end: &'a [u8],
-    /// Whether the block was not where the map says.
-    pub(crate) moved: bool,
+    /// How it was found.
+    pub(crate) how: Found,
+}
+
+/// How a block was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Where the map says.
+    Mapped,
+    /// By its name, elsewhere.
+    Named,
+    /// By what it holds, elsewhere.
+    Known,
 }
 
 impl Map {
     /// Reads the map at the start of a file.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ReadError> {
         let (layout, mut cursor) = start(bytes)?;
-        let broken = |Short| ReadError::Map {
-            found: "it ends before its block count".into(),
-        };
-        let version = cursor.u16().map_err(broken)?;
         let mut map = Self {
             layout,
-            version,
+            version: UNMAPPED_VERSION,
             entries: Vec::new(),
             warnings: Vec::new(),
         };
+        if layout == Layout::V2 && starts_with_block(bytes) {
+            map.warnings.push("map: missing".into());
+            return Ok(map);
+        }
+        let broken = |Short| ReadError::Map {
+            found: "it ends before its block count".into(),
+        };
+        map.version = cursor.u16().map_err(broken)?;
         let size = cursor.u32().map_err(broken)?;
         let count = cursor.u16().map_err(broken)?;
-        map.take_entries(cursor, size, count);
+        map.take_entries(&mut cursor, size, count);
+        if layout == Layout::V1 {
+            map.place_unnamed(bytes.len() - cursor.rest().len(), bytes.len());
+        }
         if layout == Layout::V1 && map.entries.is_empty() {
             return Err(ReadError::Map {
                 found: format!("{count} blocks, none readable"),
@@ -80,32 +118,102 @@ impl Map {
         Ok(map)
     }
 
-    fn take_entries(&mut self, mut cursor: Cursor<'_>, map_size: u32, count: u16) {
+    fn take_entries(&mut self, cursor: &mut Cursor<'_>, map_size: u32, count: u16) {
         if count > MOST_BLOCKS {
             self.warnings.push(format!(
                 "map: {count} blocks stated, {MOST_BLOCKS} looked at"
             ));
         }
-        let mut offset = usize::try_from(map_size).unwrap_or(usize::MAX);
-        for _ in 1..count.min(MOST_BLOCKS) {
-            let Ok((name, version, size)) = entry(&mut cursor) else {
-                self.warnings
-                    .push(format!("map: ends before its {count} entries"));
-                return;
+        let size = usize::try_from(map_size).unwrap_or(usize::MAX);
+        let before = HEADER + if self.layout == Layout::V2 { 4 } else { 0 };
+        let whole = cursor.rest().len() + before;
+        let mut offset = size;
+        let stated = usize::from(count.min(MOST_BLOCKS)).saturating_sub(1);
+        let mut uncounted = 0;
+        loop {
+            let counted = self.entries.len() < stated;
+            let mut ahead = *cursor;
+            let Ok((name, version, bytes)) = entry(&mut ahead) else {
+                if counted {
+                    self.warnings
+                        .push(format!("map: ends before its {count} entries"));
+                }
+                break;
             };
+            // Some count without the map itself, and the last block would be lost.
+            let inside = whole - ahead.rest().len() <= size;
+            let room = self.entries.len() < usize::from(MOST_BLOCKS);
+            if !counted && (!inside || !room || !is_name(&name)) {
+                break;
+            }
+            uncounted += usize::from(!counted);
+            *cursor = ahead;
             self.entries.push(BlockEntry {
                 name,
                 version,
                 offset,
-                size,
+                size: bytes,
             });
-            offset = offset.saturating_add(size);
+            offset = offset.saturating_add(bytes);
         }
+        if uncounted > 0 {
+            self.warnings.push(format!(
+                "map: {count} blocks stated, {uncounted} more there"
+            ));
+        }
+    }
+
+    /// Version 1 blocks follow the map without a name: if the map's own size does not lead to
+    /// the end of the file but the end of its entries does, they start there.
+    fn place_unnamed(&mut self, entries_end: usize, file: usize) {
+        let Some(first) = self.entries.first().map(|first| first.offset) else {
+            return;
+        };
+        let blocks: usize = self
+            .entries
+            .iter()
+            .fold(0, |sum, entry| sum.saturating_add(entry.size));
+        let leads_to_end = |start: usize| start.saturating_add(blocks) == file;
+        let beyond = first < entries_end || first > file;
+        if first != entries_end && !leads_to_end(first) && (leads_to_end(entries_end) || beyond) {
+            self.warnings.push(format!(
+                "map: {first} bytes by its own count, blocks start at {entries_end}"
+            ));
+            self.shift(entries_end.cast_signed() - first.cast_signed());
+        }
+    }
+
+    /// Moves every block by so many bytes.
+    pub(crate) fn shift(&mut self, bytes: isize) {
+        for entry in &mut self.entries {
+            entry.offset = entry.offset.saturating_add_signed(bytes);
+        }
+    }
+
+    /// Where the map puts the block called `name`.
+    pub(crate) fn place(&self, name: &str) -> Option<&BlockEntry> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    /// Whether the file has a version 2 map and no block carries its name: blocks as in version 1.
+    fn is_unnamed(&self, bytes: &[u8]) -> bool {
+        let named = |entry: &BlockEntry| self.body(bytes, entry).is_some();
+        self.layout == Layout::V2 && !self.entries.iter().any(named)
+    }
+
+    /// A body that begins at `offset`, without a name.
+    pub(crate) fn body_at<'a>(bytes: &'a [u8], offset: usize, size: usize) -> Option<Body<'a>> {
+        let to_end = bytes.get(offset..)?;
+        Some(Body {
+            fields: to_end.get(..size).unwrap_or(to_end),
+            to_end,
+            how: Found::Known,
+        })
     }
 
     /// The first block called `name`, or nothing where neither the map nor the bytes show it.
     pub(crate) fn find<'a>(&self, bytes: &'a [u8], name: &str) -> Option<Body<'a>> {
-        let entry = self.entries.iter().find(|entry| entry.name == name);
+        let entry = self.place(name);
         if let Some(body) = entry.and_then(|entry| self.body(bytes, entry)) {
             return Some(body);
         }
@@ -120,9 +228,13 @@ impl Map {
             .first()
             .map_or(0, |first| first.offset.min(bytes.len()));
         let behind = bytes.get(map_end..)?;
-        let at = behind
+        let Some(at) = behind
             .windows(header.len())
-            .position(|window| window == header)?;
+            .position(|window| window == header)
+        else {
+            let entry = entry.filter(|_| self.is_unnamed(bytes))?;
+            return Self::body_at(bytes, entry.offset, entry.size);
+        };
         let to_end = behind.get(at + header.len()..)?;
         let size = entry.map_or(to_end.len(), |entry| {
             entry.size.saturating_sub(header.len())
@@ -131,7 +243,7 @@ impl Map {
         Some(Body {
             fields,
             to_end,
-            moved: true,
+            how: Found::Named,
         })
     }
 
@@ -149,12 +261,12 @@ impl Map {
             (Layout::V1 | Layout::V2, true) => Some(Body {
                 fields: sized.get(header..)?,
                 to_end: whole.get(header..)?,
-                moved: false,
+                how: Found::Mapped,
             }),
             (Layout::V1, false) => Some(Body {
                 fields: sized,
                 to_end: whole,
-                moved: false,
+                how: Found::Mapped,
             }),
             (Layout::V2, false) => None,
         }
@@ -164,6 +276,9 @@ impl Map {
 fn start(bytes: &[u8]) -> Result<(Layout, Cursor<'_>), ReadError> {
     if let Some(rest) = bytes.strip_prefix(b"Map\0") {
         return Ok((Layout::V2, Cursor::new(rest)));
+    }
+    if starts_with_block(bytes) {
+        return Ok((Layout::V2, Cursor::new(bytes)));
     }
     let not_sor = |Short| ReadError::NotSor {
         length: bytes.len(),
@@ -175,6 +290,17 @@ fn start(bytes: &[u8]) -> Result<(Layout, Cursor<'_>), ReadError> {
     Err(ReadError::NotSor {
         length: bytes.len(),
     })
+}
+
+/// Whether the bytes are blocks with their names and no map before them.
+fn starts_with_block(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"GenParams\0")
+}
+
+/// Whether a map of a sane instrument could hold this name.
+fn is_name(name: &str) -> bool {
+    let printable = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+    (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(printable)
 }
 
 fn entry(cursor: &mut Cursor<'_>) -> Result<(String, u16, usize), Short> {
@@ -246,7 +372,7 @@ mod tests {
         bytes.splice(at..at, *b"xxxxx");
         let map = Map::read(&bytes).unwrap();
         let body = map.find(&bytes, "Cksum").unwrap();
-        assert!(body.moved);
+        assert_eq!(body.how, Found::Named);
         assert_eq!(body.fields, [0x34, 0x12]);
     }
 
@@ -265,6 +391,51 @@ mod tests {
         let map = Map::read(&bytes).unwrap();
         assert!(!map.warnings.is_empty());
         assert!(map.find(&bytes, "GenParams").is_some());
+    }
+
+    #[test]
+    fn a_count_without_the_map_itself_loses_no_block() {
+        let mut bytes = file();
+        bytes[10] = 2;
+        let map = Map::read(&bytes).unwrap();
+        assert_eq!(map.entries, Map::read(&file()).unwrap().entries);
+        assert_eq!(map.warnings.len(), 1);
+    }
+
+    #[test]
+    fn blocks_without_a_map_are_found_by_name() {
+        let map = Map::read(&file()[40..]).unwrap();
+        assert_eq!(
+            map.find(&file()[40..], "Cksum").unwrap().fields,
+            [0x34, 0x12]
+        );
+        assert_eq!(map.warnings, ["map: missing"]);
+    }
+
+    #[test]
+    fn nameless_blocks_behind_a_version_2_map_are_where_it_says() {
+        let mut bytes = encode(&[("GenParams", 100, 2), ("Cksum", 100, 2)]);
+        bytes.extend_from_slice(b"EN\x34\x12");
+        let map = Map::read(&bytes).unwrap();
+        assert_eq!(map.find(&bytes, "GenParams").unwrap().fields, b"EN");
+        assert_eq!(map.find(&bytes, "Cksum").unwrap().fields, [0x34, 0x12]);
+    }
+
+    #[test]
+    fn a_wrong_map_size_in_version_1_is_seen_by_the_end_of_the_file() {
+        let whole = encode(&[("GenParams", 100, 2), ("Cksum", 100, 2)]);
+        let mut bytes = whole[4..].to_vec();
+        bytes[..2].copy_from_slice(&100_u16.to_le_bytes());
+        bytes.extend_from_slice(b"EN\x34\x12");
+        for size in [0_u32, 20, 31, 33, 40, u32::MAX] {
+            bytes[2..6].copy_from_slice(&size.to_le_bytes());
+            let map = Map::read(&bytes).unwrap();
+            assert_eq!(
+                map.find(&bytes, "GenParams").unwrap().fields,
+                b"EN",
+                "{size}"
+            );
+        }
     }
 
     #[test]

@@ -8,4 +8,4 @@ pub use fixed::{Acquisition, Pulse, Thresholds};
 pub use general::General;
 pub use supplier::Supplier;
 
-pub(crate) use fixed::wavelength_nm;
+pub(crate) use fixed::{Settings, wavelength_nm};

@@ -2,11 +2,11 @@
 
 use crate::checksum::{self, Checksum};
 use crate::cursor::Cursor;
-use crate::data;
+use crate::data::{self, Stated};
 use crate::events::KeyEvents;
 use crate::link;
-use crate::map::{Body, Layout, Map};
-use crate::params::{Acquisition, General, Supplier};
+use crate::map::{Body, Found, Layout, Map};
+use crate::params::{Acquisition, General, Settings, Supplier};
 use crate::sor::{Sor, VendorBlock};
 
 /// Blocks this crate understands; all others are kept as bytes.
@@ -22,6 +22,9 @@ const KNOWN: [&str; 7] = [
 
 /// Group indices outside these are possible and worth a second look.
 const USUAL_INDEX: std::ops::RangeInclusive<f64> = 1.44..=1.50;
+
+/// Bytes within which a block without a name is looked for around its place in the map.
+const FARTHEST_STRAY: isize = 64;
 
 /// Why a file is no trace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,15 +106,16 @@ fn missing_samples(missing: Option<usize>) -> String {
 pub fn read(bytes: &[u8]) -> Result<Sor, ReadError> {
     let mut map = Map::read(bytes)?;
     let mut warnings = std::mem::take(&mut map.warnings);
-    let fixed = find(&map, bytes, "FxdParams", &mut warnings)
-        .ok_or(ReadError::Missing { block: "FxdParams" })?;
-    let (acquisition, layout) = acquisition(&fixed, map.layout, &mut warnings)?;
+    let (settings, layout) = settings(&mut map, bytes, &mut warnings)?;
     let points = find(&map, bytes, "DataPts", &mut warnings)
+        .filter(|body| map.layout == Layout::V2 || data::agrees(body, settings.stated()))
+        .or_else(|| samples_by_content(bytes, settings.stated(), &mut warnings))
+        .or_else(|| map.find(bytes, "DataPts"))
         .ok_or(ReadError::Missing { block: "DataPts" })?;
-    let data = data::decode(&points, acquisition.stated_samples)?;
+    let data = data::decode(&points, settings.stated())?;
     warnings.extend(data.warnings);
 
-    let mut sor = Sor::new(acquisition, data.curve);
+    let mut sor = Sor::new(settings.acquisition, data.curve);
     sor.version = map.version;
     sor.other_curves = data.others;
     sor.warnings = warnings;
@@ -129,40 +133,108 @@ fn find<'a>(
     warnings: &mut Vec<String>,
 ) -> Option<Body<'a>> {
     let body = map.find(bytes, name)?;
-    if body.moved {
-        warnings.push(format!("{name}: not where the map says, found by its name"));
+    match body.how {
+        Found::Mapped => {}
+        Found::Named => warnings.push(format!("{name}: not where the map says, found by its name")),
+        Found::Known => warnings.push(format!("{name}: without its name, taken by the map")),
     }
     Some(body)
 }
 
-/// The settings, by the layout of the file's version or, where that makes no sense, by the other.
-fn acquisition(
+/// The samples, wherever their header repeats the count that `FxdParams` states.
+fn samples_by_content<'a>(
+    bytes: &'a [u8],
+    stated: Stated<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<Body<'a>> {
+    let body = data::find(bytes, stated)?;
+    warnings.push("DataPts: not where the map says, found by its sample count".into());
+    Some(body)
+}
+
+/// The settings, by the layout of the file's version or, where that makes no sense, by the other;
+/// and where the block is not in its place and has no name, by what every such block holds.
+fn settings(
+    map: &mut Map,
+    bytes: &[u8],
+    warnings: &mut Vec<String>,
+) -> Result<(Settings, Layout), ReadError> {
+    let body = find(map, bytes, "FxdParams", warnings);
+    let error = match body {
+        None => ReadError::Missing { block: "FxdParams" },
+        Some(body) => match by_either_layout(&body, map.layout, warnings) {
+            Ok(found) => return Ok(judged(found, warnings)),
+            Err(error) if body.how == Found::Named || map.layout == Layout::V2 => {
+                return Err(error);
+            }
+            Err(error) => error,
+        },
+    };
+    let (distance, layout) = strayed(map, bytes).ok_or_else(|| error.clone())?;
+    let place = map
+        .place("FxdParams")
+        .map(|entry| (entry.offset, entry.size));
+    let (offset, size) = place.ok_or_else(|| error.clone())?;
+    let offset = offset.saturating_add_signed(distance);
+    let body = Map::body_at(bytes, offset, size).ok_or(error)?;
+    let found = Acquisition::decode(body.fields, layout)?;
+    if map.layout == Layout::V1 {
+        // The others have strayed with it: their places are sums of the same sizes.
+        map.shift(distance);
+    }
+    warnings.push(format!(
+        "FxdParams: {distance} bytes from where the map says, found by its content"
+    ));
+    Ok(judged((found, layout), warnings))
+}
+
+/// How far a block without a name is from where the map puts it, with its layout.
+fn strayed(map: &Map, bytes: &[u8]) -> Option<(isize, Layout)> {
+    let entry = map.place("FxdParams")?;
+    let nearest = (1..=FARTHEST_STRAY).flat_map(|distance| [distance, -distance]);
+    let typical = |distance: isize| {
+        let offset = entry.offset.checked_add_signed(distance)?;
+        let body = Map::body_at(bytes, offset, entry.size)?;
+        [map.layout, map.layout.other()]
+            .into_iter()
+            .find(|&layout| Acquisition::is_typical(body.fields, layout, bytes.len()))
+            .map(|layout| (distance, layout))
+    };
+    std::iter::once(0).chain(nearest).find_map(typical)
+}
+
+fn by_either_layout(
     body: &Body<'_>,
     layout: Layout,
     warnings: &mut Vec<String>,
-) -> Result<(Acquisition, Layout), ReadError> {
-    let other = match layout {
-        Layout::V1 => Layout::V2,
-        Layout::V2 => Layout::V1,
+) -> Result<(Settings, Layout), ReadError> {
+    let error = match Acquisition::decode(body.fields, layout) {
+        Ok(found) => return Ok((found, layout)),
+        Err(error) => error,
     };
-    let (found, layout) = match Acquisition::decode(body.fields, layout) {
-        Ok(found) => (found, layout),
-        Err(error) => match Acquisition::decode(body.fields, other) {
-            Ok(found) if found.wavelength_nm.is_some() => {
-                warnings.push("FxdParams: laid out as in the other version".into());
-                (found, other)
-            }
-            Ok(_) | Err(_) => return Err(error),
-        },
-    };
-    let index = found.group_index.value();
+    match Acquisition::decode(body.fields, layout.other()) {
+        Ok(found) if found.acquisition.wavelength_nm.is_some() => {
+            warnings.push("FxdParams: laid out as in the other version".into());
+            Ok((found, layout.other()))
+        }
+        Ok(_) | Err(_) => Err(error),
+    }
+}
+
+/// Settings that can be used, with a warning for each that looks odd.
+fn judged(
+    (mut settings, layout): (Settings, Layout),
+    warnings: &mut Vec<String>,
+) -> (Settings, Layout) {
+    warnings.append(&mut settings.warnings);
+    let index = settings.acquisition.group_index.value();
     if !USUAL_INDEX.contains(&index) {
         warnings.push(format!("FxdParams: unusual group index {index:.5}"));
     }
-    if found.backscatter.is_none() {
+    if settings.acquisition.backscatter.is_none() {
         warnings.push("FxdParams: no plausible backscatter coefficient".into());
     }
-    Ok((found, layout))
+    (settings, layout)
 }
 
 /// Fills in what a trace can do without.
@@ -202,13 +274,21 @@ fn describe(sor: &mut Sor, map: &Map, bytes: &[u8], layout: Layout) {
     sor.warnings.append(&mut warnings);
 }
 
+/// What the checksum says; of several one that matches is the right one.
 fn checksum(map: &Map, bytes: &[u8]) -> Checksum {
-    let stored = map.find(bytes, "Cksum").and_then(|body| {
+    let placed = map.entries.iter().filter(|entry| entry.name == "Cksum");
+    let bodies = placed.filter_map(|entry| map.body(bytes, entry));
+    let verdict = |body: Body<'_>| {
         let before = bytes.len().checked_sub(body.to_end.len())?;
         let stored = Cursor::new(body.fields).u16().ok()?;
         Some(checksum::compare(bytes.get(..before)?, stored))
-    });
-    stored.unwrap_or_default()
+    };
+    let mut verdicts = bodies.chain(map.find(bytes, "Cksum")).filter_map(verdict);
+    let first = verdicts.next().unwrap_or_default();
+    if verdicts.any(|verdict| verdict == Checksum::Matches) {
+        return Checksum::Matches;
+    }
+    first
 }
 
 fn vendor_blocks(map: &Map, bytes: &[u8]) -> Vec<VendorBlock> {

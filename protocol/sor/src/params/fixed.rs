@@ -1,13 +1,15 @@
 //! `FxdParams`: how the trace was taken. Without these numbers a trace has no scale, so they are
 //! the ones checked for sense.
 
-use crate::cursor::{Block, Cursor, Short};
+mod raw;
+
+use crate::cursor::{Block, Short};
+use crate::data::Stated;
 use crate::map::Layout;
 use crate::quantity::{GroupIndex, MilliDb, OneWayTime};
 use crate::read::ReadError;
 
-/// More pulse widths than any file has: one is usual.
-const MOST_PULSES: u16 = 64;
+use raw::{MOST_PULSES, Raw};
 
 /// One pulse width and the sampling that goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,29 +102,22 @@ impl Acquisition {
     }
 
     /// Decodes the block and checks it for sense.
-    pub(crate) fn decode(fields: &[u8], layout: Layout) -> Result<Self, ReadError> {
+    pub(crate) fn decode(fields: &[u8], layout: Layout) -> Result<Settings, ReadError> {
         let short = |Short| ReadError::Truncated {
             block: "FxdParams",
             missing: None,
         };
         let raw = Raw::decode(fields, layout).map_err(short)?;
-        let group_index = group_index(raw.group_index)?;
-        let pulses = pulses(&raw, group_index)?;
-        let Some((&pulse, other_pulses)) = pulses.split_first() else {
-            return Err(ReadError::implausible(
-                "pulse",
-                "no pulse width",
-                "at least one",
-            ));
-        };
-        Ok(Self {
+        let (group_index, warning) = raw.index()?;
+        let mut warnings = Vec::from_iter(warning);
+        let pulses = Pulses::of(&raw, group_index, &mut warnings)?;
+        let acquisition = Self {
             taken: (raw.taken != 0).then_some(raw.taken),
-            units: raw.units,
             wavelength_nm: wavelength_nm(f64::from(raw.wavelength) / 10.0),
             acquisition_offset: OneWayTime::from_tenths_of_ns(raw.acquisition_offset),
-            pulse,
-            other_pulses: other_pulses.to_vec(),
-            stated_samples: raw.counts.first().copied().unwrap_or(0),
+            pulse: pulses.pulse,
+            other_pulses: pulses.others,
+            stated_samples: pulses.counts.get(pulses.main).copied().unwrap_or(0),
             group_index,
             backscatter: backscatter(raw.backscatter),
             averages: raw.averages,
@@ -136,8 +131,20 @@ impl Acquisition {
                 reflectance: threshold(raw.reflectance_threshold).map(|db| MilliDb(-db.0)),
                 end: threshold(raw.end_threshold),
             },
+            units: raw.units,
             trace_type: raw.trace_type,
+        };
+        Ok(Settings {
+            acquisition,
+            counts: pulses.counts,
+            main: pulses.main,
+            warnings,
         })
+    }
+
+    /// Whether these bytes are such a block beyond reasonable doubt, in a file of `size` bytes.
+    pub(crate) fn is_typical(fields: &[u8], layout: Layout, size: usize) -> bool {
+        Raw::decode(fields, layout).is_ok_and(|raw| raw.is_typical(size))
     }
 
     /// The block as version 2 wants it, for a curve of `samples` samples.
@@ -195,123 +202,75 @@ impl Acquisition {
     }
 }
 
-/// The block's fields before any of them is believed.
-#[derive(Debug, Default)]
-struct Raw {
-    taken: u32,
-    units: String,
-    wavelength: u16,
-    acquisition_offset: i32,
-    widths: Vec<u16>,
-    spacings: Vec<u32>,
+/// The block, with what `DataPts` has to be read by.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) acquisition: Acquisition,
+    /// Samples of each pulse width, in the order of the file.
+    pub(crate) counts: Vec<u32>,
+    /// Which of them is the trace.
+    pub(crate) main: usize,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Settings {
+    /// What the block says about the samples.
+    pub(crate) fn stated(&self) -> Stated<'_> {
+        Stated {
+            counts: &self.counts,
+            main: self.main,
+        }
+    }
+}
+
+/// The pulse of the trace, and the others.
+struct Pulses {
+    pulse: Pulse,
+    others: Vec<Pulse>,
     counts: Vec<u32>,
-    group_index: u32,
-    backscatter: u16,
-    averages: u32,
-    averaging_time: u16,
-    range: u32,
-    front_panel_offset: i32,
-    noise_level: u16,
-    noise_scale: i16,
-    power_offset: u16,
-    loss_threshold: u16,
-    reflectance_threshold: u16,
-    end_threshold: u16,
-    trace_type: String,
+    main: usize,
 }
 
-impl Raw {
-    fn decode(fields: &[u8], layout: Layout) -> Result<Self, Short> {
-        let mut cursor = Cursor::new(fields);
-        let mut raw = Self::default();
-        raw.scale(&mut cursor, layout)?;
-        // What follows the scale is good to have; a block cut here still makes a trace.
-        let _ = raw.rest(&mut cursor, layout);
-        Ok(raw)
-    }
-
-    fn scale(&mut self, cursor: &mut Cursor<'_>, layout: Layout) -> Result<(), Short> {
-        self.taken = cursor.u32()?;
-        self.units = cursor.fixed_text(2)?;
-        self.wavelength = cursor.u16()?;
-        self.acquisition_offset = cursor.i32()?;
-        if layout == Layout::V2 {
-            cursor.i32()?;
-        }
-        let pulses = cursor.u16()?.min(MOST_PULSES);
-        for _ in 0..pulses {
-            self.widths.push(cursor.u16()?);
-        }
-        for _ in 0..pulses {
-            self.spacings.push(cursor.u32()?);
-        }
-        for _ in 0..pulses {
-            self.counts.push(cursor.u32()?);
-        }
-        self.group_index = cursor.u32()?;
-        Ok(())
-    }
-
-    fn rest(&mut self, cursor: &mut Cursor<'_>, layout: Layout) -> Result<(), Short> {
-        self.backscatter = cursor.u16()?;
-        self.averages = cursor.u32()?;
-        if layout == Layout::V2 {
-            self.averaging_time = cursor.u16()?;
-        }
-        self.range = cursor.u32()?;
-        if layout == Layout::V2 {
-            cursor.i32()?;
-        }
-        self.front_panel_offset = cursor.i32()?;
-        self.noise_level = cursor.u16()?;
-        self.noise_scale = cursor.i16()?;
-        self.power_offset = cursor.u16()?;
-        self.loss_threshold = cursor.u16()?;
-        self.reflectance_threshold = cursor.u16()?;
-        self.end_threshold = cursor.u16()?;
-        if layout == Layout::V2 {
-            self.trace_type = cursor.fixed_text(2)?;
-        }
-        Ok(())
-    }
-}
-
-fn group_index(raw: u32) -> Result<GroupIndex, ReadError> {
-    let found = format!("{:.5}", f64::from(raw) * 1e-5);
-    GroupIndex::from_raw(raw)
-        .filter(|index| (1.3..=1.7).contains(&index.value()))
-        .ok_or_else(|| ReadError::implausible("group index", found, "1.3 to 1.7"))
-}
-
-fn pulses(raw: &Raw, index: GroupIndex) -> Result<Vec<Pulse>, ReadError> {
-    let mut pulses = Vec::with_capacity(raw.widths.len());
-    for (&width_ns, &spacing) in raw.widths.iter().zip(&raw.spacings) {
-        if !(1..=60_000).contains(&width_ns) {
-            let found = format!("{width_ns} ns");
-            return Err(ReadError::implausible("pulse", found, "1 ns to 60 us"));
-        }
-        let spacing = OneWayTime::from_hundredths_of_ps(spacing);
-        let metres = spacing.metres(index);
-        if !(0.000_5..=1_000.0).contains(&metres) {
-            let found = format!("{metres} m");
-            return Err(ReadError::implausible(
-                "sample spacing",
-                found,
-                "0.5 mm to 1 km",
+impl Pulses {
+    /// The trace is the first pulse that makes sense; the others count only if all of them do.
+    fn of(raw: &Raw, index: GroupIndex, warnings: &mut Vec<String>) -> Result<Self, ReadError> {
+        let pulses: Vec<_> = raw.slots.iter().map(|slot| slot.pulse(index)).collect();
+        let sound = |(at, pulse): (usize, &Result<Pulse, ReadError>)| {
+            let pulse = *pulse.as_ref().ok()?;
+            Some((at, pulse))
+        };
+        let Some((main, pulse)) = pulses.iter().enumerate().find_map(sound) else {
+            let first = pulses.into_iter().find_map(Result::err);
+            let none = || ReadError::implausible("pulse", "no pulse width", "at least one");
+            return Err(first.unwrap_or_else(none));
+        };
+        let mut others: Vec<Pulse> = pulses.iter().flatten().copied().collect();
+        others.remove(main.min(others.len() - 1));
+        if others.len() + 1 < pulses.len() {
+            warnings.push(format!(
+                "FxdParams: of {} pulses some make no sense; took pulse {}",
+                pulses.len(),
+                main + 1
             ));
+            others.clear();
         }
-        pulses.push(Pulse { width_ns, spacing });
+        Ok(Self {
+            pulse,
+            others,
+            counts: raw.slots.iter().map(|slot| slot.samples).collect(),
+            main,
+        })
     }
-    Ok(pulses)
 }
 
 /// Brings a wavelength to nanometres: 131, 155 and 15 500 occur for 1310 and 1550.
 pub(crate) fn wavelength_nm(stated: f64) -> Option<f64> {
+    // 6553.5 is the largest number the field can hold: a code for none.
     let mut nm = stated;
     while nm > 1.0 && nm < 200.0 {
         nm *= 10.0;
     }
-    if nm > 5_000.0 {
+    if nm > 5_000.0 && nm < 6_553.5 {
         nm /= 10.0;
     }
     (500.0..=2_000.0).contains(&nm).then_some(nm)
@@ -377,7 +336,8 @@ mod tests {
         several.thresholds.reflectance = Some(MilliDb(-65_000));
         for wanted in [settings(), several] {
             let found = Acquisition::decode(&fields(&wanted), Layout::V2).unwrap();
-            assert_eq!(found, wanted);
+            assert_eq!(found.acquisition, wanted);
+            assert!(found.warnings.is_empty());
         }
     }
 
@@ -385,8 +345,8 @@ mod tests {
     fn a_block_cut_behind_the_group_index_still_makes_a_trace() {
         let whole = fields(&settings());
         let found = Acquisition::decode(&whole[..32], Layout::V2).unwrap();
-        assert_eq!(found.group_index, GroupIndex::STANDARD_1550);
-        assert_eq!(found.backscatter, None);
+        assert_eq!(found.acquisition.group_index, GroupIndex::STANDARD_1550);
+        assert_eq!(found.acquisition.backscatter, None);
         let error = Acquisition::decode(&whole[..31], Layout::V2).unwrap_err();
         assert!(matches!(
             error,
@@ -395,6 +355,22 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn an_empty_first_pulse_gives_way_to_the_next() {
+        let mut several = settings();
+        several.other_pulses = vec![Pulse {
+            width_ns: 1_000,
+            ..several.pulse
+        }];
+        let mut bytes = fields(&several);
+        bytes[18..20].copy_from_slice(&[0; 2]);
+        let found = Acquisition::decode(&bytes, Layout::V2).unwrap();
+        assert_eq!(found.acquisition.pulse.width_ns, 1_000);
+        assert_eq!((found.main, found.counts), (1, vec![9, 9]));
+        assert_eq!(found.acquisition.other_pulses, []);
+        assert_eq!(found.warnings.len(), 1);
     }
 
     #[test]
@@ -424,6 +400,7 @@ mod tests {
             (6_250.0, Some(625.0)),
             (0.0, None),
             (3_000.0, None),
+            (6_553.5, None),
         ] {
             let found = wavelength_nm(stated);
             assert_eq!(found.map(f64::round), wanted, "{stated}");

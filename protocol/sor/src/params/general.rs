@@ -4,6 +4,8 @@ use crate::cursor::{Block, Cursor, Short};
 use crate::map::Layout;
 use crate::quantity::OneWayTime;
 
+use super::wavelength_nm;
+
 /// What was measured, as the operator named it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct General {
@@ -37,11 +39,16 @@ pub struct General {
 
 impl General {
     /// The fields up to where the block ends; those behind it stay empty.
+    ///
+    /// They are laid out as `layout` says, unless only the other one makes sense of them.
     pub(crate) fn decode(fields: &[u8], layout: Layout) -> (Self, Result<(), Short>) {
-        let mut cursor = Cursor::new(fields);
-        let mut general = Self::default();
-        let complete = general.fill(&mut cursor, layout);
-        (general, complete)
+        let expected = Attempt::at(fields, layout);
+        if expected.makes_sense() {
+            return (expected.general, expected.complete);
+        }
+        let other = Attempt::at(fields, layout.other());
+        let chosen = if other.makes_sense() { other } else { expected };
+        (chosen.general, chosen.complete)
     }
 
     fn fill(&mut self, cursor: &mut Cursor<'_>, layout: Layout) -> Result<(), Short> {
@@ -94,6 +101,33 @@ impl General {
     }
 }
 
+/// The block read by one of the two layouts.
+struct Attempt {
+    general: General,
+    complete: Result<(), Short>,
+    /// Bytes behind the last field.
+    left: usize,
+}
+
+impl Attempt {
+    fn at(fields: &[u8], layout: Layout) -> Self {
+        let mut cursor = Cursor::new(fields);
+        let mut general = General::default();
+        let complete = general.fill(&mut cursor, layout);
+        Self {
+            general,
+            complete,
+            left: cursor.rest().len(),
+        }
+    }
+
+    /// Whether all fields are there, fill the block, and hold a wavelength.
+    fn makes_sense(&self) -> bool {
+        let nominal = wavelength_nm(f64::from(self.general.nominal_nm));
+        self.complete.is_ok() && self.left == 0 && nominal.is_some()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +141,14 @@ mod tests {
         assert_eq!((general.nominal_nm, general.fibre_type), (1310, None));
         assert_eq!(general.user_offset, OneWayTime::from_tenths_of_ns(10_000));
         assert_eq!(general.comment, "Emulation");
+    }
+
+    #[test]
+    fn the_other_layout_is_taken_where_only_it_makes_sense() {
+        let fields = b"EN K1 AB\0 \0\x1E\x05 A\0 B\0 \0CC\x10\x27\0\0HP \0Emulation\0";
+        let (general, _) = General::decode(fields, Layout::V2);
+        assert_eq!((general.nominal_nm, general.fibre_type), (1310, None));
+        assert_eq!(general.operator, "HP");
     }
 
     #[test]
