@@ -17,6 +17,7 @@
 
 mod analyse;
 pub mod anchor;
+pub mod both;
 mod compare;
 mod edge;
 mod end;

@@ -167,6 +167,22 @@ impl Anchors {
         self.line.scale
     }
 
+    /// Standard deviation of [`Self::scale`].
+    pub(crate) const fn scale_sd(&self) -> f64 {
+        self.line.scale_sd
+    }
+
+    /// The numbers of the events that make the pairs: the shot's, then the reference's.
+    pub(crate) fn pairs_of(&self, shot: &[Event], reference: &[Event]) -> Vec<(usize, usize)> {
+        let number = |events: &[Event], at: f64| {
+            let here = |event: &Event| (event.at.get() - at).abs() < 1e-9;
+            events.iter().position(here)
+        };
+        let both =
+            |pair: &Pair| Some((number(shot, pair.shot)?, number(reference, pair.reference)?));
+        self.pairs.iter().filter_map(both).collect()
+    }
+
     /// Where the shot's zero lies in the reference.
     #[must_use]
     pub fn offset(&self) -> OpticalLength {
