@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::config::{self, Settings};
 use crate::run::RunError;
 
+pub mod backup;
 pub mod check;
 pub mod locate;
 pub mod notify;

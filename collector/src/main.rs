@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use silkline_collector::cli::trace::Question;
 use silkline_collector::cli::{self, Exit};
+use silkline_collector::clock::MonotonicClock;
 use silkline_collector::config::Settings;
 use silkline_collector::run::{RunError, run};
 use silkline_protocol::id::ViewId;
@@ -64,6 +65,17 @@ enum Command {
     NotifyTest {
         /// The channel's name.
         channel: String,
+    },
+    /// Write a copy of the hot store, while the collector runs or not.
+    Backup {
+        /// The file to write; it must not exist.
+        file: PathBuf,
+    },
+    /// Put a copy of the hot store back, while the collector does not run. The store that was there
+    /// is kept beside it; the agents send again what they still keep.
+    Restore {
+        /// The copy.
+        file: PathBuf,
     },
     /// Look at messages that were set aside because they could not be understood.
     #[command(subcommand)]
@@ -145,6 +157,13 @@ fn carry_out(arguments: &Arguments) -> io::Result<Exit> {
         }
         Command::NotifyTest { channel } => with_settings(config, |settings| {
             cli::notify::test(&settings, channel, &mut out)
+        }),
+        Command::Backup { file } => with_settings(config, |settings| {
+            cli::backup::backup(&settings, file, &mut out)
+        }),
+        Command::Restore { file } => with_settings(config, |settings| {
+            let now = MonotonicClock::start().now();
+            cli::backup::restore(&settings, file, now, &mut out)
         }),
         Command::Quarantine(Quarantine::List { json }) => with_settings(config, |settings| {
             cli::quarantine::list(&settings, *json, &mut out)

@@ -32,6 +32,7 @@ use crate::notify;
 use crate::state::{
     ACTION_QUEUE, LIVE_QUEUE, LiveEvent, NotifyState, OperatorAction, REPORT_QUEUE, Report,
 };
+use crate::store::owner::Owner;
 use crate::store::tidy::Bounds;
 use crate::store::{Reader, StoreError, Writer, checkpoint};
 
@@ -135,6 +136,7 @@ pub async fn run(
         file: file.clone(),
         source,
     };
+    let _owner = Owner::take(&settings.data).map_err(failed)?;
     let writer = Writer::open(&file, &store_name()?).map_err(failed)?;
     let broker = match settings.broker {
         BrokerSettings::Embedded { listen } => Some(Embedded::start(listen).await?),

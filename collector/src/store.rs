@@ -11,8 +11,10 @@
 
 use std::path::PathBuf;
 
+pub mod backup;
 pub mod checkpoint;
 mod column;
+pub mod owner;
 pub mod read;
 pub mod readings;
 pub mod replay;
@@ -40,6 +42,26 @@ pub enum StoreError {
     #[error("{path}: folder of the hot store: {source}")]
     Folder {
         /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another process owns the store.
+    #[error("{path}: another collector is running on this hot store")]
+    Owned {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file that would be overwritten.
+    #[error("{path}: is there already, and nothing is overwritten")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
