@@ -14,7 +14,7 @@ pub mod quarantine;
 pub mod trace;
 
 /// How a command ended; the numbers are part of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Exit {
     /// Done.

@@ -34,15 +34,19 @@ enum Command {
     Check,
     /// Say what OTDR files show: where the fibre ends, what it loses, what changed.
     Trace {
-        /// The files, in the SOR format.
+        /// The files, in the SOR format; a folder stands for the .sor files in it.
         #[arg(required = true)]
         files: Vec<PathBuf>,
         /// Print one line of JSON a file.
         #[arg(long)]
         json: bool,
-        /// A good trace of the same view to compare with.
-        #[arg(long)]
-        reference: Option<PathBuf>,
+        /// A good trace of the same view to compare with; several show smaller changes.
+        #[arg(long = "reference", value_name = "FILE")]
+        references: Vec<PathBuf>,
+        /// Draw each trace into OUT.svg or OUT.png; of several files into a folder, or by a name
+        /// with {} for the file's own, such as plots/{}.png.
+        #[arg(long, value_name = "OUT")]
+        plot: Option<PathBuf>,
         /// The plant file, to say where on the route the fibre ends.
         #[arg(long, requires = "view")]
         plant: Option<PathBuf>,
@@ -137,15 +141,17 @@ fn carry_out(arguments: &Arguments) -> io::Result<Exit> {
         Command::Trace {
             files,
             json,
-            reference,
+            references,
+            plot,
             plant,
             view,
         } => {
             let question = Question {
                 files: files.clone(),
-                reference: reference.clone(),
+                references: references.clone(),
                 view: plant.clone().zip(view.clone()),
                 json: *json,
+                plot: plot.clone(),
             };
             cli::trace::trace(&question, &mut out)
         }

@@ -19,7 +19,8 @@ use crate::engine::EngineSettings;
 use crate::ingest::Delivery;
 use crate::store::{Reader, StoreError, Writer};
 
-const PLANT: &str = r#"
+/// The text of the example's plant file.
+pub(crate) const PLANT: &str = r#"
 [[site]]
 id = "west"
 [[site]]
