@@ -17,6 +17,7 @@ use silkline_protocol::plant::Plant;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
 
 use crate::metrics::Metrics;
 use crate::state::{LiveEvent, OperatorAction};
@@ -25,6 +26,7 @@ use crate::store::Reader;
 pub mod access;
 pub mod dashboard;
 pub mod devices;
+mod etag;
 pub mod health;
 pub mod incidents;
 pub mod lines;
@@ -129,6 +131,7 @@ pub fn router(state: ApiState, access: Access) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(CompressionLayer::new())
         .layer(middleware::map_response(with_headers))
         .with_state(state)
 }
@@ -147,7 +150,12 @@ fn api() -> Router<ApiState> {
         .route("/incidents/{id}/note", post(incidents::note))
         .route("/incidents/{id}/repairing", post(incidents::repairing))
         .route("/incidents/{id}/close", post(incidents::close))
-        .route("/traces", get(traces::list))
+        .route(
+            "/traces",
+            get(traces::list)
+                .post(traces::look)
+                .layer(DefaultBodyLimit::max(traces::FILE_BYTES)),
+        )
         .route("/traces/{name}", get(traces::one))
         .route("/live", get(live::stream))
         .route("/openapi.json", get(openapi::document))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use silkline_analysis::series::device_name;
@@ -14,7 +14,7 @@ use silkline_protocol::plant::Plant;
 use silkline_protocol::sample::{BadReading, Reading as Said};
 use silkline_protocol::time::Timestamp;
 
-use super::request::{Asked, Page, device_id};
+use super::request::{Asked, Named, Page, device_id};
 use super::{ApiState, Problem};
 use crate::store::rows::DeviceRow;
 
@@ -125,10 +125,7 @@ pub async fn list(
 /// # Errors
 ///
 /// Where there is no such device, or the store cannot be read.
-pub async fn one(
-    State(state): State<ApiState>,
-    Path(id): Path<String>,
-) -> Result<Json<Device>, Problem> {
+pub async fn one(State(state): State<ApiState>, Named(id): Named) -> Result<Json<Device>, Problem> {
     let (site, device) = device_id(&id)?;
     let rows = state
         .reader

@@ -54,6 +54,7 @@ const PLANT: &str = r#"
     ]
     landmark = [{ name = "closure 7", kind = "closure", at = { chainage_m = 28000 }, plus_minus_m = 5 }]
     post = [{ name = "214", chainage_m = 28100 }]
+    view = [{ id = "ganja-b", fibre = "f1", node = "ganja", toward = "B", device = "edfa-1", port = 1 }]
     [[device]]
     id = "edfa-1"
     site = "ganja"
@@ -184,6 +185,45 @@ pub(crate) fn device_row(line: &str, second: i64, dbm: f64) -> DeviceRow {
         about: Some(about()),
         newest: Some(sample(Timestamp::from_seconds(second), dbm)),
     }
+}
+
+/// The file of a fibre of `length` metres at 0.2 dB/km, in the noise of a receiver.
+pub(crate) fn sor(length: f64) -> Vec<u8> {
+    use silkline_sor::{Acquisition, Curve, GroupIndex, OneWayTime, Pulse, Sor};
+    let index = GroupIndex::STANDARD_1550;
+    let pulse = Pulse {
+        width_ns: 100,
+        spacing: OneWayTime::from_metres(2.0, index),
+    };
+    let mut chance = 1_u32;
+    let mut noise = move || {
+        chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(chance >> 8) / f64::from(1 << 23) - 1.0
+    };
+    let level = |sample: u32| {
+        let metres = f64::from(sample) * 2.0;
+        let light = if metres < length {
+            10_f64.powf(-(5.0 + 2e-4 * metres) / 5.0)
+        } else {
+            0.0
+        };
+        let power = light + 2e-5 * (noise() + noise() + noise());
+        let db = if power > 0.0 {
+            -5.0 * power.log10()
+        } else {
+            65.0
+        };
+        silkline_sor::MilliDb::from_db(db.clamp(0.0, 65.0)).0
+    };
+    let raw = (0..30_000)
+        .map(level)
+        .map(|raw| u16::try_from(raw).unwrap());
+    let acquisition = Acquisition::new(pulse, index, 1550.0);
+    let curve = Curve {
+        scale: 1000,
+        raw: raw.collect(),
+    };
+    silkline_sor::write(&Sor::new(acquisition, curve))
 }
 
 /// A running server with the ends that the rest of the collector would hold.

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use silkline_protocol::id::{IncidentId, LineId};
 use silkline_protocol::unit::RouteLength;
 use tokio::sync::oneshot;
 
-use super::request::{Asked, Page, Sent, paging};
-use super::{ApiState, Problem};
+use super::request::{Asked, Named, Page, Sent, paging};
+use super::{ApiState, Problem, etag};
 use crate::engine::Action;
 use crate::state::{ActionResult, OperatorAction};
 use crate::store::rows::{IncidentRow, RowId};
@@ -54,14 +55,15 @@ pub struct Which {
 pub async fn list(
     State(state): State<ApiState>,
     Asked(which): Asked<Which>,
-) -> Result<Json<Page<Incident>>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let (limit, before) = paging(which.limit, which.cursor.as_deref())?;
     let found = state
         .reader
         .ask_async(move |store| which.find(store, before, limit + 1))
         .await?;
     let page = Page::cut(found, limit, |(revision, _)| *revision);
-    Ok(Json(page.map(|(_, incident)| incident)))
+    Ok(etag::tagged(&headers, &page.map(|(_, incident)| incident)))
 }
 
 /// One incident.
@@ -71,15 +73,17 @@ pub async fn list(
 /// Where there is no such incident, or the store cannot be read.
 pub async fn one(
     State(state): State<ApiState>,
-    Path(id): Path<String>,
-) -> Result<Json<Incident>, Problem> {
+    Named(id): Named,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let incident = incident_id(&id)?;
     let row = state
         .reader
         .ask_async(move |store| store.incident(&incident))
         .await?;
     let found = row.and_then(|row| read(&row));
-    found.map(Json).ok_or_else(|| missing(&id))
+    let found = found.ok_or_else(|| missing(&id))?;
+    Ok(etag::tagged(&headers, &found))
 }
 
 /// What comes with an action.
@@ -111,7 +115,7 @@ pub struct Closing {
 /// Where there is no such incident, or it makes no sense in its state.
 pub async fn acknowledge(
     state: State<ApiState>,
-    id: Path<String>,
+    id: Named,
     Sent(sentence): Sent<Sentence>,
 ) -> Result<Json<Incident>, Problem> {
     act(state, id, sentence, Some(Action::Acknowledge)).await
@@ -124,7 +128,7 @@ pub async fn acknowledge(
 /// Where there is no such incident, or nothing to write.
 pub async fn note(
     state: State<ApiState>,
-    id: Path<String>,
+    id: Named,
     Sent(sentence): Sent<Sentence>,
 ) -> Result<Json<Incident>, Problem> {
     act(state, id, sentence, None).await
@@ -137,7 +141,7 @@ pub async fn note(
 /// Where there is no such incident, or it makes no sense in its state.
 pub async fn repairing(
     state: State<ApiState>,
-    id: Path<String>,
+    id: Named,
     Sent(sentence): Sent<Sentence>,
 ) -> Result<Json<Incident>, Problem> {
     act(state, id, sentence, Some(Action::Repairing)).await
@@ -150,7 +154,7 @@ pub async fn repairing(
 /// Where there is no such incident, or it makes no sense in its state.
 pub async fn close(
     state: State<ApiState>,
-    id: Path<String>,
+    id: Named,
     Sent(closing): Sent<Closing>,
 ) -> Result<Json<Incident>, Problem> {
     let Closing { who, text, found_m } = closing;
@@ -166,7 +170,7 @@ pub async fn close(
 /// Writes the sentence's text, then takes the action; the incident as it stands then.
 async fn act(
     State(state): State<ApiState>,
-    Path(id): Path<String>,
+    Named(id): Named,
     Sentence { who, text }: Sentence,
     action: Option<Action>,
 ) -> Result<Json<Incident>, Problem> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -16,7 +16,7 @@ use silkline_protocol::unit::RouteLength;
 
 use super::devices::{self, Device, Freshness};
 use super::incidents::{self, Incident, Severity, Where};
-use super::request::Page;
+use super::request::{Named, Page};
 use super::{ApiState, Problem};
 use crate::store::{Queries, StoreError};
 
@@ -85,6 +85,25 @@ pub struct LineDetail {
     pub landmarks: Vec<Landmark>,
     /// Railway kilometre posts and the like.
     pub posts: Vec<Post>,
+    /// What instruments see of it.
+    pub views: Vec<View>,
+}
+
+/// What one instrument sees.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct View {
+    /// Its id, unique in the plant.
+    pub id: String,
+    /// The strand.
+    pub fibre: String,
+    /// The node where the instrument stands.
+    pub node: String,
+    /// Which way it looks: `A` or `B`.
+    pub toward: String,
+    /// The instrument, `site.device`, where the plant names it.
+    pub device: Option<String>,
+    /// Its port.
+    pub port: Option<u16>,
 }
 
 /// A place that holds equipment.
@@ -171,7 +190,7 @@ pub async fn list(State(state): State<ApiState>) -> Result<Json<Page<Line>>, Pro
 /// Where there is no such line, or the store cannot be read.
 pub async fn one(
     State(state): State<ApiState>,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<LineDetail>, Problem> {
     detail(state, &id).await.map(Json)
 }
@@ -181,10 +200,7 @@ pub async fn one(
 /// # Errors
 ///
 /// Where there is no such line, or the store cannot be read.
-pub async fn geojson(
-    State(state): State<ApiState>,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+pub async fn geojson(State(state): State<ApiState>, Named(id): Named) -> Result<Response, Problem> {
     let detail = detail(state, &id).await?;
     let kind = [(header::CONTENT_TYPE, "application/geo+json")];
     Ok((kind, geometry::geojson(&detail).to_string()).into_response())
@@ -309,6 +325,7 @@ impl Here {
                     chainage_m: post.chainage.get(),
                 })
                 .collect(),
+            views: line.views.iter().map(|of| view(line, of)).collect(),
         }
     }
 
@@ -352,6 +369,19 @@ impl From<Severity> for LineState {
 fn coordinates(ground: &Ground<'_>, chainage: RouteLength) -> (Option<f64>, Option<f64>) {
     let at = ground.at(chainage);
     (at.map(|at| at.lat), at.map(|at| at.lon))
+}
+
+fn view(line: &plant::Line, of: &plant::View) -> View {
+    let site = line.node(&of.node).and_then(|node| node.site.as_ref());
+    let device = site.zip(of.device.as_ref());
+    View {
+        id: of.id.to_string(),
+        fibre: of.fibre.to_string(),
+        node: of.node.to_string(),
+        toward: word(of.toward),
+        device: device.map(|(site, device)| format!("{site}.{device}")),
+        port: of.port,
+    }
 }
 
 fn end(end: &End) -> String {

@@ -18,6 +18,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, Sse};
 use futures::stream::{self, Stream, StreamExt};
+use serde::Deserialize;
 use serde_json::json;
 use silkline_analysis::series::device_name;
 use silkline_protocol::time::Timestamp;
@@ -25,7 +26,8 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_stream::wrappers::{BroadcastStream, IntervalStream};
 use tokio_util::sync::CancellationToken;
 
-use super::ApiState;
+use super::request::Asked;
+use super::{ApiState, Problem};
 use crate::state::LiveEvent;
 
 /// Events that are kept for clients that come back, and that a slow one may lag behind: ten seconds
@@ -206,27 +208,71 @@ fn shown(event: &LiveEvent) -> Option<(&'static str, String)> {
     }
 }
 
+/// Names of events that can be asked for.
+const NAMES: [&str; 5] = ["device", "incident", "anomaly", "trace", "agent"];
+
+/// Which events to send: a phone on a slow link wants incidents alone.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// Names, divided by commas; all where absent.
+    events: Option<String>,
+}
+
+impl Which {
+    /// The names that are asked for.
+    fn names(&self) -> Result<Vec<&'static str>, Problem> {
+        let Some(events) = &self.events else {
+            return Ok(NAMES.to_vec());
+        };
+        let name = |name: &str| NAMES.into_iter().find(|known| *known == name);
+        let names: Option<Vec<_>> = events.split(',').map(name).collect();
+        names.ok_or_else(|| {
+            Problem::bad_request(format!("events: want some of {}", NAMES.join(",")))
+        })
+    }
+}
+
 /// Opens the stream; it begins with a beat, and with what a returning client missed.
+///
+/// # Errors
+///
+/// Where an event is asked for that there is not.
 pub async fn stream(
     State(state): State<ApiState>,
+    Asked(which): Asked<Which>,
     headers: HeaderMap,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let names = which.names()?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let hub = Arc::clone(&state.hub);
     let (resume, live) = hub.subscribe(last);
     let missed = match resume {
         Resume::Nothing => Vec::new(),
-        Resume::Missed(events) => events.iter().map(|event| numbered(&hub, event)).collect(),
+        Resume::Missed(events) => {
+            let wanted = events.iter().filter(|event| wants(&names, event));
+            wanted.map(|event| numbered(&hub, event)).collect()
+        }
         Resume::TooMuch => vec![refetch("too long away")],
     };
-    let live = BroadcastStream::new(live).map(move |event| match event {
-        Ok(event) => numbered(&hub, &event),
-        Err(_) => refetch("too slow for the stream"),
+    let live = BroadcastStream::new(live).filter_map(move |event| {
+        let event = match event {
+            Ok(event) => wants(&names, &event).then(|| numbered(&hub, &event)),
+            Err(_) => Some(refetch("too slow for the stream")),
+        };
+        core::future::ready(event)
     });
     // The first tick is at once: a client knows the server's time from the start.
     let beats = IntervalStream::new(tokio::time::interval(BEAT)).map(|_| beat());
     let events = stream::iter(missed).chain(stream::select(beats, live));
-    Sse::new(events.take_until(state.stop.cancelled_owned()).map(Ok))
+    Ok(Sse::new(
+        events.take_until(state.stop.cancelled_owned()).map(Ok),
+    ))
+}
+
+/// Whether a client that asked for `names` gets this event; `refetch` concerns everybody.
+fn wants(names: &[&str], event: &Numbered) -> bool {
+    event.name == "refetch" || names.contains(&event.name)
 }
 
 fn numbered(hub: &Hub, event: &Numbered) -> Event {
@@ -293,6 +339,16 @@ mod tests {
             panic!("nothing missed")
         };
         assert_eq!(events.len(), KEPT);
+    }
+
+    #[test]
+    fn only_events_that_there_are_can_be_asked_for() {
+        let of = |events: &str| Which {
+            events: Some(events.to_owned()),
+        };
+        assert_eq!(of("trace,incident").names().unwrap(), ["trace", "incident"]);
+        assert_eq!(of("trace,weather").names().unwrap_err().status, 400);
+        assert_eq!(Which { events: None }.names().unwrap().len(), NAMES.len());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What comes with a request, checked: a bad query, body or id becomes a problem document.
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Json, Query, Request};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
 use axum::http::request::Parts;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -29,6 +29,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
             .map(|Query(asked)| Self(asked))
             .map_err(|error: QueryRejection| {
                 Problem::new(error.status(), format!("query: {}", error.body_text()))
+            })
+    }
+}
+
+/// The part of the path that names something.
+#[derive(Clone, Debug)]
+pub struct Named(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(name)| Self(name))
+            .map_err(|error: PathRejection| {
+                Problem::new(error.status(), format!("path: {}", error.body_text()))
             })
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use silkline_protocol::id::PointName;
@@ -11,7 +11,7 @@ use silkline_protocol::sample::{BadReading, Reading as Said};
 use silkline_protocol::time::Timestamp;
 
 use super::devices::point_of;
-use super::request::{Asked, device_id};
+use super::request::{Asked, Named, device_id};
 use super::{ApiState, Problem};
 use crate::store::rows::{SeriesBin, SeriesPoint, SeriesQuery};
 
@@ -103,7 +103,7 @@ pub struct Which {
 /// Where there is no such device, the stretch is none, or the store cannot be read.
 pub async fn series(
     State(state): State<ApiState>,
-    Path(id): Path<String>,
+    Named(id): Named,
     Asked(which): Asked<Which>,
 ) -> Result<Json<Series>, Problem> {
     let (site, device) = device_id(&id)?;

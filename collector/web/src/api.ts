@@ -184,6 +184,20 @@ export type Landmark = {
   plus_minus_m: number;
 };
 
+/** The curve of a trace, equally spaced. */
+export type Levels = {
+  /** Where the first stretch begins, in metres from the user offset. */
+  first_m: number;
+  /** The highest level of each stretch; empty where each holds one sample, which is its lowest too. */
+  max_db: number[];
+  /** The lowest level of each stretch, one-way, in dB. */
+  min_db: number[];
+  /** Samples in a stretch. */
+  samples_each: number;
+  /** The length of a stretch; the sample spacing where `max` is empty. */
+  step_m: number;
+};
+
 /** Where in its life an incident stands. */
 export type Life = "suspect" | "open" | "acknowledged" | "repairing" | "cleared" | "closed";
 
@@ -247,6 +261,8 @@ export type LineDetail = {
   spans: Span[];
   /** The worst that is open on it. */
   state: LineState;
+  /** What instruments see of it. */
+  views: View[];
 };
 
 /** One cable between two terminal sites: the fault domain, and the unit of sharding. */
@@ -254,6 +270,18 @@ export type LineId = string;
 
 /** How a line or a span is. */
 export type LineState = "well" | "no_data" | "warning" | "minor" | "major" | "critical";
+
+/** What a file shows that somebody sent; it is not stored. */
+export type Look = {
+  /** What it shows, as `trace --json` prints it. */
+  analysis: unknown;
+  /** Its curve. */
+  levels: Levels;
+  /** Where on the route its end or break is, where it is known from where it was shot. */
+  place: Place | null;
+  /** The place from where the crew stands, in words: `37 m back towards Yevlakh`. */
+  walk: string | null;
+};
 
 /** A place that holds equipment. */
 export type Node = {
@@ -461,6 +489,8 @@ export type Trace = {
   id: number;
   /** Whether it came from a backlog. */
   late: boolean;
+  /** Its curve, where `points` asked for it. */
+  levels: Levels | null;
   /** The line it came for. */
   line: LineId;
   /** The port of the instrument, where known. */
@@ -473,6 +503,22 @@ export type Trace = {
   trigger: string;
   /** What it shows, where known. */
   view: ViewId | null;
+};
+
+/** What one instrument sees. */
+export type View = {
+  /** The instrument, `site.device`, where the plant names it. */
+  device: string | null;
+  /** The strand. */
+  fibre: string;
+  /** Its id, unique in the plant. */
+  id: string;
+  /** The node where the instrument stands. */
+  node: string;
+  /** Its port. */
+  port: number | null;
+  /** Which way it looks: `A` or `B`. */
+  toward: string;
 };
 
 /** What one instrument sees of a fibre from a node. */

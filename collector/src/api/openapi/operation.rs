@@ -1,0 +1,147 @@
+//! One operation of the API, and how it is written down.
+
+use serde_json::{Value, json};
+
+/// A parameter: name, where it stands, what it is, its schema, an example.
+pub(super) type Parameter = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
+/// What can be asked at one path by one method.
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub(super) path: String,
+    pub(super) method: &'static str,
+    id: &'static str,
+    summary: &'static str,
+    parameters: Vec<Parameter>,
+    body: Option<Value>,
+    answer: Value,
+    answers: Vec<(&'static str, &'static str)>,
+}
+
+impl Operation {
+    /// A question at `path`.
+    pub(super) fn new(
+        method: &'static str,
+        path: &str,
+        id: &'static str,
+        summary: &'static str,
+    ) -> Self {
+        Self {
+            path: path.to_owned(),
+            method,
+            id,
+            summary,
+            parameters: Vec::new(),
+            body: None,
+            answer: Value::Null,
+            answers: Vec::new(),
+        }
+    }
+
+    /// With these parameters.
+    pub(super) fn with(mut self, parameters: &[Parameter]) -> Self {
+        self.parameters.extend(parameters);
+        self
+    }
+
+    /// With a body of this media type.
+    pub(super) fn body(mut self, media_type: &str, schema: &Value, example: &str) -> Self {
+        let mut content = json!({ "schema": schema });
+        if let (Some(content), false) = (content.as_object_mut(), example.is_empty()) {
+            content.insert("example".to_owned(), value(example));
+        }
+        self.body = Some(json!({ "required": true, "content": { media_type: content } }));
+        self
+    }
+
+    /// Answered well with this.
+    pub(super) fn gives(mut self, media_type: &str, schema: impl Into<Value>) -> Self {
+        self.answer = json!({ media_type: { "schema": schema.into() } });
+        self
+    }
+
+    /// May also be answered so, without a body.
+    pub(super) fn or(mut self, status: &'static str, text: &'static str) -> Self {
+        self.answers.push((status, text));
+        self
+    }
+
+    /// As OpenAPI writes it.
+    pub(super) fn described(&self) -> Value {
+        let problem = json!({
+            "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
+        });
+        let mut answers = json!({
+            "default": { "description": "Why not.", "content": problem },
+        });
+        if self.answer.is_null() {
+            answers["204"] = json!({ "description": "Done." });
+        } else {
+            answers["200"] = json!({ "description": "As asked.", "content": self.answer });
+        }
+        for (status, text) in &self.answers {
+            answers[*status] = json!({ "description": text });
+        }
+        let parameters: Vec<Value> = self.parameters.iter().map(parameter).collect();
+        let mut described = json!({
+            "operationId": self.id,
+            "summary": self.summary,
+            "parameters": parameters,
+            "responses": answers,
+        });
+        if let Some(body) = &self.body {
+            described["requestBody"] = body.clone();
+        }
+        described
+    }
+}
+
+fn parameter((name, place, text, schema, example): &Parameter) -> Value {
+    let schema = value(schema);
+    let required = *place == "path" || schema["must"] == true;
+    let mut schema = schema;
+    if let Some(schema) = schema.as_object_mut() {
+        schema.remove("must");
+    }
+    json!({
+        "name": name, "in": place, "required": required, "description": text,
+        "schema": schema, "example": value(example),
+    })
+}
+
+/// JSON of the table; a text where it is none.
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_without_an_answer_says_so() {
+        let line = (
+            "line",
+            "query",
+            "Of it.",
+            r#"{"type":"string","must":true}"#,
+            "dsw",
+        );
+        let described = Operation::new("delete", "/x", "x", "Ends it.")
+            .with(&[line])
+            .described();
+        assert!(described["responses"]["204"].is_object());
+        assert_eq!(described["parameters"][0]["required"], true);
+        assert_eq!(
+            described["parameters"][0]["schema"],
+            json!({ "type": "string" })
+        );
+        assert_eq!(described["parameters"][0]["example"], "dsw");
+    }
+}

@@ -1,0 +1,347 @@
+//! Every operation of the API.
+
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Value, json};
+
+use super::operation::{Operation, Parameter};
+use crate::api::devices::Device;
+use crate::api::health::Health;
+use crate::api::incidents::{Closing, Incident, Sentence};
+use crate::api::lines::{Line, LineDetail};
+use crate::api::request::Page;
+use crate::api::series::Series;
+use crate::api::traces::{Look, Trace};
+
+const JSON: &str = "application/json";
+const TEXT: &str = r#"{"type":"string"}"#;
+const ID: &str = r#"{"type":"string","pattern":"^[a-z0-9-]{1,64}$"}"#;
+const TIME: &str = r#"{"type":"string","format":"date-time"}"#;
+const POINT: &str =
+    r#"{"type":"string","pattern":"^[a-z0-9_]{1,64}(\\.[0-9]{1,9})?$","must":true}"#;
+const DEVICE_ID: &str = r#"{"type":"string","pattern":"^[a-z0-9-]{1,64}\\.[a-z0-9-]{1,64}$"}"#;
+
+const LINE: Parameter = ("line", "query", "Only those of this line.", ID, "baku-poti");
+const LIMIT: Parameter = (
+    "limit",
+    "query",
+    "Items on a page; 100 unless said.",
+    r#"{"type":"integer","minimum":1,"maximum":1000}"#,
+    "100",
+);
+const CURSOR: Parameter = (
+    "cursor",
+    "query",
+    "The `next` of the page before.",
+    r#"{"type":"string","pattern":"^[0-9]{1,18}$"}"#,
+    "\"4711\"",
+);
+const LINE_ID: Parameter = ("id", "path", "The line.", ID, "baku-poti");
+const DEVICE: Parameter = (
+    "id",
+    "path",
+    "The device, site.device.",
+    DEVICE_ID,
+    "baku.edfa-1",
+);
+const INCIDENT: Parameter = ("id", "path", "The incident.", ID, "i-01");
+const TRACE: Parameter = (
+    "id",
+    "path",
+    "The trace's number.",
+    r#"{"type":"integer","minimum":0,"maximum":9223372036854775807}"#,
+    "4711",
+);
+const POINTS: Parameter = (
+    "points",
+    "query",
+    "With the curve, in at most so many stretches, each by its lowest and highest level.",
+    r#"{"type":"integer","minimum":2,"maximum":262144}"#,
+    "2000",
+);
+const FROM: Parameter = (
+    "from",
+    "query",
+    "From this time, inclusive; an hour before `to` unless said.",
+    TIME,
+    "2026-01-01T00:00:00Z",
+);
+const TO: Parameter = (
+    "to",
+    "query",
+    "To this time, exclusive; now unless said.",
+    TIME,
+    "2026-01-01T01:00:00Z",
+);
+
+/// Every operation, with its schemas in `of`.
+pub(super) fn operations(of: &mut SchemaGenerator) -> Vec<Operation> {
+    let mut all = plant(of);
+    all.extend(devices(of));
+    all.extend(incidents(of));
+    all.extend(traces(of));
+    all.extend(rest(of));
+    all
+}
+
+fn schema<T: JsonSchema>(of: &mut SchemaGenerator) -> Value {
+    of.subschema_for::<T>().into()
+}
+
+fn get(path: &str, id: &'static str, summary: &'static str) -> Operation {
+    Operation::new("get", &format!("/api/v1/{path}"), id, summary)
+}
+
+fn post(path: &str, id: &'static str, summary: &'static str) -> Operation {
+    Operation::new("post", &format!("/api/v1/{path}"), id, summary)
+}
+
+fn plant(of: &mut SchemaGenerator) -> Vec<Operation> {
+    vec![
+        get("lines", "lines", "Every line of the plant.").gives(JSON, schema::<Page<Line>>(of)),
+        get(
+            "lines/{id}",
+            "line",
+            "One line: its route, nodes, spans, landmarks, posts and views.",
+        )
+        .with(&[LINE_ID])
+        .gives(JSON, schema::<LineDetail>(of)),
+        get(
+            "lines/{id}/plant.geojson",
+            "line_geojson",
+            "One line as GeoJSON.",
+        )
+        .with(&[LINE_ID])
+        .gives("application/geo+json", json!({ "type": "object" })),
+    ]
+}
+
+fn devices(of: &mut SchemaGenerator) -> Vec<Operation> {
+    let resolution = (
+        "resolution",
+        "query",
+        "The width of a bin, such as 10s, 5min, 1h; none gives readings.",
+        r#"{"type":"string","pattern":"^[1-9][0-9]{0,5}(s|m|min|h|d)?$"}"#,
+        "5min",
+    );
+    let point = ("point", "query", "The point.", POINT, "in_power.1");
+    vec![
+        get(
+            "devices",
+            "devices",
+            "Every device, with its newest readings and their age.",
+        )
+        .with(&[LINE])
+        .gives(JSON, schema::<Page<Device>>(of)),
+        get("devices/{id}", "device", "One device.")
+            .with(&[DEVICE])
+            .gives(JSON, schema::<Device>(of)),
+        get(
+            "devices/{id}/series",
+            "series",
+            "The past of one point: readings, or bins where a resolution is asked for.",
+        )
+        .with(&[DEVICE, point, FROM, TO, resolution])
+        .gives(JSON, schema::<Series>(of)),
+    ]
+}
+
+fn incidents(of: &mut SchemaGenerator) -> Vec<Operation> {
+    let state = (
+        "state",
+        "query",
+        "A state; `open` is all that needs somebody: open, acknowledged, repairing.",
+        r#"{"type":"string","enum":["suspect","open","acknowledged","repairing","cleared","closed"]}"#,
+        "open",
+    );
+    let sentence = schema::<Sentence>(of);
+    let incident = schema::<Incident>(of);
+    let act = |name: &str, id, summary| {
+        let example = r#"{"who":"Aysel","text":"on my way"}"#;
+        post(&format!("incidents/{{id}}/{name}"), id, summary)
+            .with(&[INCIDENT])
+            .body(JSON, &sentence, example)
+            .gives(JSON, incident.clone())
+    };
+    let close = post(
+        "incidents/{id}/close",
+        "close",
+        "Ends an incident, with the place that the crew found.",
+    );
+    vec![
+        get(
+            "incidents",
+            "incidents",
+            "Incidents, the one that changed last first.",
+        )
+        .with(&[state, LINE, LIMIT, CURSOR])
+        .gives(JSON, schema::<Page<Incident>>(of))
+        .or("304", "As the client has it."),
+        get("incidents/{id}", "incident", "One incident.")
+            .with(&[INCIDENT])
+            .gives(JSON, incident.clone())
+            .or("304", "As the client has it."),
+        act("acknowledge", "acknowledge", "Takes an incident on."),
+        act(
+            "note",
+            "note",
+            "Writes something into an incident's history.",
+        ),
+        act("repairing", "repairing", "Says that a crew is at work."),
+        close
+            .with(&[INCIDENT])
+            .body(
+                JSON,
+                &schema::<Closing>(of),
+                r#"{"who":"crew 4","text":"digger","found_m":28431.0}"#,
+            )
+            .gives(JSON, incident.clone()),
+    ]
+}
+
+fn traces(of: &mut SchemaGenerator) -> Vec<Operation> {
+    let metres = r#"{"type":"number"}"#;
+    let from_m = (
+        "from_m",
+        "query",
+        "The curve from here, with points.",
+        metres,
+        "0",
+    );
+    let to_m = (
+        "to_m",
+        "query",
+        "The curve to here, with points.",
+        metres,
+        "20000",
+    );
+    let few = (
+        "points",
+        "query",
+        "With curves of at most so many stretches; then limit is at most 100.",
+        r#"{"type":"integer","minimum":2,"maximum":2000}"#,
+        "400",
+    );
+    let view = (
+        "view",
+        "query",
+        "Only those that show this view.",
+        ID,
+        "ganja-b",
+    );
+    let device = (
+        "device",
+        "query",
+        "Only those of this instrument.",
+        DEVICE_ID,
+        "ganja.otdr-1",
+    );
+    let file = json!({ "type": "string", "format": "binary" });
+    let trace = schema::<Trace>(of);
+    vec![
+        get("traces", "traces", "Traces, the newest arrival first.")
+            .with(&[view, device, few, LIMIT, CURSOR])
+            .gives(JSON, schema::<Page<Trace>>(of)),
+        post("traces", "look", "Looks at a SOR file without storing it.")
+            .with(&LOOK)
+            .body("application/octet-stream", &file, "")
+            .gives(JSON, schema::<Look>(of)),
+        get(
+            "traces/{id}",
+            "trace",
+            "One trace, with its curve where points are asked for.",
+        )
+        .with(&[TRACE, POINTS, from_m, to_m])
+        .gives(JSON, trace)
+        .or("304", "As the client has it."),
+        get(
+            "traces/{id}.sor",
+            "trace_sor",
+            "The SOR file, byte for byte.",
+        )
+        .with(&[TRACE])
+        .gives("application/octet-stream", file),
+        get(
+            "traces/{id}.csv",
+            "trace_csv",
+            "Every sample as a row of a table.",
+        )
+        .with(&[TRACE])
+        .gives("text/csv", json!({ "type": "string" })),
+    ]
+}
+
+const LOOK: [Parameter; 7] = [
+    ("view", "query", "The view it shows.", ID, "ganja-b"),
+    (
+        "reference",
+        "query",
+        "The number of a stored trace to compare with.",
+        r#"{"type":"integer","minimum":0,"maximum":9223372036854775807}"#,
+        "4711",
+    ),
+    (
+        "line",
+        "query",
+        "The line it was shot on; with from and toward.",
+        ID,
+        "baku-poti",
+    ),
+    (
+        "from",
+        "query",
+        "The landmark or node where it was shot.",
+        TEXT,
+        "closure 7",
+    ),
+    (
+        "toward",
+        "query",
+        "Which way it was shot.",
+        r#"{"type":"string","enum":["A","B"]}"#,
+        "B",
+    ),
+    (
+        "here_m",
+        "query",
+        "Where the crew stands, in metres of chainage.",
+        r#"{"type":"number"}"#,
+        "28431",
+    ),
+    POINTS,
+];
+
+const LIVE: &str = "What is committed, as it happens: events `device`, `incident`, `anomaly`, \
+    `trace`, `agent`; `beat` every 5 s with the server's time; `refetch` where something was \
+    missed and the resources must be read anew. A client that comes back with Last-Event-ID gets \
+    what it missed while that is kept.";
+
+fn rest(of: &mut SchemaGenerator) -> Vec<Operation> {
+    let last = (
+        "Last-Event-ID",
+        "header",
+        "The last event that was seen.",
+        TEXT,
+        "\"1700000000000000000-7\"",
+    );
+    let events = (
+        "events",
+        "query",
+        "Only events of these names, divided by commas.",
+        r#"{"type":"string","pattern":"^(device|incident|anomaly|trace|agent)(,(device|incident|anomaly|trace|agent))*$"}"#,
+        "incident,trace",
+    );
+    let text = json!({ "type": "string" });
+    let health = schema::<Health>(of);
+    vec![
+        get("live", "live", LIVE)
+            .with(&[last, events])
+            .gives("text/event-stream", text.clone()),
+        get("openapi.json", "description", "This description.")
+            .gives(JSON, json!({ "type": "object" })),
+        Operation::new("get", "/metrics", "metrics", "All counters.")
+            .gives("application/openmetrics-text", text),
+        Operation::new("get", "/healthz", "alive", "Whether the process runs.")
+            .gives(JSON, health.clone()),
+        Operation::new("get", "/readyz", "ready", "Whether it does its work.").gives(JSON, health),
+    ]
+}

@@ -1,0 +1,148 @@
+//! A SOR file looked at: what it shows, what differs from a reference, where on the route that is.
+
+use serde_json::Value;
+use silkline_analysis::fuse;
+use silkline_analysis::place::{Dossier, Evidence, Finding, Sighting, glass_to_mm};
+use silkline_analysis::trace::report::Report;
+use silkline_analysis::trace::{Analysis, ChangeKind, Reference, Trace, analyse, compare};
+use silkline_protocol::id::ViewId;
+use silkline_protocol::plant::Plant;
+use silkline_protocol::unit::OpticalLength;
+use silkline_sor::Sor;
+
+/// From half a 95 % interval to a standard deviation.
+const TO_SD: f64 = 1.0 / 1.96;
+/// A launch shorter than this is a file that counts from the instrument's panel.
+const NO_LAUNCH: OpticalLength = OpticalLength::of(0.01);
+
+/// A trace with what it came from.
+#[derive(Debug)]
+pub(super) struct Looked {
+    sor: Sor,
+    pub(super) trace: Trace,
+    analysis: Analysis,
+}
+
+/// What is known beside the file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Beside<'a> {
+    /// A good trace of the same view.
+    pub(super) reference: Option<&'a Looked>,
+    /// The plant, and the view of it that the file shows.
+    pub(super) view: Option<(&'a Plant, &'a ViewId)>,
+}
+
+impl Looked {
+    /// Looks at the bytes of a file.
+    ///
+    /// # Errors
+    ///
+    /// Why they are no trace.
+    pub(super) fn at(bytes: &[u8]) -> Result<Self, String> {
+        let sor = silkline_sor::read(bytes).map_err(|error| error.to_string())?;
+        let trace = Trace::from_sor(&sor).map_err(|error| error.to_string())?;
+        let analysis = analyse(&trace);
+        Ok(Self {
+            sor,
+            trace,
+            analysis,
+        })
+    }
+
+    /// The object of `trace --json`.
+    pub(super) fn report(&self, name: &str, beside: Beside<'_>) -> Value {
+        let mut report = Report::new(name, &self.sor, &self.trace, &self.analysis);
+        let mut seen = self
+            .analysis
+            .end
+            .as_ref()
+            .map(|end| (end.at, end.plus_minus));
+        if let Some(reference) = beside.reference {
+            let analysis = reference.analysis.clone();
+            let found = compare(&self.analysis, &Reference { analysis });
+            let broken = found.changes.iter().find(|it| it.kind == ChangeKind::Break);
+            seen = broken.map(|it| (it.at, it.plus_minus)).or(seen);
+            report = report.with_changes(&found);
+        }
+        if let Some((plant, view)) = beside.view {
+            match seen.map(|seen| self.place(plant, view, seen)) {
+                Some(Ok(place)) => report.place = Some(place),
+                Some(Err(why)) => report.warnings.push(why),
+                None => report.place = Some(Value::Null),
+            }
+        }
+        serde_json::to_value(report).unwrap_or_default()
+    }
+
+    /// Where on the route the glass is that lies at `at` in the file, seen from the view's node.
+    fn place(
+        &self,
+        plant: &Plant,
+        view: &ViewId,
+        (at, plus_minus): (OpticalLength, OpticalLength),
+    ) -> Result<Value, String> {
+        let (line, of) = plant
+            .view(view)
+            .ok_or_else(|| format!("the plant has no view {view}"))?;
+        let settings = self.trace.settings();
+        // Without a user offset the file counts from the panel, the view from its node.
+        let launch = if settings.launch.abs() <= NO_LAUNCH {
+            of.launch
+        } else {
+            OpticalLength::of(0.0)
+        };
+        let sighting = Sighting {
+            view: view.clone(),
+            optical_m: glass_to_mm(at - launch),
+            random_m: glass_to_mm(plus_minus * TO_SD),
+            systematic_m: OpticalLength::of(0.0),
+            group_index: Some(settings.group_index),
+            after: None,
+        };
+        let evidence = Evidence {
+            id: "trace".to_owned(),
+            at: None,
+            source: String::new(),
+            finding: Finding::Otdr(sighting),
+        };
+        let dossier = Dossier {
+            line: line.id.clone(),
+            evidence: vec![evidence],
+        };
+        let place = fuse::locate(plant, &dossier).map_err(|unfit| {
+            let all: Vec<_> = unfit.iter().map(ToString::to_string).collect();
+            all.join("; ")
+        })?;
+        Ok(serde_json::to_value(place).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::example;
+
+    #[test]
+    fn a_break_against_a_reference_has_a_place_on_the_route() {
+        let (good, bad) = (example::sor(41_000.0), example::sor(28_500.0));
+        let (good, bad) = (Looked::at(&good).unwrap(), Looked::at(&bad).unwrap());
+        let plant = example::plant();
+        let view: ViewId = "ganja-b".parse().unwrap();
+        let beside = Beside {
+            reference: Some(&good),
+            view: Some((&plant, &view)),
+        };
+        let report = bad.report("shot.sor", beside);
+        assert_eq!(report["changes"][0]["kind"], "break", "{report}");
+        assert_eq!(report["end_of_fibre"]["kind"], "break");
+        let chainage = report["place"]["chainage_m"].as_f64().unwrap();
+        assert!((27_500.0..28_500.0).contains(&chainage), "{chainage}");
+        assert!(bad.report("x", Beside::default()).get("place").is_none());
+    }
+
+    #[test]
+    fn what_is_no_trace_says_why() {
+        assert!(Looked::at(b"Shall I compare thee").is_err());
+        assert!(Looked::at(&[]).is_err());
+    }
+}
