@@ -5,11 +5,15 @@
 //! nobody has. Defaults are constants beside the types; `deploy/config/agent.toml` lists them all
 //! and a test holds it equal.
 
+mod access;
+mod address;
 mod broker;
 mod device;
 mod read;
 mod secret;
 
+pub use access::{AuthKind, PrivacyKind, SnmpAccess, SnmpUser};
+pub use address::{Address, Parity, SerialLine};
 pub use broker::{BadBroker, Broker};
 pub use device::{Device, Otdr, PointRef, View, Watch};
 pub use read::read;
@@ -144,10 +148,7 @@ impl Config {
             let password = uplink.password.iter().filter_map(Secret::file);
             uplink.ca.iter().chain(identity).chain(password)
         });
-        let devices = self
-            .devices
-            .iter()
-            .filter_map(|device| device.community.file());
+        let devices = self.devices.iter().flat_map(|device| device.access.files());
         uplinks
             .chain(devices)
             .filter_map(|path| {

@@ -16,6 +16,7 @@ pub mod snmp;
 pub mod snmp_io;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use silkline_protocol::id::PointName;
 use silkline_protocol::sample::{BadReading, Reading};
@@ -27,10 +28,22 @@ use crate::profile::Raw;
 pub enum Fault {
     /// The device did not answer in time.
     #[error("no answer within {0:?}")]
-    Timeout(core::time::Duration),
+    Timeout(Duration),
+    /// The device has never answered to the community it is asked with.
+    #[error(
+        "no answer within {0:?}: nobody is there, or the community is wrong, which a device answers \
+         with silence"
+    )]
+    Silent(Duration),
     /// The connection could not be made or broke.
     #[error("unreachable: {0}")]
     Unreachable(String),
+    /// The gateway says that the device behind it does not answer.
+    #[error("behind the gateway: {0}")]
+    Behind(String),
+    /// The device answers, but not to whom it takes us for.
+    #[error("denied: {0}")]
+    Denied(String),
     /// The device answered with an error of its protocol.
     #[error("refused: {0}")]
     Refused(String),
@@ -50,20 +63,35 @@ impl Fault {
     #[must_use]
     pub const fn reason(&self) -> BadReading {
         match self {
-            Self::Timeout(_) | Self::Skipped => BadReading::Timeout,
-            Self::Unreachable(_) => BadReading::Unreachable,
-            Self::Refused(_) => BadReading::Refused,
+            Self::Timeout(_) | Self::Silent(_) | Self::Skipped => BadReading::Timeout,
+            Self::Unreachable(_) | Self::Behind(_) => BadReading::Unreachable,
+            Self::Refused(_) | Self::Denied(_) => BadReading::Refused,
             Self::NotSupported(_) => BadReading::NotSupported,
             Self::Garbled(_) => BadReading::Garbled,
         }
     }
 
-    /// Whether it says that nobody is there, rather than that something is wrong with one request.
+    /// Whether it came as an answer in order, so that the connection may be kept.
+    #[must_use]
+    pub const fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_) | Self::NotSupported(_) | Self::Behind(_) | Self::Denied(_)
+        )
+    }
+
+    /// Whether it says that nobody is there for us, rather than that something is wrong with one
+    /// request: then there is no use in asking more, or often.
     #[must_use]
     pub const fn is_absence(&self) -> bool {
         matches!(
             self,
-            Self::Timeout(_) | Self::Unreachable(_) | Self::Skipped
+            Self::Timeout(_)
+                | Self::Silent(_)
+                | Self::Unreachable(_)
+                | Self::Behind(_)
+                | Self::Denied(_)
+                | Self::Skipped
         )
     }
 }
@@ -99,6 +127,7 @@ pub type Readings = BTreeMap<PointName, Taken>;
 pub struct Patience {
     absences: u8,
     allowed: u8,
+    wait: Duration,
 }
 
 impl Patience {
@@ -108,7 +137,20 @@ impl Patience {
         Self {
             absences: 0,
             allowed: if answered { 2 } else { 1 },
+            wait: Duration::MAX,
         }
+    }
+
+    /// The same, with at most `wait` for each request, where others wait for the connection.
+    #[must_use]
+    pub const fn waiting(self, wait: Duration) -> Self {
+        Self { wait, ..self }
+    }
+
+    /// How long a request may take whose device allows it `timeout`.
+    #[must_use]
+    pub fn within(self, timeout: Duration) -> Duration {
+        timeout.min(self.wait)
     }
 
     /// Whether another request should be sent.
@@ -131,8 +173,6 @@ impl Patience {
 
 #[cfg(test)]
 mod tests {
-    use core::time::Duration;
-
     use super::*;
 
     #[test]
@@ -144,7 +184,12 @@ mod tests {
             Fault::Unreachable(String::new()).reason(),
             BadReading::Unreachable
         );
-        assert_eq!(Fault::Refused(String::new()).reason(), BadReading::Refused);
+        for refused in [Fault::Refused(String::new()), Fault::Denied(String::new())] {
+            assert_eq!(refused.reason(), BadReading::Refused);
+        }
+        let behind = Fault::Behind(String::new());
+        assert_eq!(behind.reason(), BadReading::Unreachable);
+        assert!(behind.is_answer() && behind.is_absence());
         assert_eq!(
             Fault::NotSupported(String::new()).reason(),
             BadReading::NotSupported

@@ -11,6 +11,7 @@
 //! `edge`, `folder::settle` and `folder`, `driver::modbus` and `driver::modbus_io`. Nothing waits for
 //! a broker or a collector: with everything down the agent polls, decides and spools.
 
+mod choice;
 pub mod cli;
 pub mod clock;
 pub mod command;

@@ -85,7 +85,7 @@ pub fn pollers(config: &Config, clock: Clock) -> (Pollers, Vec<Poller>) {
         };
         // SNMP devices share nothing, so each has a task of its own.
         let key = match device.profile.map.protocol() {
-            "modbus" => address.clone(),
+            "modbus" => address.to_string(),
             protocol => format!("{protocol} {} {address}", device.id),
         };
         if !by_address.contains_key(&key) {

@@ -10,20 +10,26 @@
 //! ```
 
 mod library;
+mod limits;
 mod meaning;
 mod modbus;
 mod oid;
 mod read;
+//mod schema;
 mod shot;
+mod snmp;
 
 pub use library::{Library, LibraryError};
+pub use limits::{LimitPlaces, limits_in};
 pub use meaning::{Meaning, Raw};
 pub use modbus::{
     Bits, Function, ModbusMap, ModbusPoint, ModbusTable, Placed, RegisterType, WordOrder,
 };
 pub use oid::Oid;
 pub use read::read;
-pub use shot::{Field, FieldValue, ShotMap};
+//pub use schema::schema;
+pub use shot::{Field, FieldValue, ShotMap, ShotObject, ShotStart};
+pub use snmp::{IndexForm, ObjectType, SnmpMap, SnmpPoint, SnmpTable, TrapMap};
 
 use silkline_protocol::device::{About, Limits, PointAbout, Role, Unit};
 use silkline_protocol::id::{PointName, ProfileId};
@@ -52,9 +58,9 @@ pub struct Profile {
 /// The protocol of a device, with what there is to read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Map {
-    /// Modbus TCP.
+    /// Modbus.
     Modbus(ModbusMap),
-    /// SNMP version 2c.
+    /// SNMP.
     Snmp(SnmpMap),
 }
 
@@ -88,50 +94,6 @@ pub enum Status {
     Known,
     /// Our own definition.
     Own,
-}
-
-/// What an SNMP device has.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SnmpMap {
-    /// The port it listens on unless an address says otherwise.
-    pub port: u16,
-    /// Rows asked for in one request of a walk.
-    pub repetitions: u16,
-    /// Single values, each with its complete OID.
-    pub points: Vec<SnmpPoint>,
-    /// Tables.
-    pub tables: Vec<SnmpTable>,
-}
-
-/// One OID with its meaning.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SnmpPoint {
-    /// The instance's OID, or the column's in a table.
-    pub oid: Oid,
-    /// The bit that is meant, counted as SNMP's BITS does: 0 is the highest of the first byte.
-    pub bit: Option<u16>,
-    /// What it means.
-    pub point: Point,
-}
-
-/// Columns that share one index.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SnmpTable {
-    /// What the index consists of.
-    pub index: IndexForm,
-    /// The most rows that are taken.
-    pub max_rows: u16,
-    /// The columns.
-    pub columns: Vec<SnmpPoint>,
-}
-
-/// What the index of an SNMP table consists of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IndexForm {
-    /// Numbers: `3`, `3.1`.
-    Integers,
-    /// Texts, each with its length before it: `1-pre-amp`.
-    Texts,
 }
 
 impl Status {

@@ -10,7 +10,7 @@ use silkline_protocol::device::Unit;
 use silkline_protocol::sample::Reading;
 
 use crate::driver::modbus::{Answer, ModbusDriver, Read};
-use crate::driver::snmp::{SnmpDriver, SnmpValue, Walk};
+use crate::driver::snmp::{Size, SnmpDriver, SnmpValue, Walk};
 use crate::driver::{Fault, Readings};
 use crate::profile::{Library, Map, Oid};
 
@@ -93,7 +93,11 @@ fn any_walk_ends() {
     let answers = vec(vec((oid(), snmp_value()), 0..12), 0..40);
     runner(300)
         .run(&answers, |answers| {
-            let mut walk = Walk::new(vec![Oid::new([1, 3, 1]), Oid::new([1, 3, 2])], 16, 10);
+            let mut walk = Walk::new(
+                vec![Oid::new([1, 3, 1]), Oid::new([1, 3, 2])],
+                16,
+                Size::of(10),
+            );
             let mut steps = 0;
             for answer in answers {
                 if walk.next().is_none() || walk.step(answer).is_err() {
@@ -130,6 +134,8 @@ fn any_value_of_an_oid_decodes_to_a_reading() {
                 let answer = crate::driver::snmp::Answer {
                     values: Ok(found.collect()),
                     took: Duration::ZERO,
+                    at: crate::clock::Moment::START,
+                    size: None,
                 };
                 let mut driver = SnmpDriver::new(map);
                 let answers: Vec<_> = driver.plan().iter().map(|_| answer.clone()).collect();

@@ -94,7 +94,7 @@ pub async fn probe(device: &Device, clock: Clock) -> std::io::Result<Probe> {
     let polled = link.poll(&mut driver, Patience::new(true), &clock).await;
     Ok(Probe {
         device: device.id.clone(),
-        address: address.clone(),
+        address: address.to_string(),
         profile: (*device.profile).clone(),
         at,
         requests: what.into_iter().zip(polled.requests).collect(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use silkline_protocol::id::{DeviceId, LineId, PointName, ViewId};
 use silkline_protocol::setting_from_text;
 
-use super::Secret;
+use super::{Address, SnmpAccess};
 use crate::profile::Profile;
 
 /// How often a device is asked: a lost light is then seen within a second.
@@ -18,8 +18,8 @@ pub(super) const DEFAULT_POLL: Duration = Duration::from_secs(1);
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The unit of a Modbus device that is its own gateway.
 pub(super) const DEFAULT_UNIT: u8 = 1;
-/// The community that devices are shipped with.
-pub(super) const DEFAULT_COMMUNITY: &str = "public";
+/// Nothing but the protocol's own gap: what a device needs beyond it differs by a factor of a hundred.
+pub(super) const DEFAULT_PAUSE: Duration = Duration::ZERO;
 /// How often the folder is looked at.
 pub(super) const DEFAULT_SCAN: Duration = Duration::from_millis(200);
 /// How long a file must stay as it is before it is taken: with the scan, well below a second.
@@ -46,12 +46,16 @@ pub struct Device {
     pub id: DeviceId,
     /// What it is.
     pub profile: Arc<Profile>,
-    /// Where it is, as `host:port`; absent where only its folder is watched.
-    pub address: Option<String>,
+    /// Where it is; absent where only its folder is watched.
+    pub address: Option<Address>,
     /// The unit behind that address (Modbus).
     pub unit: u8,
-    /// The community (SNMP).
-    pub community: Secret,
+    /// The silence it wants before each request (Modbus).
+    pub pause: Duration,
+    /// The most registers it stands in one request (Modbus), where its profile says too many.
+    pub max_registers: Option<u16>,
+    /// How it is asked (SNMP).
+    pub access: SnmpAccess,
     /// How often it is polled.
     pub poll: Duration,
     /// How long a request may take.

@@ -6,24 +6,27 @@ use std::time::Duration;
 
 use silkline_protocol::device::Role;
 use silkline_protocol::id::{AgentId, LineId, ProfileId};
-use silkline_protocol::settings::{self, Mistakes, Section, Wrong};
+use silkline_protocol::settings::{self, Mistakes, Section};
 
 use super::device::{
-    DEFAULT_AVERAGE, DEFAULT_COMMUNITY, DEFAULT_DONE_KEEP, DEFAULT_FAILED_KEEP, DEFAULT_GIVE_UP,
-    DEFAULT_HOLD_OFF, DEFAULT_PATTERN, DEFAULT_POLL, DEFAULT_PULSE_NS, DEFAULT_SCAN,
-    DEFAULT_SETTLE, DEFAULT_TIMEOUT, DEFAULT_UNIT,
+    DEFAULT_AVERAGE, DEFAULT_DONE_KEEP, DEFAULT_FAILED_KEEP, DEFAULT_GIVE_UP, DEFAULT_HOLD_OFF,
+    DEFAULT_PATTERN, DEFAULT_PAUSE, DEFAULT_POLL, DEFAULT_PULSE_NS, DEFAULT_SCAN, DEFAULT_SETTLE,
+    DEFAULT_TIMEOUT, DEFAULT_UNIT,
 };
 use super::{
-    Config, DEFAULT_AGENT, DEFAULT_DATA, DEFAULT_RETRY_CAP, DEFAULT_SHUTDOWN, Device, Identity,
-    Otdr, Secret, SpoolBounds, UplinkSettings, View, Watch,
+    Address, Config, DEFAULT_AGENT, DEFAULT_DATA, DEFAULT_RETRY_CAP, DEFAULT_SHUTDOWN, Device,
+    Identity, Otdr, Secret, SerialLine, SnmpAccess, SpoolBounds, UplinkSettings, View, Watch,
+    access, address,
 };
-use crate::profile::{Library, Map, Profile};
+use crate::profile::{Library, Map, ModbusMap, Profile};
 use crate::spool::SpoolSettings;
 
 /// The shortest poll: below it devices and the spool do more than anybody can use.
 const POLL_MIN: Duration = Duration::from_millis(100);
 /// Longer than this a cut would go unseen for a day.
 const POLL_MAX: Duration = Duration::from_secs(86_400);
+/// A longer silence before each request would leave no time for the requests.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// The smallest spool that holds a trace of the largest size beside an hour of samples.
 const SPOOL_MIN: u64 = 16 * 1024 * 1024;
 
@@ -176,11 +179,12 @@ fn device(section: &mut Section<'_>, defaults: &Defaults) -> Option<Device> {
         );
     }
     let otdr = otdr(section, profile.as_deref(), &lines);
-    let address = address(section, profile.as_deref());
+    let address = address::read(section, profile.as_deref());
     if address.is_none() && otdr.is_none() && !section.has("address") {
         section.wrong("address", "is missing");
     }
-    let (unit, community, rows) = protocol_keys(section, profile.as_deref());
+    let spoken = spoken(section, profile.as_deref());
+    address::check_unit(section, address.as_ref(), spoken.unit);
     let otdr = match otdr {
         None => None,
         Some(read) => Some(read?),
@@ -189,12 +193,14 @@ fn device(section: &mut Section<'_>, defaults: &Defaults) -> Option<Device> {
         id: id?,
         profile: profile?,
         address,
-        unit,
-        community,
+        unit: spoken.unit,
+        pause: spoken.pause,
+        max_registers: spoken.max_registers,
+        access: spoken.access,
         poll,
         timeout,
         lines,
-        rows,
+        rows: spoken.rows,
         otdr,
     })
 }
@@ -212,94 +218,41 @@ fn profile(section: &mut Section<'_>, library: &Library) -> Option<Arc<Profile>>
     None
 }
 
-/// `host:port`, with the protocol's port where none is written.
-fn address(section: &mut Section<'_>, profile: Option<&Profile>) -> Option<String> {
-    let text: String = section.optional("address")?;
-    let port = profile.map_or(1, |profile| profile.map.port());
-    match with_port(&text, port) {
-        Ok(address) => Some(address),
-        Err(Wrong(problem)) => {
-            section.wrong("address", problem);
-            None
-        }
-    }
-}
-
-/// `text` with `port` after it where it names none.
-///
-/// # Errors
-///
-/// What is not an address.
-pub(crate) fn with_port(text: &str, port: u16) -> Result<String, Wrong> {
-    let wrong = || {
-        Wrong::new(
-            format!("{text:?}"),
-            "an address such as 10.0.0.7 or edfa.local:502",
-        )
-    };
-    let strange = |letter: char| letter.is_whitespace() || "/@?#".contains(letter);
-    if text.is_empty() || text.contains(strange) {
-        return Err(wrong());
-    }
-    match text.rsplit_once(':') {
-        Some((host, _)) if host.contains(':') && !host.starts_with('[') => {
-            Ok(format!("[{text}]:{port}"))
-        }
-        Some((host, number)) if !number.ends_with(']') => {
-            let good = !host.is_empty() && number.parse::<u16>().is_ok_and(|number| number > 0);
-            if good {
-                Ok(text.to_owned())
-            } else {
-                Err(wrong())
-            }
-        }
-        _ => Ok(format!("{text}:{port}")),
-    }
+/// What only one protocol has.
+struct Spoken {
+    unit: u8,
+    pause: Duration,
+    max_registers: Option<u16>,
+    rows: Option<u16>,
+    access: SnmpAccess,
 }
 
 /// The keys that belong to one protocol only, and are mistakes beside the other.
-fn protocol_keys(
-    section: &mut Section<'_>,
-    profile: Option<&Profile>,
-) -> (u8, Secret, Option<u16>) {
-    let unit = section.or("unit", DEFAULT_UNIT);
-    let rows = section.optional("rows");
-    let inline: Option<String> = section.optional("community");
-    let file: Option<PathBuf> = section.optional("community_file");
-    if inline.is_some() && file.is_some() {
-        section.wrong(
-            "community",
-            "stands beside community_file: one of them only",
-        );
+fn spoken(section: &mut Section<'_>, profile: Option<&Profile>) -> Spoken {
+    const MODBUS: [&str; 4] = ["unit", "pause", "max_registers", "rows"];
+    let spoken = Spoken {
+        unit: section.or("unit", DEFAULT_UNIT),
+        pause: section.or("pause", DEFAULT_PAUSE),
+        max_registers: section.optional("max_registers"),
+        rows: section.optional("rows"),
+        access: access::read(section),
+    };
+    if spoken.pause > PAUSE_MAX {
+        let pause = spoken.pause;
+        section.wrong("pause", format!("{pause:?} is more than {PAUSE_MAX:?}"));
     }
-    let community = file.map_or_else(
-        || Secret::Inline(inline.unwrap_or_else(|| DEFAULT_COMMUNITY.to_owned())),
-        Secret::File,
-    );
+    if spoken
+        .max_registers
+        .is_some_and(|most| !(1..=125).contains(&most))
+    {
+        section.wrong("max_registers", "is not 1 to 125");
+    }
     let (foreign, own): (&[&str], &str) = match profile.map(|profile| &profile.map) {
         Some(Map::Modbus(map)) => {
-            let most = map
-                .tables
-                .iter()
-                .map(|table| table.max_rows)
-                .max()
-                .unwrap_or(0);
-            let open = map.tables.iter().any(|table| table.rows.is_none());
-            if rows.is_some_and(|rows| rows == 0 || rows > most) {
-                section.wrong(
-                    "rows",
-                    format!("is not 1 to {most}, the most this profile has"),
-                );
-            }
-            if open && rows.is_none() {
-                section.wrong(
-                    "rows",
-                    "is missing: this profile does not say how many are fitted",
-                );
-            }
-            (&["community", "community_file"], "Modbus")
+            check_rows(section, map, spoken.rows);
+            (&access::KEYS, "Modbus")
         }
-        Some(Map::Snmp(_)) => (&["unit", "rows"], "SNMP"),
+        Some(Map::Snmp(_)) => (&MODBUS, "SNMP"),
         None => (&[], ""),
     };
     for key in foreign.iter().filter(|key| section.has(key)) {
@@ -308,7 +261,25 @@ fn protocol_keys(
             format!("does not belong to a device that speaks {own}"),
         );
     }
-    (unit, community, rows)
+    spoken
+}
+
+fn check_rows(section: &Section<'_>, map: &ModbusMap, rows: Option<u16>) {
+    let most = map.tables.iter().map(|table| table.max_rows).max();
+    let most = most.unwrap_or(0);
+    let open = map.tables.iter().any(|table| table.rows.is_none());
+    if rows.is_some_and(|rows| rows == 0 || rows > most) {
+        section.wrong(
+            "rows",
+            format!("is not 1 to {most}, the most this profile has"),
+        );
+    }
+    if open && rows.is_none() {
+        section.wrong(
+            "rows",
+            "is missing: this profile does not say how many are fitted",
+        );
+    }
 }
 
 /// `None` where it is no OTDR, `Some(None)` where it is one with mistakes.
@@ -420,6 +391,15 @@ fn unique(sections: &[Section<'_>], devices: &[Option<Device>]) {
                 format!("{} is given to another device too", device.id),
             );
         }
+        if let Some(Address::Serial(line)) = &device.address
+            && seen.iter().any(|other| differs(other, line))
+        {
+            let path = line.path.display();
+            section.wrong(
+                "address",
+                format!("{path} is set otherwise by another device"),
+            );
+        }
         let views = device.otdr.iter().flat_map(|otdr| &otdr.views);
         let earlier = seen
             .iter()
@@ -446,6 +426,11 @@ fn unique(sections: &[Section<'_>], devices: &[Option<Device>]) {
         }
         seen.push(device);
     }
+}
+
+/// Whether `other` sets the serial line in another way: the line can have only one.
+fn differs(other: &Device, line: &SerialLine) -> bool {
+    matches!(&other.address, Some(Address::Serial(same)) if same.path == line.path && same != line)
 }
 
 /// A trigger names a light input of a device that is there.

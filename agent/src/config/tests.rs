@@ -37,7 +37,10 @@ fn a_small_file_is_enough() {
     let config = read("agent.toml", SMALL).unwrap();
     assert_eq!(config.agent.as_str(), "main");
     let device = &config.devices[0];
-    assert_eq!(device.address.as_deref(), Some("10.0.0.7:502"));
+    assert_eq!(
+        device.address,
+        Some(Address::Network("10.0.0.7:502".into()))
+    );
     assert_eq!((device.poll, device.unit), (Duration::from_secs(1), 1));
     assert_eq!(device.lines, config.lines());
     assert!(matches!(device.profile.map, Map::Modbus(_)));
@@ -114,21 +117,6 @@ fn a_profile_of_unknown_size_needs_rows() {
     let right = text.replace("address", "rows = 6\naddress");
     assert_eq!(read("agent.toml", &right).unwrap().devices[0].rows, Some(6));
     assert!(mistakes(&text.replace("address", "rows = 900\naddress")).contains("is not 1 to 128"));
-}
-
-#[test]
-fn addresses_of_every_form_get_their_port() {
-    for (text, wanted) in [
-        ("10.0.0.7", "10.0.0.7:502"),
-        ("edfa.local:1502", "edfa.local:1502"),
-        ("::1", "[::1]:502"),
-        ("[::1]:1502", "[::1]:1502"),
-    ] {
-        assert_eq!(read::with_port(text, 502).unwrap(), wanted);
-    }
-    for bad in ["", "a b", "a:b", "a:0", ":502", "http://a"] {
-        assert!(read::with_port(bad, 502).is_err(), "{bad}");
-    }
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! the device says it does not know is halved from poll to poll, until only what it really does not
 //! know is refused: a register that is absent, or a gap that must not be read over, costs no other.
 
+pub mod rtu;
+
 use std::time::Duration;
 
 use crate::profile::{Function, ModbusMap, Placed, Raw};
@@ -13,6 +15,8 @@ use super::{Fault, Readings, Taken};
 
 /// Coils or discrete inputs that one request may read, by the protocol.
 const MAX_BITS: u16 = 2000;
+/// Registers that one request may read, by the protocol.
+const MAX_WORDS: u16 = 125;
 
 /// What to read in one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,52 +1,85 @@
-//! Modbus TCP over one connection, which the units behind a gateway share.
+//! Modbus over one connection, which the units behind a gateway or on a line share.
 //!
 //! After any timeout or error the connection is dropped and the next request makes a new one: an
-//! answer that comes late can then never be taken for the answer to a later request. Requests never
-//! overlap, since each needs the link to itself.
+//! answer that comes late can then never be taken for the answer to a later request. Where frames
+//! have no number that is not enough, and [`rtu::Exchange`] sees to the rest. Requests never overlap,
+//! since each needs the link to itself.
+
+mod framed;
+mod tcp;
 
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_modbus::client::{Client, Context, tcp};
-use tokio_modbus::slave::{Slave, SlaveContext};
-use tokio_modbus::{ExceptionCode, Request, Response};
+use tokio_modbus::client::Context;
 
-use crate::clock::Clock;
-use crate::profile::Function;
+use crate::clock::{Clock, Moment};
+use crate::config::{Address, Device};
 
+use super::modbus::rtu::{self, Exchange, Order};
 use super::modbus::{Answer, Read};
 use super::{Fault, Patience};
+use framed::Line;
 
 /// A connection to one address, made when it is needed.
 pub struct ModbusLink {
-    address: String,
-    context: Option<Context>,
+    address: Address,
+    wire: Option<Wire>,
+    exchange: Exchange,
+    quiet_since: Moment,
     clock: Clock,
 }
 
-/// Which unit behind the address is meant, and how long each request to it may take.
+/// What requests go over, by the form of their frames.
+enum Wire {
+    /// Modbus TCP.
+    Tcp(Context),
+    /// RTU frames, over a serial line or a server that hands them through.
+    Framed(Line),
+}
+
+/// Which unit behind the address is meant, and what it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unit {
     /// Its number.
     pub number: u8,
     /// The time for a request, connecting included.
     pub timeout: Duration,
+    /// The silence it wants before each request.
+    pub pause: Duration,
+}
+
+impl Unit {
+    /// The unit of `device`.
+    #[must_use]
+    pub const fn of(device: &Device) -> Self {
+        Self {
+            number: device.unit,
+            timeout: device.timeout,
+            pause: device.pause,
+        }
+    }
 }
 
 impl ModbusLink {
-    /// A link to `address` (`host:port`), not connected yet.
+    /// A link to `address`, not connected yet.
     #[must_use]
-    pub const fn new(address: String, clock: Clock) -> Self {
+    pub fn new(address: Address, clock: Clock) -> Self {
         Self {
             address,
-            context: None,
+            wire: None,
+            exchange: Exchange::default(),
+            quiet_since: Moment::START,
             clock,
         }
     }
 
     /// Carries out `plan`, giving up on the rest when `patience` ends: those answers are skipped.
     pub async fn poll(&mut self, unit: Unit, plan: &[Read], mut patience: Patience) -> Vec<Answer> {
+        let unit = Unit {
+            timeout: patience.within(unit.timeout),
+            ..unit
+        };
         let mut answers = Vec::with_capacity(plan.len());
         for read in plan {
             if !patience.is_left() {
@@ -73,18 +106,11 @@ impl ModbusLink {
     ///
     /// Why there is no answer that can be used.
     pub async fn read(&mut self, unit: Unit, read: Read) -> Result<Vec<u16>, Fault> {
-        let request = match read.function {
-            Function::Holding => Request::ReadHoldingRegisters(read.start, read.count),
-            Function::Input => Request::ReadInputRegisters(read.start, read.count),
-            Function::Coil => Request::ReadCoils(read.start, read.count),
-            Function::Discrete => Request::ReadDiscreteInputs(read.start, read.count),
-        };
-        let response = self.request(unit, request).await?;
-        let words = words(response, read);
-        if words.is_err() {
-            self.context = None;
+        let body = self.request(unit, &Order::Read(read)).await?;
+        match body {
+            Body::Words(words) => Ok(words),
+            Body::Frame(body) => Ok(rtu::words(read, &body)),
         }
-        words
     }
 
     /// Writes holding registers from `start` on, in one request.
@@ -93,104 +119,114 @@ impl ModbusLink {
     ///
     /// Why the device did not take it, or may not have.
     pub async fn write(&mut self, unit: Unit, start: u16, words: Vec<u16>) -> Result<(), Fault> {
-        let count = words.len();
-        let response = self
-            .request(unit, Request::WriteMultipleRegisters(start, words.into()))
-            .await?;
-        match response {
-            Response::WriteMultipleRegisters(at, many)
-                if at == start && count == usize::from(many) =>
-            {
-                Ok(())
-            }
-            other => {
-                self.context = None;
-                Err(Fault::Garbled(format!("a write answered with {other:?}")))
-            }
-        }
+        self.request(unit, &Order::Write(start, words)).await?;
+        Ok(())
     }
 
-    /// Sends one request. The connection is put back only when an answer in order has come, so it
-    /// is dropped too when this future is.
-    async fn request(&mut self, unit: Unit, request: Request<'_>) -> Result<Response, Fault> {
-        let kept = self.context.take();
-        let exchange = async {
-            let mut context = match kept {
-                Some(context) => context,
-                None => connect(&self.address).await?,
-            };
-            context.set_slave(Slave(unit.number));
-            let outcome = context.call(request).await;
-            Ok::<_, Fault>((context, outcome))
+    /// How many answers came too late, or unasked, and were thrown away.
+    #[must_use]
+    pub const fn late(&self) -> u64 {
+        self.exchange.late()
+    }
+
+    /// Sends one request, after whatever is needed to tell its answer from one that is owed.
+    async fn request(&mut self, unit: Unit, order: &Order) -> Result<Body, Fault> {
+        let first = (self.exchange).before(unit.number, order, self.clock.moment());
+        if let Some(first) = first
+            && let Err(fault) = self.once(unit, &first).await
+            && !fault.is_answer()
+        {
+            return Err(fault);
+        }
+        self.once(unit, order).await
+    }
+
+    /// The connection is put back only when an answer in order has come, so it is dropped too when
+    /// this future is.
+    async fn once(&mut self, unit: Unit, order: &Order) -> Result<Body, Fault> {
+        let gap = match &self.address {
+            Address::Serial(line) => line.frame_gap().max(unit.pause),
+            Address::Network(_) | Address::RtuOverTcp(_) => unit.pause,
         };
-        let (context, outcome) = timeout(unit.timeout, exchange)
-            .await
-            .map_err(|_| Fault::Timeout(unit.timeout))??;
+        if !gap.is_zero() {
+            self.clock.sleep_until(self.quiet_since + gap).await;
+        }
+        let kept = self.wire.take();
+        let outcome = timeout(unit.timeout, self.exchanged(kept, unit.number, order)).await;
+        self.quiet_since = self.clock.moment();
         match outcome {
-            Ok(Ok(response)) => {
-                self.context = Some(context);
-                Ok(response)
-            }
-            Ok(Err(exception)) => {
-                self.context = Some(context);
-                Err(refusal(exception))
-            }
-            Err(tokio_modbus::Error::Protocol(error)) => Err(Fault::Garbled(error.to_string())),
-            Err(tokio_modbus::Error::Transport(error)) => Err(broken(&error)),
+            Ok(outcome) => outcome,
+            Err(_) => Err(self.nothing_in_time(unit, order)),
         }
+    }
+
+    async fn exchanged(
+        &mut self,
+        kept: Option<Wire>,
+        unit: u8,
+        order: &Order,
+    ) -> Result<Body, Fault> {
+        let mut wire = match kept {
+            Some(wire) => wire,
+            None => connect(&self.address).await?,
+        };
+        let outcome = match &mut wire {
+            Wire::Tcp(context) => tcp::request(context, unit, order).await.map(Body::Words),
+            Wire::Framed(line) => line
+                .ask(&mut self.exchange, unit, order, &self.clock)
+                .await
+                .map(Body::Frame),
+        };
+        if outcome.as_ref().err().is_none_or(Fault::is_answer) {
+            self.wire = Some(wire);
+        }
+        outcome
+    }
+
+    fn nothing_in_time(&self, unit: Unit, order: &Order) -> Fault {
+        if self.exchange.has_begun(unit.number, order) {
+            let pending = self.exchange.pending();
+            return Fault::Garbled(format!("{pending} bytes that make no answer"));
+        }
+        Fault::Timeout(unit.timeout)
     }
 }
 
-async fn connect(address: &str) -> Result<Context, Fault> {
-    let stream = TcpStream::connect(address)
-        .await
-        .map_err(|error| broken(&error))?;
-    stream.set_nodelay(true).map_err(|error| broken(&error))?;
-    Ok(tcp::attach(stream))
+/// What an answer consists of: words that the library has taken apart, or a frame's body.
+enum Body {
+    Words(Vec<u16>),
+    Frame(Vec<u8>),
 }
 
-/// A frame that can't be read reaches us as an I/O error of this kind.
-fn broken(error: &std::io::Error) -> Fault {
-    match error.kind() {
-        std::io::ErrorKind::InvalidData => Fault::Garbled(error.to_string()),
-        _ => Fault::Unreachable(error.to_string()),
+async fn connect(address: &Address) -> Result<Wire, Fault> {
+    match address {
+        Address::Network(at) => tcp::connect(at).await.map(Wire::Tcp),
+        Address::RtuOverTcp(at) => Line::over_tcp(at).await.map(Wire::Framed),
+        Address::Serial(line) => Line::serial(line).map(Wire::Framed),
     }
 }
 
-fn refusal(exception: ExceptionCode) -> Fault {
-    let said = format!("exception {}: {exception}", u8::from(exception));
-    match exception {
-        ExceptionCode::IllegalFunction | ExceptionCode::IllegalDataAddress => {
-            Fault::NotSupported(said)
-        }
-        ExceptionCode::GatewayPathUnavailable | ExceptionCode::GatewayTargetDevice => {
-            Fault::Unreachable(said)
-        }
+/// Why a request was refused, by its exception code.
+fn refusal(code: u8) -> Fault {
+    let name = match code {
+        1 => "illegal function",
+        2 => "illegal data address",
+        3 => "illegal data value",
+        4 => "device failure",
+        5 => "acknowledged, not done yet",
+        6 => "device busy",
+        8 => "memory parity error",
+        10 => "gateway path unavailable",
+        11 => "gateway: the device does not answer",
+        _ => "of no known meaning",
+    };
+    let said = format!("exception {code}: {name}");
+    match code {
+        // A device that stands fewer registers than were asked for says 3, or 2 at the end of its space.
+        1..=3 => Fault::NotSupported(said),
+        10 | 11 => Fault::Behind(said),
         _ => Fault::Refused(said),
     }
-}
-
-/// The registers in `response`; coils come by the byte, so those past the count are cut off.
-fn words(response: Response, read: Read) -> Result<Vec<u16>, Fault> {
-    let wanted = usize::from(read.count);
-    let words = match (read.function, response) {
-        (Function::Holding, Response::ReadHoldingRegisters(words))
-        | (Function::Input, Response::ReadInputRegisters(words)) => words,
-        (Function::Coil, Response::ReadCoils(bits))
-        | (Function::Discrete, Response::ReadDiscreteInputs(bits))
-            if bits.len() / 8 == wanted.div_ceil(8) =>
-        {
-            bits.into_iter().take(wanted).map(u16::from).collect()
-        }
-        (_, other) => return Err(Fault::Garbled(format!("a read answered with {other:?}"))),
-    };
-    if words.len() == wanted {
-        return Ok(words);
-    }
-    Err(Fault::Garbled(format!(
-        "{} words, want {wanted}",
-        words.len()
-    )))
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::profile::{FieldValue, ShotMap};
+use crate::profile::{Field, FieldValue, ObjectType, ShotMap, ShotObject, ShotStart};
+
+use super::snmp::Put;
 
 /// What a shot is taken with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +19,14 @@ pub struct ShotSettings {
 
 /// The write that starts a shot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShotWrite {
-    /// The first register.
-    pub register: u16,
-    /// What is written from there on.
-    pub words: Vec<u16>,
+pub enum ShotWrite {
+    /// These registers, from the first on.
+    Registers(u16, Vec<u16>),
+    /// These objects together.
+    Objects(Vec<Put>),
 }
 
-/// A setting that the instrument's registers can't hold.
+/// A setting that the instrument can't hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} of {found} does not fit the instrument's register")]
 pub struct TooLarge {
@@ -38,27 +40,62 @@ pub struct TooLarge {
 ///
 /// [`TooLarge`] where a value does not fit its field.
 pub fn start(map: &ShotMap, settings: ShotSettings) -> Result<ShotWrite, TooLarge> {
-    let mut words = Vec::new();
-    for field in &map.fields {
-        let (what, value) = match field.value {
-            FieldValue::Port => ("a port", settings.port.into()),
-            FieldValue::PulseNs => ("a pulse", settings.pulse_ns.into()),
-            FieldValue::AverageS => ("an averaging time", settings.average.as_secs().max(1)),
-            FieldValue::Start => ("a start", 1),
-        };
-        let too_large = |_| TooLarge { what, found: value };
-        if field.wide {
-            let wide = u32::try_from(value).map_err(too_large)?;
-            let [b0, b1, b2, b3] = wide.to_be_bytes();
-            words.extend([u16::from_be_bytes([b0, b1]), u16::from_be_bytes([b2, b3])]);
-        } else {
-            words.push(u16::try_from(value).map_err(too_large)?);
+    match &map.start {
+        ShotStart::Registers { register, fields } => {
+            let mut words = Vec::new();
+            for field in fields {
+                words.extend(register_words(*field, settings)?);
+            }
+            Ok(ShotWrite::Registers(*register, words))
+        }
+        ShotStart::Objects(objects) => {
+            let puts: Result<_, TooLarge> =
+                objects.iter().map(|object| put(object, settings)).collect();
+            puts.map(ShotWrite::Objects)
         }
     }
-    Ok(ShotWrite {
-        register: map.register,
-        words,
+}
+
+fn put(object: &ShotObject, settings: ShotSettings) -> Result<Put, TooLarge> {
+    let (what, value) = settings.value(object.value);
+    let most = match object.kind {
+        ObjectType::Integer => u64::from(i32::MAX.unsigned_abs()),
+        ObjectType::Unsigned => u64::from(u32::MAX),
+    };
+    if value > most {
+        return Err(TooLarge { what, found: value });
+    }
+    Ok(Put {
+        oid: object.oid.clone(),
+        kind: object.kind,
+        value,
     })
+}
+
+fn register_words(field: Field, settings: ShotSettings) -> Result<Vec<u16>, TooLarge> {
+    let (what, value) = settings.value(field.value);
+    let too_large = |_| TooLarge { what, found: value };
+    if !field.wide {
+        return Ok(vec![u16::try_from(value).map_err(too_large)?]);
+    }
+    let wide = u32::try_from(value).map_err(too_large)?;
+    let [b0, b1, b2, b3] = wide.to_be_bytes();
+    Ok(vec![
+        u16::from_be_bytes([b0, b1]),
+        u16::from_be_bytes([b2, b3]),
+    ])
+}
+
+impl ShotSettings {
+    /// What is written for `value`, with its name for people.
+    fn value(self, value: FieldValue) -> (&'static str, u64) {
+        match value {
+            FieldValue::Port => ("a port", self.port.into()),
+            FieldValue::PulseNs => ("a pulse", self.pulse_ns.into()),
+            FieldValue::AverageS => ("an averaging time", self.average.as_secs().max(1)),
+            FieldValue::Start => ("a start", 1),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -85,10 +122,7 @@ mod tests {
             average,
         };
         let write = start(&map(), settings).unwrap();
-        assert_eq!(
-            (write.register, write.words),
-            (100, vec![3, 1, 34464, 10, 1])
-        );
+        assert_eq!(write, ShotWrite::Registers(100, vec![3, 1, 34464, 10, 1]));
     }
 
     #[test]
@@ -98,7 +132,8 @@ mod tests {
             pulse_ns: 10,
             average: Duration::from_millis(1),
         };
-        assert_eq!(start(&map(), settings).unwrap().words, [1, 0, 10, 1, 1]);
+        let write = start(&map(), settings).unwrap();
+        assert_eq!(write, ShotWrite::Registers(100, vec![1, 0, 10, 1, 1]));
     }
 
     #[test]
@@ -111,5 +146,37 @@ mod tests {
         };
         let said = start(&map(), settings).unwrap_err().to_string();
         assert!(said.contains("averaging time of 70000"), "{said}");
+    }
+
+    #[test]
+    fn an_instrument_on_snmp_is_started_by_objects() {
+        let object = |arc, value| ShotObject {
+            oid: format!("1.3.6.1.4.1.99.{arc}.0").parse().unwrap(),
+            kind: ObjectType::Integer,
+            value,
+        };
+        let map = ShotMap {
+            start: ShotStart::Objects(vec![
+                object(1, FieldValue::Port),
+                object(2, FieldValue::Start),
+            ]),
+            state: None,
+            failed: None,
+        };
+        let settings = ShotSettings {
+            port: 3,
+            pulse_ns: u32::MAX,
+            average: Duration::from_secs(10),
+        };
+        let Ok(ShotWrite::Objects(puts)) = start(&map, settings) else {
+            panic!("no objects")
+        };
+        let values: Vec<u64> = puts.iter().map(|put| put.value).collect();
+        assert_eq!(values, [3, 1]);
+        let too_wide = ShotMap {
+            start: ShotStart::Objects(vec![object(1, FieldValue::PulseNs)]),
+            ..map
+        };
+        assert!(start(&too_wide, settings).is_err());
     }
 }

@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::config::Device;
+use crate::config::{Address, Device};
 use crate::profile::Map;
 
 use super::modbus::ModbusDriver;
 use super::modbus_io::{ModbusLink, Unit};
-use super::otdr::{self, ShotSettings};
+use super::otdr::{self, ShotSettings, ShotWrite};
 use super::snmp::{Ask, SnmpDriver};
 use super::snmp_io::{self, SnmpLink};
 use super::{Fault, Patience, Readings};
 
 /// The way to one address.
 pub enum Link {
-    /// Modbus TCP; units behind one address share it.
+    /// Modbus; units behind one address share it.
     Modbus(ModbusLink),
     /// SNMP; one a device.
     Snmp(SnmpLink),
@@ -77,13 +77,12 @@ impl Polled {
 impl Link {
     /// The link to `device` at `address`, not connected yet.
     #[must_use]
-    pub fn to(device: &Device, address: &str, clock: Clock) -> Self {
-        let address = address.to_owned();
+    pub fn to(device: &Device, address: &Address, clock: Clock) -> Self {
         match &device.profile.map {
-            Map::Modbus(_) => Self::Modbus(ModbusLink::new(address, clock)),
+            Map::Modbus(_) => Self::Modbus(ModbusLink::new(address.clone(), clock)),
             Map::Snmp(_) => Self::Snmp(SnmpLink::new(
-                address,
-                device.community.clone(),
+                address.to_string(),
+                device.access.clone(),
                 device.timeout,
             )),
         }
@@ -127,19 +126,33 @@ impl Link {
     ///
     /// Why the instrument did not take it on, or may not have.
     pub async fn shoot(&mut self, device: &Device, settings: ShotSettings) -> Result<(), Fault> {
-        let (Self::Modbus(link), Some(map)) = (self, &device.profile.shot) else {
-            return Err(Fault::NotSupported(
-                "this profile can't start a shot".to_owned(),
-            ));
+        let Some(map) = &device.profile.shot else {
+            return Err(unstartable());
         };
         let write =
             otdr::start(map, settings).map_err(|error| Fault::Refused(error.to_string()))?;
-        let unit = Unit {
-            number: device.unit,
-            timeout: device.timeout,
-        };
-        link.write(unit, write.register, write.words).await
+        match (self, write) {
+            (Self::Modbus(link), ShotWrite::Registers(register, words)) => {
+                link.write(Unit::of(device), register, words).await
+            }
+            (Self::Snmp(link), ShotWrite::Objects(puts)) => link.set(&puts).await,
+            (Self::Modbus(_), ShotWrite::Objects(_))
+            | (Self::Snmp(_), ShotWrite::Registers(..)) => Err(unstartable()),
+        }
     }
+
+    /// How many answers came too late or unasked, and were thrown away.
+    #[must_use]
+    pub const fn late(&self) -> u64 {
+        match self {
+            Self::Modbus(link) => link.late(),
+            Self::Snmp(_) => 0,
+        }
+    }
+}
+
+fn unstartable() -> Fault {
+    Fault::NotSupported("this profile can't start a shot".to_owned())
 }
 
 impl Driver {
@@ -148,11 +161,9 @@ impl Driver {
     pub fn of(device: &Device) -> Self {
         match &device.profile.map {
             Map::Modbus(map) => {
-                let unit = Unit {
-                    number: device.unit,
-                    timeout: device.timeout,
-                };
-                Self::Modbus(ModbusDriver::new(map, device.rows), unit)
+                let mut map = map.clone();
+                map.max_registers = device.max_registers.unwrap_or(map.max_registers);
+                Self::Modbus(ModbusDriver::new(&map, device.rows), Unit::of(device))
             }
             Map::Snmp(map) => Self::Snmp(SnmpDriver::new(map)),
         }

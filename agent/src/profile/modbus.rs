@@ -2,7 +2,7 @@
 
 use silkline_protocol::id::PointName;
 
-use super::{Point, Raw};
+use super::{LimitPlaces, Point, Raw};
 
 /// The most registers one request may read, by the protocol.
 pub(super) const MAX_REGISTERS: u16 = 125;
@@ -35,6 +35,8 @@ pub struct ModbusPoint {
     pub word_order: WordOrder,
     /// The part of the register that is meant; all of it where absent.
     pub bits: Option<Bits>,
+    /// Where the device keeps limits of its own for it; in a table from the row's first register.
+    pub limits_at: LimitPlaces<u16>,
     /// What it means.
     pub point: Point,
 }

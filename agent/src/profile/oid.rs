@@ -36,6 +36,13 @@ impl Oid {
         Self(self.0.iter().chain(&tail.0).copied().collect())
     }
 
+    /// This OID without its last number; `None` where it has none.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let (_, front) = self.0.split_last()?;
+        Some(Self(front.to_vec()))
+    }
+
     /// What follows `self` in `longer`; `None` where `longer` is not below it.
     #[must_use]
     pub fn suffix_of<'a>(&self, longer: &'a Self) -> Option<&'a [u32]> {

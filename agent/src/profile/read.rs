@@ -1,26 +1,23 @@
 //! From the text of a profile to a [`Profile`], or to every mistake in it.
 
 mod check;
+mod snmp;
 mod words;
 
 use silkline_protocol::device::{Limits, Role};
-use silkline_protocol::settings::{self, Mistakes, Section};
+use silkline_protocol::settings::{self, FromSetting, Mistakes, Section};
 
 use super::modbus::MAX_REGISTERS;
 use super::{
-    Bits, Field, Function, IndexForm, Map, Meaning, ModbusMap, ModbusPoint, ModbusTable, Oid,
-    Point, Profile, RegisterType, ShotMap, SnmpMap, SnmpPoint, SnmpTable, WordOrder,
+    Bits, Field, Function, LimitPlaces, Map, Meaning, ModbusMap, ModbusPoint, ModbusTable, Point,
+    Profile, RegisterType, ShotMap, ShotStart, WordOrder,
 };
 use words::{Protocol, RoleWord};
 
 /// The registered port of Modbus TCP.
 const MODBUS_PORT: u16 = 502;
-/// The registered port of SNMP.
-const SNMP_PORT: u16 = 161;
 /// Reading over eight registers costs less than a second request on any link we know [by estimate].
 const MAX_GAP: u16 = 8;
-/// Five to ten repetitions worked with every agent tried; more made some fail.
-const REPETITIONS: u16 = 10;
 /// Rows a table may have where its profile does not say.
 const MAX_ROWS: u16 = 64;
 /// More rows than any device has; beyond it a profile is wrong.
@@ -53,7 +50,7 @@ fn profile(top: &mut Section<'_>) -> Option<Profile> {
     let note = top.optional("note");
     let map = match top.required("protocol")? {
         Protocol::Modbus => modbus(top).map(Map::Modbus),
-        Protocol::Snmp => snmp(top).map(Map::Snmp),
+        Protocol::Snmp => snmp::read(top).map(Map::Snmp),
     };
     let shot = top.section("shot").map(|mut section| shot(&mut section));
     let shot = match shot {
@@ -202,6 +199,7 @@ fn modbus_point(section: &mut Section<'_>, defaults: &ModbusDefaults) -> Option<
         );
     }
     let bits = bits(section, kind);
+    let limits_at = places(section);
     let point = point(section);
     let (register, kind) = (register?, kind?);
     if u32::from(register) + u32::from(kind.registers()) > u32::from(u16::MAX) + 1 {
@@ -216,8 +214,18 @@ fn modbus_point(section: &mut Section<'_>, defaults: &ModbusDefaults) -> Option<
         kind,
         word_order,
         bits,
+        limits_at,
         point: point?,
     })
+}
+
+/// Where the device keeps limits for the point.
+fn places<T: FromSetting>(section: &mut Section<'_>) -> LimitPlaces<T> {
+    section
+        .section("limits_at")
+        .map_or_else(LimitPlaces::none, |mut places| {
+            LimitPlaces::read(|level| places.optional(level))
+        })
 }
 
 fn bits(section: &mut Section<'_>, kind: Option<RegisterType>) -> Option<Bits> {
@@ -247,74 +255,6 @@ fn bits(section: &mut Section<'_>, kind: Option<RegisterType>) -> Option<Bits> {
         );
     }
     Some(bits)
-}
-
-fn snmp(top: &mut Section<'_>) -> Option<SnmpMap> {
-    let section = top.section("snmp");
-    if section.is_none() && !top.has("snmp") {
-        top.wrong("snmp", "is missing: an SNMP profile needs a [snmp] table");
-    }
-    let mut section = section?;
-    let base: Option<Oid> = section.required("base");
-    let port = section.or("port", SNMP_PORT);
-    let repetitions = section.or("repetitions", REPETITIONS);
-    if !(1..=50).contains(&repetitions) {
-        section.wrong("repetitions", format!("{repetitions} is not 1 to 50"));
-    }
-    let base = base?;
-    let points: Vec<_> = top
-        .sections("point")
-        .iter_mut()
-        .map(|section| snmp_point(section, &base))
-        .collect();
-    let tables: Vec<_> = top
-        .sections("table")
-        .iter_mut()
-        .map(|section| snmp_table(section, &base))
-        .collect();
-    let points = points.into_iter().collect::<Option<Vec<_>>>();
-    let tables = tables.into_iter().collect::<Option<Vec<_>>>();
-    Some(SnmpMap {
-        port,
-        repetitions,
-        points: points?,
-        tables: tables?,
-    })
-}
-
-fn snmp_table(section: &mut Section<'_>, base: &Oid) -> Option<SnmpTable> {
-    let index: Option<IndexForm> = section.required("index");
-    let base = section.or("base", base.clone());
-    let max_rows = section.or("max_rows", MAX_ROWS);
-    if !(1..=ROWS_LIMIT).contains(&max_rows) {
-        section.wrong("max_rows", format!("{max_rows} is not 1 to {ROWS_LIMIT}"));
-    }
-    let columns: Vec<_> = section
-        .sections("point")
-        .iter_mut()
-        .map(|column| snmp_point(column, &base))
-        .collect();
-    let columns = columns.into_iter().collect::<Option<Vec<_>>>();
-    Some(SnmpTable {
-        index: index?,
-        max_rows,
-        columns: columns?,
-    })
-}
-
-/// An OID that begins with a dot stands after the base.
-fn snmp_point(section: &mut Section<'_>, base: &Oid) -> Option<SnmpPoint> {
-    let text: Option<String> = section.required("oid");
-    let oid: Option<Oid> = section.optional("oid");
-    let bit = section.optional("bit");
-    let point = point(section);
-    let relative = text?.starts_with('.');
-    let oid = if relative { base.join(&oid?) } else { oid? };
-    Some(SnmpPoint {
-        oid,
-        bit,
-        point: point?,
-    })
 }
 
 fn point(section: &mut Section<'_>) -> Option<Point> {
@@ -393,13 +333,22 @@ fn limits(section: &mut Section<'_>) -> Limits {
 }
 
 fn shot(section: &mut Section<'_>) -> Option<ShotMap> {
-    let register = section.required("register");
-    let fields: Option<Vec<Field>> = section.required("fields");
     let state = section.optional("state");
     let failed = section.optional("failed");
+    let start = if section.has("objects") {
+        let objects = section.sections("objects");
+        let objects: Option<Vec<_>> = objects.into_iter().map(snmp::shot_object).collect();
+        ShotStart::Objects(objects?)
+    } else {
+        let register = section.required("register");
+        let fields: Option<Vec<Field>> = section.required("fields");
+        ShotStart::Registers {
+            register: register?,
+            fields: fields?,
+        }
+    };
     Some(ShotMap {
-        register: register?,
-        fields: fields?,
+        start,
         state,
         failed,
     })

@@ -1,21 +1,58 @@
-//! How a shot of an OTDR is started: which registers are written, with what.
+//! How a shot of an OTDR is started: which registers or objects are written, with what.
 
 use core::str::FromStr;
 
 use silkline_protocol::id::PointName;
 use silkline_protocol::setting_from_text;
 
-/// The write that starts a shot: consecutive holding registers, in one request.
+use super::{ObjectType, Oid};
+
+/// How a shot is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShotMap {
-    /// The first register.
-    pub register: u16,
-    /// What is written, in order.
-    pub fields: Vec<Field>,
+    /// What is written.
+    pub start: ShotStart,
     /// The point that tells how the last shot ended, where there is one.
     pub state: Option<PointName>,
     /// The value of that point after a shot that failed.
     pub failed: Option<i64>,
+}
+
+/// What is written to start a shot, in one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShotStart {
+    /// Consecutive holding registers (Modbus).
+    Registers {
+        /// The first.
+        register: u16,
+        /// What is written, in order.
+        fields: Vec<Field>,
+    },
+    /// Objects that are set together (SNMP).
+    Objects(Vec<ShotObject>),
+}
+
+/// One object that is set to start a shot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShotObject {
+    /// The instance's OID.
+    pub oid: Oid,
+    /// The type of its value.
+    pub kind: ObjectType,
+    /// What is written.
+    pub value: FieldValue,
+}
+
+impl ShotMap {
+    /// What is written, in order.
+    pub fn values(&self) -> impl Iterator<Item = FieldValue> {
+        let (fields, objects): (&[Field], &[ShotObject]) = match &self.start {
+            ShotStart::Registers { fields, .. } => (fields, &[]),
+            ShotStart::Objects(objects) => (&[], objects),
+        };
+        let fields = fields.iter().map(|field| field.value);
+        fields.chain(objects.iter().map(|object| object.value))
+    }
 }
 
 /// One value of the write.
@@ -40,6 +77,20 @@ pub enum FieldValue {
     Start,
 }
 
+impl FieldValue {
+    /// The value that profiles call by this `name`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "port" => Some(Self::Port),
+            "pulse_ns" => Some(Self::PulseNs),
+            "average_s" => Some(Self::AverageS),
+            "start" => Some(Self::Start),
+            _ => None,
+        }
+    }
+}
+
 /// A text that is not a field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not one of port, pulse_ns, average_s, start with :u16 or :u32 after it")]
@@ -51,13 +102,7 @@ impl FromStr for Field {
     fn from_str(text: &str) -> Result<Self, BadField> {
         let bad = || BadField(text.chars().take(40).collect());
         let (name, kind) = text.split_once(':').ok_or_else(bad)?;
-        let value = match name {
-            "port" => FieldValue::Port,
-            "pulse_ns" => FieldValue::PulseNs,
-            "average_s" => FieldValue::AverageS,
-            "start" => FieldValue::Start,
-            _ => return Err(bad()),
-        };
+        let value = FieldValue::named(name).ok_or_else(bad)?;
         match kind {
             "u16" => Ok(Self { value, wide: false }),
             "u32" => Ok(Self { value, wide: true }),

@@ -2,10 +2,11 @@
 
 use silkline_protocol::sample::BadReading;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::profile::Function;
 
 const SHORT: Duration = Duration::from_millis(200);
 const LONG: Duration = Duration::from_secs(20);
@@ -87,11 +88,15 @@ const READ: Read = Read {
 };
 
 fn unit(number: u8, timeout: Duration) -> Unit {
-    Unit { number, timeout }
+    Unit {
+        number,
+        timeout,
+        pause: Duration::ZERO,
+    }
 }
 
 fn link(device: &Device) -> ModbusLink {
-    ModbusLink::new(device.address.clone(), Clock::start())
+    ModbusLink::new(Address::Network(device.address.clone()), Clock::start())
 }
 
 #[tokio::test]
@@ -156,7 +161,7 @@ async fn a_truncated_frame_ends_at_the_timeout() {
         stream.write_all(&[0, 0, 0, 0, 0, 7, 1, 4]).await.unwrap();
         std::future::pending::<()>().await;
     });
-    let mut link = ModbusLink::new(address, Clock::start());
+    let mut link = ModbusLink::new(Address::Network(address), Clock::start());
     assert!(matches!(
         link.read(unit(1, SHORT), READ).await,
         Err(Fault::Timeout(_))
@@ -194,7 +199,7 @@ async fn nobody_listening_is_unreachable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
-    let mut link = ModbusLink::new(address, Clock::start());
+    let mut link = ModbusLink::new(Address::Network(address), Clock::start());
     assert!(matches!(
         link.read(unit(1, LONG), READ).await,
         Err(Fault::Unreachable(_))

@@ -21,6 +21,8 @@ fn answer(values: &[(&str, SnmpValue)]) -> Answer {
     Answer {
         values: Ok(values.collect()),
         took: Duration::from_millis(2),
+        at: Moment::START,
+        size: None,
     }
 }
 
@@ -28,6 +30,8 @@ fn fault(fault: Fault) -> Answer {
     Answer {
         values: Err(fault),
         took: Duration::from_secs(1),
+        at: Moment::START,
+        size: None,
     }
 }
 

@@ -13,12 +13,18 @@ const LONGEST_NUMBER: usize = 64;
 pub enum SnmpValue {
     /// Any of the whole-number types.
     Whole(i128),
+    /// A counter that begins anew after 2^32 - 1.
+    Counter32(u32),
+    /// A counter that begins anew after 2^64 - 1.
+    Counter64(u64),
     /// A float wrapped in an Opaque.
     Real(f64),
     /// An octet string: text, a number as text, or bits.
     Bytes(Vec<u8>),
     /// The agent does not know the object or the instance.
     Absent,
+    /// The agent stumbled over this object.
+    Failed,
     /// A type that no reading can be made of.
     Other(&'static str),
 }
@@ -32,6 +38,10 @@ impl SnmpValue {
     pub fn number(&self, bit: Option<u16>, unit: Unit) -> Result<Raw, BadReading> {
         match (self, bit) {
             (Self::Absent, _) => Err(BadReading::NotSupported),
+            (Self::Failed, _) => Err(BadReading::Refused),
+            (Self::Counter32(number), None) => Ok(Raw::Whole((*number).into())),
+            (Self::Counter64(number), None) => Ok(Raw::Whole((*number).into())),
+            (Self::Counter32(_) | Self::Counter64(_), Some(_)) => Err(BadReading::Garbled),
             (Self::Other(_), _) => Err(BadReading::Garbled),
             (Self::Whole(number), None) => Ok(Raw::Whole(*number)),
             (Self::Real(number), None) => Ok(Raw::Real(*number)),

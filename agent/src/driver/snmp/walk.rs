@@ -25,12 +25,32 @@ pub struct Bulk {
     pub repetitions: u16,
 }
 
+/// How much of a table one request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// How many rows.
+    pub rows: u16,
+    /// How many columns.
+    pub columns: usize,
+}
+
+impl Size {
+    /// So many rows of as many columns as fit a packet.
+    #[must_use]
+    pub fn of(rows: u16) -> Self {
+        Self {
+            rows: rows.max(1),
+            columns: COLUMNS_AT_ONCE,
+        }
+    }
+}
+
 /// The state of a walk.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Walk {
     columns: Vec<Column>,
     max_rows: u16,
-    repetitions: u16,
+    size: Size,
     values: BTreeMap<Oid, SnmpValue>,
 }
 
@@ -45,7 +65,7 @@ struct Column {
 impl Walk {
     /// A walk over `columns` that takes at most `max_rows` of each.
     #[must_use]
-    pub fn new(columns: Vec<Oid>, max_rows: u16, repetitions: u16) -> Self {
+    pub fn new(columns: Vec<Oid>, max_rows: u16, size: Size) -> Self {
         let column = |top: Oid| Column {
             after: top.clone(),
             top,
@@ -56,7 +76,7 @@ impl Walk {
         Self {
             columns,
             max_rows,
-            repetitions: repetitions.max(1),
+            size,
             values: BTreeMap::new(),
         }
     }
@@ -68,7 +88,7 @@ impl Walk {
             .columns
             .iter()
             .filter(|column| column.open)
-            .take(COLUMNS_AT_ONCE);
+            .take(self.size.columns);
         let after: Vec<Oid> = open.map(|column| column.after.clone()).collect();
         let left = |column: &Column| self.max_rows.saturating_sub(column.rows);
         let most = self
@@ -78,7 +98,7 @@ impl Walk {
             .map(left)
             .max()?;
         // One more than the rows that are left, so that the end of the column is seen too.
-        let repetitions = self.repetitions.min(most.saturating_add(1)).max(1);
+        let repetitions = self.size.rows.min(most.saturating_add(1)).max(1);
         Some(Bulk { after, repetitions })
     }
 
@@ -91,7 +111,7 @@ impl Walk {
     pub fn step(&mut self, answer: Vec<(Oid, SnmpValue)>) -> Result<(), Fault> {
         let asked: Vec<usize> = (0..self.columns.len())
             .filter(|at| self.columns.get(*at).is_some_and(|column| column.open))
-            .take(COLUMNS_AT_ONCE)
+            .take(self.size.columns)
             .collect();
         if answer.is_empty() {
             return Err(Fault::Garbled(
@@ -118,11 +138,30 @@ impl Walk {
         Ok(())
     }
 
-    /// Halves the rows of each further request; `false` where one row was asked for already.
-    pub const fn ask_for_less(&mut self) -> bool {
-        let less = self.repetitions > 1;
-        self.repetitions = if less { self.repetitions / 2 } else { 1 };
-        less
+    /// Makes further requests smaller: half the rows, then half the columns, then without the column
+    /// over which the agent stumbles even alone. `false` where nothing is left to be asked for.
+    pub fn ask_for_less(&mut self) -> bool {
+        if self.size.rows > 1 {
+            self.size.rows /= 2;
+            return true;
+        }
+        let open = self.columns.iter().filter(|column| column.open).count();
+        let columns = self.size.columns.min(open);
+        if columns > 1 {
+            self.size.columns = columns / 2;
+            return true;
+        }
+        if let Some(column) = self.columns.iter_mut().find(|column| column.open) {
+            column.open = false;
+            self.values.insert(column.top.clone(), SnmpValue::Failed);
+        }
+        self.values.len() > 1 || self.columns.iter().any(|column| column.open)
+    }
+
+    /// How much each request asks for now.
+    #[must_use]
+    pub const fn size(&self) -> Size {
+        self.size
     }
 
     /// How many columns it goes over.
@@ -186,7 +225,7 @@ mod tests {
             }
         }
         objects.push(value("1.4.1.1", 9));
-        let walk = Walk::new(vec![oid("1.3.1"), oid("1.3.3")], 64, 10);
+        let walk = Walk::new(vec![oid("1.3.1"), oid("1.3.3")], 64, Size::of(10));
         let (steps, found) = walked(walk, &objects);
         assert_eq!(found.len(), 50);
         assert!(
@@ -204,7 +243,11 @@ mod tests {
             value("1.3.2.1", 1),
             value("1.3.2.2", 2),
         ];
-        let walk = Walk::new(vec![oid("1.3.1"), oid("1.3.2"), oid("1.3.3")], 64, 2);
+        let walk = Walk::new(
+            vec![oid("1.3.1"), oid("1.3.2"), oid("1.3.3")],
+            64,
+            Size::of(2),
+        );
         assert_eq!(walked(walk, &objects).1.len(), 3);
     }
 
@@ -213,13 +256,13 @@ mod tests {
         let objects: Vec<_> = (1..=500)
             .map(|row| value(&format!("1.3.1.{row}"), row))
             .collect();
-        let (_, found) = walked(Walk::new(vec![oid("1.3.1")], 7, 10), &objects);
+        let (_, found) = walked(Walk::new(vec![oid("1.3.1")], 7, Size::of(10)), &objects);
         assert_eq!(found.len(), 7);
     }
 
     #[test]
     fn an_agent_that_runs_in_circles_is_found_out() {
-        let mut walk = Walk::new(vec![oid("1.3.1")], 64, 10);
+        let mut walk = Walk::new(vec![oid("1.3.1")], 64, Size::of(10));
         walk.step(vec![value("1.3.1.5", 1)]).unwrap();
         for back in ["1.3.1.5", "1.3.1.2"] {
             assert!(matches!(
@@ -239,6 +282,11 @@ mod tests {
         let columns = (1..=20)
             .map(|column| oid(&format!("1.3.{column}")))
             .collect();
-        assert_eq!(walked(Walk::new(columns, 64, 10), &objects).1.len(), 20);
+        assert_eq!(
+            walked(Walk::new(columns, 64, Size::of(10)), &objects)
+                .1
+                .len(),
+            20
+        );
     }
 }

@@ -6,9 +6,11 @@ use async_snmp::agent::Agent;
 use async_snmp::handler::{
     BoxFuture, GetNextResult, GetResult, HandlerResult, MibHandler, OidTable, RequestContext,
 };
-use async_snmp::{VarBind, oid};
+use async_snmp::{Value, VarBind, oid};
 
+use super::link::value;
 use super::*;
+use crate::config::{Secret, SnmpAccess};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -34,7 +36,7 @@ fn get() -> Ask {
 }
 
 fn walk() -> Ask {
-    Ask::Walk(Walk::new(vec![Oid::new([1, 3, 6])], 64, 8))
+    Ask::Walk(Walk::new(vec![Oid::new([1, 3, 6])], 64, Size::of(8)))
 }
 
 #[tokio::test]
@@ -135,13 +137,17 @@ async fn a_real_agent_is_read_by_get_and_by_walk() {
         ));
     }
     let address = served(objects).await;
-    let mut link = SnmpLink::new(address, Secret::Inline("public".into()), LONG);
+    let mut link = SnmpLink::new(
+        address,
+        SnmpAccess::V2c(Secret::Inline("public".into())),
+        LONG,
+    );
     let known = Oid::new([1, 3, 6, 1, 4, 1, 99, 5, 0]);
     let absent = Oid::new([1, 3, 6, 1, 4, 1, 99, 6, 0]);
     let top = Oid::new([1, 3, 6, 1, 4, 1, 99, 1]);
     let plan = vec![
         Ask::Get(vec![known.clone(), absent.clone()]),
-        Ask::Walk(Walk::new(vec![top], 64, 10)),
+        Ask::Walk(Walk::new(vec![top], 64, Size::of(10))),
     ];
     let answers = poll(&mut link, plan, Patience::new(true), &Clock::start()).await;
     let got = answers[0].values.as_ref().unwrap();
@@ -163,16 +169,20 @@ async fn a_wrong_community_and_a_deaf_socket_are_timeouts() {
         (address, "wrong"),
         (deaf.local_addr().unwrap().to_string(), "public"),
     ] {
-        let mut link = SnmpLink::new(address, Secret::Inline(community.into()), short);
+        let mut link = SnmpLink::new(
+            address,
+            SnmpAccess::V2c(Secret::Inline(community.into())),
+            short,
+        );
         let oid = Oid::new([1, 3, 6, 1, 4, 1, 9, 0]);
-        assert_eq!(link.get(&[oid]).await, Err(Fault::Timeout(short)));
+        assert_eq!(link.get(&[oid]).await, Err(Fault::Silent(short)));
     }
 }
 
 #[tokio::test]
 async fn a_community_that_can_not_be_read_harms_this_device_only() {
     let secret = Secret::File("/no/such/community".into());
-    let mut link = SnmpLink::new("127.0.0.1:161".into(), secret, LONG);
+    let mut link = SnmpLink::new("127.0.0.1:161".into(), SnmpAccess::V2c(secret), LONG);
     let outcome = link.get(&[Oid::new([1, 3])]).await;
     assert!(matches!(&outcome, Err(Fault::Unreachable(why)) if why.contains("community_file")));
 }
@@ -180,10 +190,8 @@ async fn a_community_that_can_not_be_read_harms_this_device_only() {
 #[test]
 fn every_type_of_the_library_becomes_one_of_ours() {
     for (theirs, ours) in [
-        (
-            Value::Counter64(u64::MAX),
-            SnmpValue::Whole(u64::MAX.into()),
-        ),
+        (Value::Counter64(u64::MAX), SnmpValue::Counter64(u64::MAX)),
+        (Value::Counter32(7), SnmpValue::Counter32(7)),
         (Value::TimeTicks(5), SnmpValue::Whole(5)),
         (
             Value::OctetString("a".into()),

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use silkline_protocol::settings::Section;
 
-use crate::profile::{FieldValue, Function, Map, ModbusMap, ModbusPoint, Placed, Profile, ShotMap};
+use crate::profile::{
+    FieldValue, Function, Map, ModbusMap, ModbusPoint, Placed, Profile, ShotMap, ShotStart, SnmpMap,
+};
 
 /// Notes every mistake of `profile` that lies between its entries.
 pub(super) fn whole(top: &Section<'_>, profile: &Profile) {
@@ -25,8 +27,9 @@ pub(super) fn whole(top: &Section<'_>, profile: &Profile) {
             "is missing: a profile without points reads nothing",
         );
     }
-    if let Map::Modbus(map) = &profile.map {
-        overlaps(top, map);
+    match &profile.map {
+        Map::Modbus(map) => overlaps(top, map),
+        Map::Snmp(map) => traps(top, profile, map),
     }
     if let Some(shot) = &profile.shot {
         shot_fits(top, profile, shot);
@@ -67,12 +70,36 @@ fn may_share(one: &ModbusPoint, other: &ModbusPoint) -> bool {
             .is_some_and(|(a, b)| !a.overlaps(b))
 }
 
+/// Each notification is listed once, and is about a point that is there.
+fn traps(top: &Section<'_>, profile: &Profile, map: &SnmpMap) {
+    let mut seen = BTreeSet::new();
+    for trap in &map.traps {
+        let oid = &trap.oid;
+        if !seen.insert(oid) {
+            top.wrong("trap", format!("{oid} is listed twice"));
+        }
+        if let Some(point) = &trap.point
+            && profile.point(point).is_none()
+        {
+            let problem = format!("{oid} names the point {point}, which the profile does not have");
+            top.wrong("trap", problem);
+        }
+    }
+}
+
 fn shot_fits(top: &Section<'_>, profile: &Profile, shot: &ShotMap) {
-    if !matches!(profile.map, Map::Modbus(_)) {
-        top.wrong("shot", "needs the protocol modbus");
+    let right = matches!(
+        (&profile.map, &shot.start),
+        (Map::Modbus(_), ShotStart::Registers { .. }) | (Map::Snmp(_), ShotStart::Objects(_))
+    );
+    if !right {
+        top.wrong(
+            "shot",
+            "writes registers with Modbus, and objects with SNMP",
+        );
     }
     for wanted in [FieldValue::Port, FieldValue::Start] {
-        if !shot.fields.iter().any(|field| field.value == wanted) {
+        if !shot.values().any(|value| value == wanted) {
             top.wrong(
                 "shot",
                 format!("has no field {wanted:?}: nothing would be started"),

@@ -1,10 +1,14 @@
 //! The words of a profile: each read into a type, with all that are allowed in the mistake.
 
 use silkline_protocol::device::{Role, Unit};
+use silkline_protocol::message::EventKind;
 use silkline_protocol::settings::{self, FromSetting, Wrong};
 use toml::de::DeValue;
 
-use crate::profile::{Function, IndexForm, RegisterType, Status, WordOrder};
+use crate::choice::one_of;
+use crate::profile::{
+    FieldValue, Function, IndexForm, ObjectType, RegisterType, Status, WordOrder,
+};
 
 /// The protocol of a profile, before what it needs has been read.
 #[derive(Clone, Copy)]
@@ -18,16 +22,6 @@ pub(super) struct UnitWord(pub(super) Unit);
 
 /// A role, by its name; a name nobody knows is a mistake here, not "other".
 pub(super) struct RoleWord(pub(super) Role);
-
-/// The value that stands beside `setting`'s word in `table`.
-fn one_of<T: Copy>(setting: &DeValue<'_>, table: &[(&str, T)]) -> Result<T, Wrong> {
-    let text = String::from_setting(setting)?;
-    let found = table.iter().find(|(word, _)| *word == text);
-    found.map(|(_, value)| *value).ok_or_else(|| {
-        let words: Vec<String> = table.iter().map(|(word, _)| format!("{word:?}")).collect();
-        Wrong::new(format!("{text:?}"), format!("one of {}", words.join(", ")))
-    })
-}
 
 impl FromSetting for Protocol {
     fn from_setting(setting: &DeValue<'_>) -> Result<Self, Wrong> {
@@ -115,5 +109,63 @@ impl FromSetting for IndexForm {
             setting,
             &[("integers", Self::Integers), ("texts", Self::Texts)],
         )
+    }
+}
+
+impl FromSetting for ObjectType {
+    fn from_setting(setting: &DeValue<'_>) -> Result<Self, Wrong> {
+        let table = [("integer", Self::Integer), ("unsigned", Self::Unsigned)];
+        one_of(setting, &table)
+    }
+}
+
+impl FromSetting for FieldValue {
+    fn from_setting(setting: &DeValue<'_>) -> Result<Self, Wrong> {
+        let table = [
+            ("port", Self::Port),
+            ("pulse_ns", Self::PulseNs),
+            ("average_s", Self::AverageS),
+            ("start", Self::Start),
+        ];
+        one_of(setting, &table)
+    }
+}
+
+/// What a notification is told as.
+pub(super) struct EventWord(pub(super) EventKind);
+
+impl FromSetting for EventWord {
+    fn from_setting(setting: &DeValue<'_>) -> Result<Self, Wrong> {
+        let table = [
+            ("trap", EventKind::Trap),
+            ("light_lost", EventKind::LightLost),
+            ("light_back", EventKind::LightBack),
+            ("shot_failed", EventKind::ShotFailed),
+        ];
+        one_of(setting, &table).map(Self)
+    }
+}
+
+/// A type of sensor, by the name RFC 3433 gives it; `dBm` is Cisco's addition to them.
+pub(super) struct SensorWord(pub(super) u8);
+
+impl FromSetting for SensorWord {
+    fn from_setting(setting: &DeValue<'_>) -> Result<Self, Wrong> {
+        let table = [
+            ("other", 1),
+            ("unknown", 2),
+            ("voltsAC", 3),
+            ("voltsDC", 4),
+            ("amperes", 5),
+            ("watts", 6),
+            ("hertz", 7),
+            ("celsius", 8),
+            ("percentRH", 9),
+            ("rpm", 10),
+            ("cmm", 11),
+            ("truthvalue", 12),
+            ("dBm", 14),
+        ];
+        one_of(setting, &table).map(Self)
     }
 }
