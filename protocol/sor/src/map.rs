@@ -27,11 +27,19 @@ pub struct BlockEntry {
     pub size: usize,
 }
 
+/// Blocks this crate understands; all others are kept as bytes.
+pub(crate) const KNOWN: [&str; 7] = [
+    "GenParams",
+    "SupParams",
+    "FxdParams",
+    "KeyEvents",
+    "LnkParams",
+    "DataPts",
+    "Cksum",
+];
+
 /// Bytes of version, size and count at the start of the map.
 const HEADER: usize = 8;
-
-/// Letters of a block's name; makers' own begin with theirs.
-const LONGEST_NAME: usize = 64;
 
 /// What a file without a map is taken for.
 const UNMAPPED_VERSION: u16 = 200;
@@ -143,7 +151,7 @@ impl Map {
             // Some count without the map itself, and the last block would be lost.
             let inside = whole - ahead.rest().len() <= size;
             let room = self.entries.len() < usize::from(MOST_BLOCKS);
-            if !counted && (!inside || !room || !is_name(&name)) {
+            if !counted && (!inside || !room || !KNOWN.contains(&name.as_str())) {
                 break;
             }
             uncounted += usize::from(!counted);
@@ -295,12 +303,6 @@ fn start(bytes: &[u8]) -> Result<(Layout, Cursor<'_>), ReadError> {
 /// Whether the bytes are blocks with their names and no map before them.
 fn starts_with_block(bytes: &[u8]) -> bool {
     bytes.starts_with(b"GenParams\0")
-}
-
-/// Whether a map of a sane instrument could hold this name.
-fn is_name(name: &str) -> bool {
-    let printable = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
-    (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(printable)
 }
 
 fn entry(cursor: &mut Cursor<'_>) -> Result<(String, u16, usize), Short> {

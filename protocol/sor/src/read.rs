@@ -5,26 +5,15 @@ use crate::cursor::Cursor;
 use crate::data::{self, Stated};
 use crate::events::KeyEvents;
 use crate::link;
-use crate::map::{Body, Found, Layout, Map};
+use crate::map::{Body, Found, KNOWN, Layout, Map};
 use crate::params::{Acquisition, General, Settings, Supplier};
 use crate::sor::{Sor, VendorBlock};
-
-/// Blocks this crate understands; all others are kept as bytes.
-const KNOWN: [&str; 7] = [
-    "GenParams",
-    "SupParams",
-    "FxdParams",
-    "KeyEvents",
-    "LnkParams",
-    "DataPts",
-    "Cksum",
-];
 
 /// Group indices outside these are possible and worth a second look.
 const USUAL_INDEX: std::ops::RangeInclusive<f64> = 1.44..=1.50;
 
 /// Bytes within which a block without a name is looked for around its place in the map.
-const FARTHEST_STRAY: isize = 64;
+const FARTHEST_STRAY: isize = 512;
 
 /// Why a file is no trace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
