@@ -21,4 +21,5 @@ pub mod route;
 pub mod series;
 pub mod span;
 pub mod spread;
+pub mod survey;
 pub mod trace;

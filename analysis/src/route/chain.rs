@@ -189,6 +189,14 @@ impl Chain {
         }
     }
 
+    /// How sure the length of the glass between two places is for its excess alone: one standard
+    /// deviation, in metres.
+    pub(crate) fn excess_sd_m(&self, line: &Line, from: RouteLength, to: RouteLength) -> f64 {
+        let z = |chainage: RouteLength| (chainage.get() - self.origin) * self.sign;
+        let (_, sd) = self.excess(line, z(from), z(to));
+        sd * (z(to) - z(from)).abs()
+    }
+
     /// Landmarks that are in the view by name, with their place in the glass and its standard
     /// deviation, from the node outwards.
     pub(crate) fn marks(&self) -> impl Iterator<Item = (&str, f64, f64)> {
