@@ -14,7 +14,11 @@ use crate::chance::Seed;
 /// The backscatter coefficient instruments assume at 1550 nm, in decibels at one nanosecond.
 pub(super) const ASSUMED_BACKSCATTER_DB: f64 = -81.5;
 /// The most samples a shot takes.
-const MOST_SAMPLES: f64 = 65_000.0;
+const MOST_SAMPLES: f64 = 200_000.0;
+/// As many samples as [`Shot::of`] asks for at the most.
+const USUAL_SAMPLES: f64 = 65_000.0;
+/// The receiver is followed in steps of this part of its time constant, or of a pulse.
+const FINEST: f64 = 0.125;
 /// The raw sample that stands for "no power".
 const NO_POWER: u16 = u16::MAX;
 
@@ -79,7 +83,7 @@ impl Shot {
     pub fn of(length: OpticalLength, pulse_ns: u16, average_s: u16) -> Self {
         let range = OpticalLength::of((length.get() * 1.25 + 2_000.0).min(250_000.0));
         let pulse_m = pulse_length_m(pulse_ns, GroupIndex::AT_1550);
-        let finest = (pulse_m / 40.0).max(range.get() / MOST_SAMPLES);
+        let finest = (pulse_m / 40.0).max(range.get() / USUAL_SAMPLES);
         Self {
             pulse_ns,
             average_s,
@@ -99,7 +103,7 @@ impl Shot {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "between 16 and 65 000 by the line above"
+            reason = "between 16 and 200 000 by the line above"
         )]
         let whole = count.ceil() as u32;
         whole
@@ -279,16 +283,23 @@ struct Receiver {
 
 impl Receiver {
     /// Backscatter behind the receiver: the exact answer of one pole to straight lines between
-    /// samples.
+    /// places close enough together for the ramps of a pulse.
     fn smoothed(&self, light: &Light, positions: &[f64], spacing_m: f64) -> Vec<f64> {
-        let step = spacing_m / self.reach_m;
+        let parts = (spacing_m / (FINEST * self.reach_m.min(self.pulse_m))).ceil();
+        let parts = parts.clamp(1.0, 256.0);
+        let fine_m = spacing_m / parts;
+        let step = fine_m / self.reach_m;
         let keep = (-step).exp();
         let mean = -(-step).exp_m1() / step;
         let (mut before, mut out) = (0.0, 0.0);
         let mut next = |at_m: &f64| {
-            let here = light.backscatter(*at_m);
-            out = keep * out + (1.0 - mean) * here + (mean - keep) * before;
-            before = here;
+            let mut back = parts - 1.0;
+            while back >= 0.0 {
+                let here = light.backscatter(at_m - back * fine_m);
+                out = keep * out + (1.0 - mean) * here + (mean - keep) * before;
+                before = here;
+                back -= 1.0;
+            }
             out
         };
         positions.iter().map(&mut next).collect()

@@ -1,0 +1,72 @@
+//! How right the answers are: a sweep over traces with known truth.
+//!
+//! `accuracy [--long] [--seed N] [--each]`: draws fibres, instruments and shots from seeds, holds
+//! every event and end found against the truth, and prints tables and one line a figure. It is a
+//! report: it leaves with 0 whatever it found.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an example that prints what it found, over tables of its own making"
+)]
+
+mod draw;
+mod physics;
+mod posterior;
+mod score;
+mod table;
+
+use draw::{Noise, PULSES_NS};
+use score::Score;
+
+/// Traces of each pulse and noise.
+const TRACES: u64 = 40;
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let number = |name: &str| {
+        let at = words.iter().position(|word| word == name)?;
+        words.get(at + 1)?.parse::<u64>().ok()
+    };
+    let long = words.iter().any(|word| word == "--long");
+    let seed = number("--seed").unwrap_or(1);
+    let traces = number("--traces").unwrap_or(TRACES) * if long { 10 } else { 1 };
+    let scores = sweep(seed, traces);
+    table::print(
+        &scores,
+        seed,
+        traces,
+        words.iter().any(|word| word == "--each"),
+    );
+}
+
+/// All cases, on as many threads as there are cores.
+fn sweep(seed: u64, traces: u64) -> Vec<Score> {
+    let mut jobs = Vec::new();
+    for (p, pulse) in PULSES_NS.into_iter().enumerate() {
+        for (n, (noise, _)) in Noise::ALL.into_iter().enumerate() {
+            for k in 0..traces {
+                let own = seed * 1_000_000_007 + (p as u64 * 3 + n as u64) * 1_000_003 + k;
+                jobs.push((pulse, noise, own));
+            }
+        }
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let run = |offset: usize| -> Vec<Score> {
+        let own = jobs.iter().skip(offset).step_by(threads);
+        own.map(|(pulse, noise, seed)| score::score(&draw::case(*pulse, *noise, *seed), *seed))
+            .collect()
+    };
+    let run = &run;
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads)
+            .map(|offset| scope.spawn(move || run(offset)))
+            .collect();
+        handles
+            .into_iter()
+            .flat_map(|handle| handle.join().unwrap_or_default())
+            .collect()
+    })
+}
