@@ -55,12 +55,38 @@ need() {
     exit 69
 }
 
+# Two readers of SOR files by other people, in a virtual environment of their own: what we write has
+# to be read by them. Tests that want them are skipped where they can't be had.
+peers() {
+    local folder=target/peers wanted="pyotdr==2.1.1 otdrparser==0.2.3"
+    [ "$(cat "$folder/installed" 2>/dev/null)" = "$wanted" ] && return
+    echo "set-up: fetching the SOR readers pyOTDR and otdrparser"
+    mkdir -p target
+    # shellcheck disable=SC2086 # two packages are meant
+    if python3 -m venv --clear "$folder" >/dev/null 2>&1 &&
+        "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --retries 1 \
+            --timeout 20 $wanted >/dev/null 2>&1; then
+        echo "$wanted" >"$folder/installed"
+    else
+        echo "set-up: they can't be had here, so the tests against them are skipped"
+    fi
+}
+
+# Debian keeps a part of Python's virtual environments in a package of its own.
+venv_package() {
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+}
+
 need cargo "install Rust 1.90 or newer"
 need npm "install Node 20 or newer"
 
 case "${1:-}" in
     demo) install "${demo_packages[@]}" ;;
-    test) install "${test_packages[@]}" ;;
+    test)
+        # shellcheck disable=SC2046 # one package or none
+        install "${test_packages[@]}" $(venv_package)
+        peers
+        ;;
     check)
         install "${demo_packages[@]}"
         if ! cargo deny --version >/dev/null 2>&1; then
