@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use silkline_collector::cli::trace::Question;
 use silkline_collector::cli::{self, Exit};
-use silkline_collector::clock::MonotonicClock;
+use silkline_collector::clock;
 use silkline_collector::config::Settings;
 use silkline_collector::run::{RunError, run};
 use silkline_protocol::id::ViewId;
@@ -168,7 +168,7 @@ fn carry_out(arguments: &Arguments) -> io::Result<Exit> {
             cli::backup::backup(&settings, file, &mut out)
         }),
         Command::Restore { file } => with_settings(config, |settings| {
-            let now = MonotonicClock::start().now();
+            let now = clock::now();
             cli::backup::restore(&settings, file, now, &mut out)
         }),
         Command::Quarantine(Quarantine::List { json }) => with_settings(config, |settings| {
