@@ -128,6 +128,7 @@ pub struct Patience {
     absences: u8,
     allowed: u8,
     wait: Duration,
+    then: Duration,
 }
 
 impl Patience {
@@ -138,13 +139,16 @@ impl Patience {
             absences: 0,
             allowed: if answered { 2 } else { 1 },
             wait: Duration::MAX,
+            then: Duration::MAX,
         }
     }
 
-    /// The same, with at most `wait` for each request, where others wait for the connection.
+    /// The same, where others wait for the connection: at most `first` for each request until one
+    /// met silence, and at most `then` from then on.
     #[must_use]
-    pub const fn waiting(self, wait: Duration) -> Self {
-        Self { wait, ..self }
+    pub const fn waiting(self, first: Duration, then: Duration) -> Self {
+        let wait = first;
+        Self { wait, then, ..self }
     }
 
     /// How long a request may take whose device allows it `timeout`.
@@ -162,7 +166,10 @@ impl Patience {
     /// Takes the outcome of one request.
     pub const fn observe(&mut self, fault: Option<&Fault>) {
         match fault {
-            Some(fault) if fault.is_absence() => self.absences = self.absences.saturating_add(1),
+            Some(fault) if fault.is_absence() => {
+                self.absences = self.absences.saturating_add(1);
+                self.wait = self.then;
+            }
             Some(_) | None => {
                 self.absences = 0;
                 self.allowed = 2;

@@ -6,6 +6,8 @@
 //!   Ask ─ reread, shot ─▶                     └─▶ spool, synced before the next poll
 //! ```
 
+mod waits;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,6 +25,7 @@ use crate::driver::session::{Driver, Link, Polled};
 use crate::driver::{Fault, Patience};
 use crate::edge::{EdgeHandle, Seen};
 use crate::schedule::{Outcome, Schedule, staggered};
+use waits::Waits;
 
 /// Orders that may wait for a connection: each device's reread and one shot. A full queue makes the
 /// asker wait, who has a deadline of its own.
@@ -55,6 +58,8 @@ pub struct Poller {
     link: Link,
     units: Vec<Unit>,
     schedule: Schedule,
+    waits: Waits,
+    late: u64,
     asks: mpsc::Receiver<Ask>,
     clock: Clock,
 }
@@ -97,6 +102,8 @@ pub fn pollers(config: &Config, clock: Clock) -> (Pollers, Vec<Poller>) {
                 link,
                 units: Vec::new(),
                 schedule,
+                waits: Waits::default(),
+                late: 0,
                 asks,
                 clock,
             };
@@ -118,6 +125,7 @@ pub fn pollers(config: &Config, clock: Clock) -> (Pollers, Vec<Poller>) {
 impl Poller {
     fn add(&mut self, device: &Device, start: Moment) {
         self.schedule.add(device.poll, start);
+        self.waits.add(device.poll, device.timeout);
         let driver = Driver::of(device);
         self.units.push(Unit {
             device: Arc::new(device.clone()),
@@ -173,8 +181,10 @@ impl Poller {
     }
 
     async fn poll_next(&mut self) -> Option<(Arc<Device>, Sample)> {
-        let at = self.schedule.next(self.clock.moment())?;
-        let patience = Patience::new(self.schedule.answers(at));
+        let now = self.clock.moment();
+        let at = self.schedule.next(now)?;
+        let wait = self.waits.of(at, now);
+        let patience = Patience::new(self.schedule.answers(at)).waiting(wait.first, wait.then);
         let unit = self.units.get_mut(at)?;
         let begun = self.clock.now();
         let polled = self
@@ -182,6 +192,7 @@ impl Poller {
             .poll(&mut unit.driver, patience, &self.clock)
             .await;
         unit.note_health(&polled);
+        self.waits.note(at, &polled.requests);
         let outcome = if polled.answered() {
             Outcome::Answered
         } else {

@@ -4,6 +4,8 @@
 //! would be exceeded or where more registers than its `max_gap` lie between two points. A block that
 //! the device says it does not know is halved from poll to poll, until only what it really does not
 //! know is refused: a register that is absent, or a gap that must not be read over, costs no other.
+//! So is a block that a device meets with silence while it answers others. A device that stands fewer
+//! registers than a value has is read value by value in several requests.
 
 pub mod rtu;
 
@@ -15,6 +17,9 @@ use super::{Fault, Readings, Taken};
 
 /// Coils or discrete inputs that one request may read, by the protocol.
 const MAX_BITS: u16 = 2000;
+/// Polls that may meet silence at one block while others are answered, before it is halved: packets
+/// get lost, but not three times at the same place.
+const SILENCES: u8 = 3;
 /// Registers that one request may read, by the protocol.
 const MAX_WORDS: u16 = 125;
 
@@ -46,13 +51,16 @@ pub struct Answer {
 #[derive(Clone, Debug)]
 pub struct ModbusDriver {
     blocks: Vec<Block>,
+    max_registers: u16,
 }
 
-/// A request with the points it is for.
+/// A block of registers with the points it is for.
 #[derive(Clone, Debug)]
 struct Block {
     read: Read,
     points: Vec<Placed>,
+    /// How often in a row it met silence while other blocks were answered.
+    silences: u8,
 }
 
 impl ModbusDriver {
@@ -75,42 +83,59 @@ impl ModbusDriver {
                 _ => blocks.push(Block::of(entry)),
             }
         }
-        Self { blocks }
+        Self {
+            blocks,
+            max_registers: map.max_registers.max(1),
+        }
     }
 
     /// The requests one poll needs, in order.
     #[must_use]
     pub fn plan(&self) -> Vec<Read> {
-        self.blocks.iter().map(|block| block.read).collect()
+        let reads = self
+            .blocks
+            .iter()
+            .flat_map(|block| block.read.parts(self.max_registers));
+        reads.collect()
     }
 
     /// The readings in the answers to [`plan`](Self::plan), in the same order; a request without
     /// an answer counts as skipped.
     pub fn decode(&mut self, answers: &[Answer]) -> Readings {
         let mut readings = Readings::new();
-        for (at, block) in self.blocks.iter().enumerate() {
-            let words = answers.get(at).map_or(Err(&Fault::Skipped), |answer| {
-                answer.words.as_ref().map(Vec::as_slice)
-            });
+        let mut answers = answers.iter();
+        let mut outcomes = Vec::with_capacity(self.blocks.len());
+        for block in &self.blocks {
+            let parts = block.read.parts(self.max_registers).count();
+            let words = joined(answers.by_ref().take(parts), parts);
             for entry in &block.points {
+                let words = words.as_ref().map(Vec::as_slice);
                 readings.insert(entry.name.clone(), block.taken(entry, words));
             }
+            outcomes.push(words.err());
         }
-        self.halve_unknown(answers);
+        self.learn(&outcomes);
         readings
     }
 
-    /// Halves the blocks that the device did not know. Where it knew none of several, it is another
-    /// device than its profile says, or not ready: then smaller requests would only be more of them.
-    fn halve_unknown(&mut self, answers: &[Answer]) {
-        let unknown = |answer: &Answer| matches!(answer.words, Err(Fault::NotSupported(_)));
-        if answers.len() > 1 && answers.iter().all(unknown) {
+    /// Halves the blocks that the device did not know, or met with silence again and again while it
+    /// answered others. Where it knew none of several, it is another device than its profile says,
+    /// or not ready: then smaller requests would only be more of them.
+    fn learn(&mut self, outcomes: &[Option<Fault>]) {
+        let unknown = |fault: &Option<Fault>| matches!(fault, Some(Fault::NotSupported(_)));
+        if outcomes.len() > 1 && outcomes.iter().all(unknown) {
             return;
         }
-        let blocks = core::mem::take(&mut self.blocks).into_iter().enumerate();
+        let answered = outcomes.iter().any(Option::is_none);
+        let blocks = core::mem::take(&mut self.blocks).into_iter().zip(outcomes);
         self.blocks = blocks
-            .flat_map(|(at, block)| {
-                if answers.get(at).is_some_and(unknown) {
+            .flat_map(|(mut block, fault)| {
+                block.silences = match fault {
+                    Some(Fault::Timeout(_)) if answered => block.silences.saturating_add(1),
+                    Some(Fault::Timeout(_) | Fault::Skipped) => block.silences,
+                    Some(_) | None => 0,
+                };
+                if unknown(fault) || block.silences >= SILENCES {
                     block.halves()
                 } else {
                     vec![block]
@@ -120,7 +145,36 @@ impl ModbusDriver {
     }
 }
 
+/// The words of one block, which came in `parts`.
+fn joined<'a>(
+    answers: impl Iterator<Item = &'a Answer>,
+    parts: usize,
+) -> Result<Vec<u16>, Fault> {
+    let answers: Vec<&Answer> = answers.collect();
+    if answers.len() < parts {
+        return Err(Fault::Skipped);
+    }
+    let mut words = Vec::new();
+    for answer in answers {
+        words.extend(answer.words.as_ref().map_err(Clone::clone)?);
+    }
+    Ok(words)
+}
+
 impl Read {
+    /// This request in as many as it takes where a device stands `most` registers in one.
+    fn parts(self, most: u16) -> impl Iterator<Item = Self> {
+        let most = match self.function {
+            Function::Holding | Function::Input => most,
+            Function::Coil | Function::Discrete => MAX_BITS,
+        };
+        (0..self.count).step_by(most.into()).map(move |from| Self {
+            start: self.start.saturating_add(from),
+            count: most.min(self.count - from),
+            ..self
+        })
+    }
+
     /// This request made long enough for `entry` too, where that is allowed.
     fn extended(self, entry: &Placed, map: &ModbusMap) -> Option<Self> {
         let start = u32::from(self.start);
@@ -154,6 +208,7 @@ impl Block {
         Self {
             read,
             points: vec![entry],
+            silences: 0,
         }
     }
 
@@ -190,6 +245,7 @@ impl Block {
                 count,
             },
             points,
+            silences: 0,
         })
     }
 
@@ -219,217 +275,4 @@ impl Block {
 }
 
 #[cfg(test)]
-mod tests {
-    use silkline_protocol::sample::{BadReading, Reading};
-
-    use super::*;
-    use crate::profile::{Library, Map};
-
-    fn map(id: &str) -> ModbusMap {
-        let library = Library::embedded();
-        let profile = library.find(&id.parse().unwrap()).unwrap();
-        let Map::Modbus(map) = &profile.map else {
-            panic!("{id} is no Modbus profile")
-        };
-        map.clone()
-    }
-
-    fn answer(words: Result<Vec<u16>, Fault>) -> Answer {
-        Answer {
-            words,
-            took: Duration::from_millis(3),
-        }
-    }
-
-    fn reading(readings: &Readings, name: &str) -> Reading {
-        readings[&name.parse().unwrap()].reading
-    }
-
-    #[test]
-    fn near_registers_are_read_together() {
-        let plan = ModbusDriver::new(&map("silkline-edfa"), None).plan();
-        let first = Read {
-            function: Function::Input,
-            start: 0,
-            count: 2,
-        };
-        let rows = Read {
-            function: Function::Input,
-            start: 16,
-            count: 24,
-        };
-        assert_eq!(plan, [first, rows]);
-    }
-
-    #[test]
-    fn no_request_exceeds_what_the_model_stands() {
-        let mut many = map("silkline-repeater");
-        for most in [125, 20, 8] {
-            many.max_registers = most;
-            let driver = ModbusDriver::new(&many, Some(40));
-            assert!(
-                driver.plan().iter().all(|read| read.count <= most),
-                "{most}"
-            );
-            let asked: usize = driver.blocks.iter().map(|block| block.points.len()).sum();
-            assert_eq!(asked, 2 + 40 * 2 * 3);
-        }
-    }
-
-    #[test]
-    fn a_gap_wider_than_allowed_is_not_read_over() {
-        let plan = ModbusDriver::new(&map("victron-gx-battery"), None).plan();
-        let starts: Vec<(u16, u16)> = plan.iter().map(|read| (read.start, read.count)).collect();
-        assert_eq!(
-            starts,
-            [(259, 1), (261, 2), (266, 1), (268, 2), (272, 3), (303, 2)]
-        );
-    }
-
-    #[test]
-    fn each_kind_of_wrong_answer_gives_its_reason() {
-        let fresh = || ModbusDriver::new(&map("silkline-edfa"), None);
-        let rows = |first: u16| {
-            let mut words = vec![0u16; 24];
-            words[0] = first;
-            answer(Ok(words))
-        };
-        let head = || answer(Ok(vec![1, 250]));
-        let bad = |reason| Reading::Bad(reason);
-        for (second, wanted) in [
-            (rows(0xF948), Reading::Value(-17.2)),
-            (rows(0x8000), Reading::Dark),
-            (rows(0xF060), Reading::Dark),
-            (rows(0x7FFF), bad(BadReading::Invalid)),
-            (rows(0x2710), bad(BadReading::OutOfRange)),
-            (answer(Ok(vec![0; 23])), bad(BadReading::Garbled)),
-            (answer(Ok(vec![0; 25])), bad(BadReading::Garbled)),
-            (answer(Ok(vec![])), bad(BadReading::Garbled)),
-            (
-                answer(Err(Fault::Refused("exception 4".into()))),
-                bad(BadReading::Refused),
-            ),
-            (
-                answer(Err(Fault::NotSupported("exception 2".into()))),
-                bad(BadReading::NotSupported),
-            ),
-            (
-                answer(Err(Fault::Garbled("wrong function".into()))),
-                bad(BadReading::Garbled),
-            ),
-            (
-                answer(Err(Fault::Timeout(Duration::from_secs(1)))),
-                bad(BadReading::Timeout),
-            ),
-            (
-                answer(Err(Fault::Unreachable("reset".into()))),
-                bad(BadReading::Unreachable),
-            ),
-            (answer(Err(Fault::Skipped)), bad(BadReading::Timeout)),
-        ] {
-            let readings = fresh().decode(&[head(), second.clone()]);
-            assert_eq!(reading(&readings, "in_power.1"), wanted, "{second:?}");
-            assert_eq!(
-                reading(&readings, "module_temp"),
-                Reading::Value(25.0),
-                "{second:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_float_that_is_not_a_number_is_garbled() {
-        let mut driver = ModbusDriver::new(&map("silkline-pfe"), None);
-        let mut words = vec![0u16; 10];
-        words[0] = 1;
-        words[6] = 0x7FC0;
-        let readings = driver.decode(&[answer(Ok(words))]);
-        assert_eq!(
-            reading(&readings, "feed_current"),
-            Reading::Bad(BadReading::Garbled)
-        );
-        assert_eq!(reading(&readings, "feed_voltage"), Reading::Value(0.0));
-    }
-
-    #[test]
-    fn bits_of_one_register_become_points_of_their_own() {
-        let mut driver = ModbusDriver::new(&map("silkline-pfe"), None);
-        let mut words = vec![0u16; 10];
-        words[2] = 0b0101;
-        let readings = driver.decode(&[answer(Ok(words))]);
-        assert_eq!(reading(&readings, "over_current"), Reading::Value(1.0));
-        assert_eq!(reading(&readings, "over_voltage"), Reading::Value(0.0));
-        assert_eq!(reading(&readings, "earth_fault"), Reading::Value(1.0));
-    }
-
-    #[test]
-    fn an_answer_that_never_came_costs_only_its_own_points() {
-        let mut driver = ModbusDriver::new(&map("silkline-edfa"), None);
-        let readings = driver.decode(&[answer(Ok(vec![1, 250]))]);
-        assert_eq!(reading(&readings, "module_temp"), Reading::Value(25.0));
-        assert_eq!(
-            reading(&readings, "in_power.2"),
-            Reading::Bad(BadReading::Timeout)
-        );
-    }
-
-    /// A device that does not know the register `absent`, asked as often as it takes.
-    fn polled_often(id: &str, absent: u16) -> (Readings, usize) {
-        let mut driver = ModbusDriver::new(&map(id), Some(2));
-        let mut readings = Readings::new();
-        for _ in 0..12 {
-            let answers: Vec<Answer> = driver
-                .plan()
-                .into_iter()
-                .map(|read| {
-                    let holds = (read.start..read.start + read.count).contains(&absent);
-                    let unknown = || Err(Fault::NotSupported("exception 2".into()));
-                    answer(if holds {
-                        unknown()
-                    } else {
-                        Ok(vec![1; read.count.into()])
-                    })
-                })
-                .collect();
-            readings = driver.decode(&answers);
-        }
-        (readings, driver.plan().len())
-    }
-
-    #[test]
-    fn a_register_that_is_absent_costs_in_the_end_only_its_own_point() {
-        let (readings, requests) = polled_often("silkline-edfa", 18);
-        let bad: Vec<&str> = readings
-            .iter()
-            .filter(|(_, taken)| !taken.reading.is_good())
-            .map(|(name, _)| name.as_str())
-            .collect();
-        assert_eq!(bad, ["gain.1"]);
-        assert!(requests <= 8, "{requests} requests");
-    }
-
-    #[test]
-    fn a_gap_that_must_not_be_read_over_costs_nothing_in_the_end() {
-        let (readings, _) = polled_often("silkline-edfa", 30);
-        assert!(readings.values().all(|taken| taken.reading.is_good()));
-    }
-
-    #[test]
-    fn points_of_one_register_stay_together_and_a_stranger_is_not_asked_more_often() {
-        let (readings, _) = polled_often("silkline-edfa", 23);
-        let bad = readings
-            .iter()
-            .filter(|(_, taken)| !taken.reading.is_good());
-        assert_eq!(
-            bad.map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
-            ["aps.1", "los.1"]
-        );
-        let mut driver = ModbusDriver::new(&map("silkline-edfa"), None);
-        for _ in 0..12 {
-            let unknown = || answer(Err(Fault::NotSupported("exception 2".into())));
-            let answers: Vec<Answer> = driver.plan().iter().map(|_| unknown()).collect();
-            driver.decode(&answers);
-        }
-        assert_eq!(driver.plan().len(), 2);
-    }
-}
+mod tests;

@@ -76,10 +76,6 @@ impl ModbusLink {
 
     /// Carries out `plan`, giving up on the rest when `patience` ends: those answers are skipped.
     pub async fn poll(&mut self, unit: Unit, plan: &[Read], mut patience: Patience) -> Vec<Answer> {
-        let unit = Unit {
-            timeout: patience.within(unit.timeout),
-            ..unit
-        };
         let mut answers = Vec::with_capacity(plan.len());
         for read in plan {
             if !patience.is_left() {
@@ -90,7 +86,11 @@ impl ModbusLink {
                 continue;
             }
             let begun = self.clock.moment();
-            let words = self.read(unit, *read).await;
+            let hurried = Unit {
+                timeout: patience.within(unit.timeout),
+                ..unit
+            };
+            let words = self.read(hurried, *read).await;
             patience.observe(words.as_ref().err());
             answers.push(Answer {
                 words,
