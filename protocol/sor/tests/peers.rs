@@ -19,7 +19,7 @@ mod tests {
 
     use super::hewlett;
 
-    const METRES: [f64; 3] = [0.0, 7_500.5, 12_345.0];
+    const METRES: [f64; 3] = [0.0, 7_500.4, 12_345.0];
 
     fn trace() -> Sor {
         let index = GroupIndex::STANDARD_1550;
@@ -121,7 +121,7 @@ mod tests {
                 ("otdrparser_second_m", "4.000000"),
                 ("otdrparser_last_m", "19996.0"),
                 ("otdrparser_event_1", "0.0"),
-                ("otdrparser_event_2", "7500.5"),
+                ("otdrparser_event_2", "7500.4"),
                 ("otdrparser_event_3", "12345.0"),
                 ("pyotdr_status", "ok"),
                 ("pyotdr_samples", "5000"),
