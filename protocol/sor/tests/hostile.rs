@@ -92,10 +92,7 @@ mod tests {
         all
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "`make soak` speaks through the environment"
-    )]
+    /// `make soak` speaks through the environment.
     fn runs() -> u64 {
         let soak = std::env::var_os("SILKLINE_MODEL_RUNS").is_some();
         if soak { RUNS * 100 } else { RUNS }
