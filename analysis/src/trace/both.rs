@@ -387,7 +387,7 @@ impl Ends {
         let (known, a, b) = (known?, self.from_a?, self.from_b?);
         let (part, metres) = LENGTHS_DIFFER;
         let short = |end: Metres| known.at - end.at > metres.max(part * known.at);
-        (short(a) && short(b)).then(|| a.at + b.at - known.at)
+        (short(a) && short(b)).then_some(a.at + b.at - known.at)
     }
 }
 
@@ -467,6 +467,30 @@ impl Mirror {
         mirror
     }
 
+    /// The pairs, and beside them every two joints left over that lie at one place: where few are
+    /// seen from both ends, nothing but the fibre's ends says which is which.
+    fn paired(&self, a: &[Event], b: &[Event]) -> Vec<(usize, usize)> {
+        let mut pairs = self.pairs.clone();
+        for (i, seen) in b.iter().enumerate() {
+            let flipped = self.event(seen);
+            let taken = |j: usize| pairs.iter().any(|(_, of_a)| *of_a == j);
+            let off = |known: &Event| (known.at - flipped.at).abs().get();
+            let gate = |known: &Event| {
+                let halves = known.plus_minus.get().hypot(seen.plus_minus.get());
+                2.0 * halves.hypot(HALF_95 * self.length.sd) + AT_END_M
+            };
+            let free = a
+                .iter()
+                .enumerate()
+                .filter(|(j, known)| !taken(*j) && off(known) < gate(known));
+            let nearest = free.min_by(|(_, x), (_, y)| off(x).total_cmp(&off(y)));
+            let known = nearest.map(|(j, _)| j);
+            let is_paired = pairs.iter().any(|(of_b, _)| *of_b == i);
+            pairs.extend(known.filter(|_| !is_paired).map(|j| (i, j)));
+        }
+        pairs
+    }
+
     fn at(&self, b: f64) -> f64 {
         self.length.at - self.scale * b
     }
@@ -509,8 +533,9 @@ impl Aligned {
     fn new(a: &[Event], b: &[Event], mirror: &Mirror) -> Self {
         let place = |event: &Event| Metres::of(event.at, event.plus_minus);
         let mut places: Vec<Place> = Vec::new();
+        let pairs = mirror.paired(a, b);
         for (j, known) in a.iter().enumerate() {
-            let other = mirror.pairs.iter().find(|(_, of_a)| *of_a == j);
+            let other = pairs.iter().find(|(_, of_a)| *of_a == j);
             let other = other.and_then(|(i, _)| b.get(*i)).copied();
             let at = place(known);
             let flipped = other.map(|other| place(&mirror.event(&other)));
@@ -521,7 +546,7 @@ impl Aligned {
             });
         }
         for (i, seen) in b.iter().enumerate() {
-            if !mirror.pairs.iter().any(|(of_b, _)| *of_b == i) {
+            if !pairs.iter().any(|(of_b, _)| *of_b == i) {
                 let own = place(&mirror.event(seen));
                 places.push(Place {
                     at: Metres {
