@@ -11,6 +11,7 @@
 //! neither is forced. A mark is proposed where its pair is all but certain. Where the fibre's end is
 //! where the plant says, it takes the error of group index and excess out of all that lies before.
 
+pub mod accept;
 mod expect;
 mod pair;
 mod places;

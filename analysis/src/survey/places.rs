@@ -88,7 +88,7 @@ pub(super) fn together(
 
 /// What lies between a file's zero and the view's node: the launch fibre, unless the file counts
 /// from behind it.
-fn zero(view: &View, shot: &Shot<'_>) -> f64 {
+pub(super) fn zero(view: &View, shot: &Shot<'_>) -> f64 {
     let own = shot.trace.settings().launch;
     if own.abs() <= OpticalLength::of(0.01) {
         view.launch.get()
