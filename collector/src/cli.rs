@@ -11,6 +11,7 @@ pub mod check;
 pub mod locate;
 pub mod notify;
 pub mod quarantine;
+pub mod survey;
 pub mod trace;
 
 /// How a command ended; the numbers are part of the contract.

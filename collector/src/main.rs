@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use silkline_collector::cli::survey::Order;
 use silkline_collector::cli::trace::Question;
 use silkline_collector::cli::{self, Exit};
 use silkline_collector::clock;
@@ -54,6 +55,9 @@ enum Command {
         #[arg(long, requires = "plant")]
         view: Option<ViewId>,
     },
+    /// Pair what OTDR files show with the landmarks of a plant file, propose marks, and hold the
+    /// fibre against its operator's limits.
+    Survey(SurveyArguments),
     /// Say where the fault is that a file of evidence speaks of.
     Locate {
         /// The evidence, as JSON.
@@ -84,6 +88,31 @@ enum Command {
     /// Look at messages that were set aside because they could not be understood.
     #[command(subcommand)]
     Quarantine(Quarantine),
+}
+
+#[derive(Debug, clap::Args)]
+struct SurveyArguments {
+    /// Traces of the view, in the SOR format; a folder stands for the .sor files in it.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The plant file.
+    #[arg(long)]
+    plant: PathBuf,
+    /// The view that the files show.
+    #[arg(long)]
+    view: ViewId,
+    /// Traces of the same fibre from its other end.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    from_b: Vec<PathBuf>,
+    /// What the operator allows, as TOML.
+    #[arg(long, value_name = "LIMITS.toml")]
+    limits: Option<PathBuf>,
+    /// Write the acceptance report as one printable page.
+    #[arg(long, value_name = "OUT.html")]
+    html: Option<PathBuf>,
+    /// Write the acceptance report as a table, a row an event.
+    #[arg(long, value_name = "OUT.csv")]
+    csv: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -154,6 +183,18 @@ fn carry_out(arguments: &Arguments) -> io::Result<Exit> {
                 plot: plot.clone(),
             };
             cli::trace::trace(&question, &mut out)
+        }
+        Command::Survey(survey) => {
+            let order = Order {
+                plant: survey.plant.clone(),
+                view: survey.view.clone(),
+                files: survey.files.clone(),
+                from_b: survey.from_b.clone(),
+                limits: survey.limits.clone(),
+                html: survey.html.clone(),
+                csv: survey.csv.clone(),
+            };
+            cli::survey::run(&order, &mut out, &mut io::stderr().lock())
         }
         Command::Run => {
             drop(out);

@@ -29,7 +29,7 @@ pub use png::{PngError, png};
 pub(crate) use symbol::word as kind_word;
 pub(crate) use table::number_or_dash;
 
-/// Width of every picture, in pixels of the drawing.
+/// Width of a sheet, in pixels of the drawing.
 const WIDTH: f64 = 1_280.0;
 /// Lanes of flags above the large panel.
 const LANES: usize = 3;
@@ -37,6 +37,9 @@ const LANES: usize = 3;
 const TOP: f64 = 158.0;
 /// Height of the panels.
 const HEIGHT: f64 = 380.0;
+/// The same for a figure among text.
+const FIGURE_WIDTH: f64 = 860.0;
+const FIGURE_HEIGHT: f64 = 270.0;
 /// Left edge of the large panel: axis labels stand before it.
 const LEFT: f64 = 66.0;
 
@@ -51,6 +54,17 @@ pub struct Picture<'a> {
     pub reference: Option<&'a Trace>,
     /// What stands at events, by place: landmarks.
     pub names: &'a [(OpticalLength, String)],
+    /// How much of it is drawn.
+    pub form: Form,
+}
+
+/// Forms of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A sheet by itself: with a closer look at the end or the change, and the list of events.
+    Sheet,
+    /// A figure among text: the trace alone, with larger letters for its size.
+    Figure,
 }
 
 impl Picture<'_> {
@@ -59,32 +73,53 @@ impl Picture<'_> {
     pub fn svg(&self) -> String {
         let mut canvas = Canvas::new();
         self.title(&mut canvas);
-        let zoom = self.focus();
-        let bottom = TOP + HEIGHT;
-        let right = if zoom.is_some() { 900.0 } else { WIDTH - 20.0 };
+        let zoom = self.focus().filter(|_| self.form == Form::Sheet);
+        let width = match self.form {
+            Form::Sheet => WIDTH,
+            Form::Figure => FIGURE_WIDTH,
+        };
+        let bottom = self.bottom();
+        let right = if zoom.is_some() { 900.0 } else { width - 20.0 };
         let large = View {
-            frame: frame(LEFT, right),
+            frame: self.frame(LEFT, right),
             range: self.range(),
             lanes: LANES,
         };
         Panel::new(self, large).draw(&mut canvas, "");
         if let Some((range, what)) = zoom {
             let small = View {
-                frame: frame(976.0, WIDTH - 20.0),
+                frame: self.frame(976.0, width - 20.0),
                 range,
                 lanes: 1,
             };
             Panel::new(self, small).draw(&mut canvas, &what);
         }
         self.legend(&mut canvas, bottom + 58.0);
-        let list = bottom + 94.0;
-        table::draw(&mut canvas, self, 30.0, list);
-        let height = list + table::height(self.report.events.len());
-        canvas.finish(
-            WIDTH,
-            height.round(),
-            &format!("OTDR trace {}", self.report.file),
-        )
+        let mut height = bottom + 74.0;
+        if self.form == Form::Sheet {
+            let list = bottom + 94.0;
+            table::draw(&mut canvas, self, 30.0, list);
+            height = list + table::height(self.report.events.len());
+        }
+        let title = format!("OTDR trace {}", self.report.file);
+        canvas.finish(width, height.round(), &title)
+    }
+
+    const fn bottom(&self) -> f64 {
+        match self.form {
+            Form::Sheet => TOP + HEIGHT,
+            Form::Figure => TOP + FIGURE_HEIGHT,
+        }
+    }
+
+    /// The plot area between two edges.
+    const fn frame(&self, left: f64, right: f64) -> Frame {
+        Frame {
+            left,
+            right,
+            top: TOP,
+            bottom: self.bottom(),
+        }
     }
 
     fn title(&self, canvas: &mut Canvas) {
@@ -135,7 +170,7 @@ impl Picture<'_> {
                 format!("{kind} at {km:.4} km ± {half:.1} m")
             },
         );
-        let db = |value: Option<Db>| table::number_or_dash(value.map(Db::get), 2);
+        let db = |value: Option<Db>| number_or_dash(value.map(Db::get), 2);
         let (loss, back) = (db(report.total_loss_db), db(report.orl_db));
         let many = match report.events.len() {
             1 => "1 event".to_owned(),
@@ -268,16 +303,6 @@ impl Picture<'_> {
             let at = entry(canvas, 10.0, "instrument's own table");
             canvas.line([at + 4.0, y - 10.0], [at + 4.0, y + 1.0], panel::OWN_TICK);
         }
-    }
-}
-
-/// The plot area between two edges.
-const fn frame(left: f64, right: f64) -> Frame {
-    Frame {
-        left,
-        right,
-        top: TOP,
-        bottom: TOP + HEIGHT,
     }
 }
 

@@ -1,9 +1,9 @@
 //! `trace`: what OTDR files say, one object or one table a file; no file stops the others.
 
-mod files;
-mod lens;
+pub(super) mod files;
+pub(super) mod lens;
 mod look;
-mod order;
+pub(super) mod order;
 mod pictures;
 
 use std::io::{self, IsTerminal, Write};
@@ -14,7 +14,7 @@ use serde_json::json;
 use silkline_protocol::id::ViewId;
 
 use super::{Exit, say};
-use crate::plot::Picture;
+use crate::plot::{Form, Picture};
 use files::Named;
 use lens::Lens;
 use pictures::Pictures;
@@ -133,6 +133,7 @@ fn answer(
             trace: &looked.trace,
             reference: lens.reference(),
             names: &[],
+            form: Form::Sheet,
         };
         to.write(number, &picture.svg())
     });

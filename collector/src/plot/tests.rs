@@ -32,6 +32,7 @@ fn drawn(report: &Report, trace: &Trace, reference: Option<&Trace>) -> String {
         trace,
         reference,
         names: &[],
+        form: Form::Sheet,
     };
     let svg = picture.svg();
     usvg::Tree::from_str(&svg, &usvg::Options::default()).unwrap();

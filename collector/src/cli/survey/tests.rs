@@ -1,0 +1,226 @@
+use std::fs;
+
+use silkline_protocol::plant;
+use silkline_protocol::unit::{Db, OpticalLength};
+use silkline_sim::forward::{Fibre, Instrument, Joint, Labels, Shot as Go, shoot};
+use silkline_sim::truth::Truth;
+use silkline_sim::{Seed, corridor};
+
+use super::*;
+
+/// Both ends of one span of the example corridor, with a splice of 0.3 dB at every closure.
+struct Span {
+    folder: tempfile::TempDir,
+}
+
+const VIEWS: [(&str, &str); 2] = [("a", "alat-hajigabul"), ("b", "hajigabul-alat")];
+
+impl Span {
+    fn new(change: impl Fn(&mut Fibre, &View)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = corridor::plant_toml();
+        fs::write(folder.path().join("plant.toml"), &text).unwrap();
+        let plant = read_plant(&text);
+        let truth = Truth::of(&plant, Seed(3));
+        for (way, view) in VIEWS {
+            let (line, view) = plant.view(&view.parse().unwrap()).unwrap();
+            let cable = truth.cable(&line.id).unwrap();
+            let mut fibre = cable.strand(&view.fibre).seen(view, &[]).unwrap();
+            let last = fibre.parts.len() - 1;
+            for part in &mut fibre.parts[1..last] {
+                part.then = Joint::splice(Db::of(0.3));
+            }
+            change(&mut fibre, view);
+            let go = Go {
+                launch: view.launch,
+                taken: Timestamp::from_seconds(1_790_000_000),
+                ..Go::of(fibre.length(), 300, 60)
+            };
+            let file = shoot(&fibre, &Instrument::default(), &go).sor(&Labels::default());
+            fs::write(folder.path().join(format!("{way}.sor")), file).unwrap();
+        }
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn order(&self) -> Order {
+        Order {
+            plant: self.path("plant.toml"),
+            view: "alat-hajigabul".parse().unwrap(),
+            files: vec![self.path("a.sor")],
+            from_b: vec![self.path("b.sor")],
+            limits: None,
+            html: None,
+            csv: None,
+        }
+    }
+}
+
+fn read_plant(text: &str) -> Plant {
+    match plant::read("plant.toml", text) {
+        Ok(checked) => checked.plant,
+        Err(mistakes) => panic!("{mistakes}"),
+    }
+}
+
+fn ask(order: &Order) -> (Exit, String, String) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let exit = run(order, &mut out, &mut err).unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (exit, text(out), text(err))
+}
+
+/// A plant file without its marks, so that new ones can stand below its first line.
+fn without_marks(text: &str) -> String {
+    let mut kept = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        inside |= line.starts_with("mark = [");
+        if !inside {
+            kept.push(line);
+        }
+        inside &= line != "]";
+    }
+    kept.join("\n")
+}
+
+#[test]
+fn marks_go_into_the_plant_file_as_they_come() {
+    let span = Span::new(|_, _| {});
+    let (exit, out, err) = ask(&span.order());
+    assert_eq!((exit, err.as_str()), (Exit::NotWell, ""), "{out}");
+    let marks = out.matches("[[line.mark]]").count();
+    assert!(marks >= 16, "{out}");
+    let bare = without_marks(&corridor::plant_toml());
+    // The line they belong to stands first in the example.
+    let cut = bare.find("\n[[line]]").unwrap() + 1;
+    let next = bare[cut..]
+        .find("\n[[line]]")
+        .map_or(bare.len(), |at| cut + at + 1);
+    let plant = read_plant(&format!("{}{out}{}", &bare[..next], &bare[next..]));
+    let line = plant.line(&"baku-poti".parse().unwrap()).unwrap();
+    assert_eq!(line.marks.len(), marks);
+    for mark in &line.marks {
+        assert!(mark.group_index.is_some() && mark.trace.is_some() && mark.valid_from.is_some());
+    }
+}
+
+#[test]
+fn losses_from_both_ends_are_held_against_the_limits() {
+    let span = Span::new(|_, _| {});
+    let mut order = span.order();
+    let (exit, out, _) = ask(&order);
+    assert_eq!(exit, Exit::NotWell);
+    assert!(out.contains("beyond: closure"), "{out}");
+    let limits = span.path("limits.toml");
+    fs::write(&limits, "splice_db = 0.4\nsplice_one_way_db = 0.7").unwrap();
+    order.limits = Some(limits);
+    let (exit, out, _) = ask(&order);
+    assert_eq!(exit, Exit::Done, "{out}");
+}
+
+#[test]
+fn the_page_stands_by_itself_and_the_table_has_a_row_an_event() {
+    let span = Span::new(|_, _| {});
+    let order = Order {
+        html: Some(span.path("r.html")),
+        csv: Some(span.path("r.csv")),
+        ..span.order()
+    };
+    ask(&order);
+    let page = fs::read_to_string(span.path("r.html")).unwrap();
+    let outside = ["<script", "<link", "src=", "@import", "url(", "<img"];
+    assert!(outside.iter().all(|it| !page.contains(it)));
+    // Namespaces are names, nothing is fetched for them.
+    assert_eq!(page.matches("http").count(), page.matches("xmlns=").count());
+    for part in [
+        "FAIL",
+        "closure 020",
+        "from both ends",
+        "<svg",
+        "Accepted by",
+        "connector at alat",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    let table = fs::read_to_string(span.path("r.csv")).unwrap();
+    let mut rows = table.lines().map(|line| line.split(',').count());
+    let columns = rows.next().unwrap();
+    assert!(
+        rows.clone().count() >= 10 && rows.all(|row| row == columns),
+        "{table}"
+    );
+    assert!(table.contains("closure 020,splice,"), "{table}");
+}
+
+#[test]
+fn a_closure_that_is_not_there_is_said_from_both_ends() {
+    let span = Span::new(|fibre, view| {
+        let middle = fibre.parts.len() - 1;
+        let at = if view.id.as_str() == VIEWS[0].1 {
+            4
+        } else {
+            middle - 4
+        };
+        fibre.parts[at].then = Joint::default();
+        fibre.parts[at + 1].backscatter = fibre.parts[at].backscatter;
+    });
+    let (_, out, _) = ask(&span.order());
+    assert_eq!(out.matches("not seen: closure 020").count(), 2, "{out}");
+    assert!(!out.contains("landmark = \"closure 020\""), "{out}");
+}
+
+#[test]
+fn one_end_alone_is_told_as_that() {
+    let span = Span::new(|_, _| {});
+    let order = Order {
+        from_b: Vec::new(),
+        ..span.order()
+    };
+    let (_, out, _) = ask(&order);
+    assert!(
+        out.contains("from one end") && !out.contains("hajigabul-alat"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_fibre_from_elsewhere_is_no_pair() {
+    let span = Span::new(|fibre, view| {
+        if view.id.as_str() == VIEWS[1].1 {
+            fibre.break_at(OpticalLength::of(9_000.0), Joint::default());
+        }
+    });
+    let (_, out, _) = ask(&span.order());
+    assert!(out.contains("are no pair"), "{out}");
+}
+
+#[test]
+fn what_cannot_be_read_or_written_is_told_with_its_code() {
+    let span = Span::new(|_, _| {});
+    let mut order = span.order();
+    order.files.push(span.path("absent.sor"));
+    let (exit, out, _) = ask(&order);
+    assert_eq!(exit, Exit::BadData);
+    assert!(
+        out.contains("absent.sor") && out.contains("[[line.mark]]"),
+        "{out}"
+    );
+
+    order = span.order();
+    order.view = "nowhere".parse().unwrap();
+    assert_eq!(ask(&order).0, Exit::Usage);
+
+    order = span.order();
+    order.plant = span.path("a.sor");
+    assert_eq!(ask(&order).0, Exit::BadSettings);
+
+    order = span.order();
+    order.html = Some(span.path("no/such/folder.html"));
+    let (exit, _, err) = ask(&order);
+    assert_eq!(exit, Exit::Unavailable);
+    assert!(err.contains("folder.html"), "{err}");
+}
