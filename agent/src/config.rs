@@ -19,6 +19,7 @@ pub use device::{Device, Otdr, PointRef, View, Watch};
 pub use read::read;
 pub use secret::Secret;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,8 +52,19 @@ pub struct Config {
     pub spool: SpoolBounds,
     /// The brokers, in the order in which they are tried; none keeps everything in the spool.
     pub uplinks: Vec<UplinkSettings>,
+    /// Where devices may tell something unasked; nowhere where absent.
+    pub traps: Option<TrapSettings>,
     /// What is polled.
     pub devices: Vec<Device>,
+}
+
+/// Where SNMP traps and informs are received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrapSettings {
+    /// The address and port.
+    pub listen: SocketAddr,
+    /// A community beside those that the devices are asked with.
+    pub community: Option<Secret>,
 }
 
 /// The bounds of the spool.
@@ -149,8 +161,13 @@ impl Config {
             uplink.ca.iter().chain(identity).chain(password)
         });
         let devices = self.devices.iter().flat_map(|device| device.access.files());
+        let traps = self
+            .traps
+            .iter()
+            .filter_map(|traps| traps.community.as_ref());
         uplinks
             .chain(devices)
+            .chain(traps.filter_map(Secret::file))
             .filter_map(|path| {
                 std::fs::File::open(path)
                     .err()

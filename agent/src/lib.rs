@@ -28,5 +28,6 @@ mod rubbish;
 pub mod run;
 pub mod schedule;
 pub mod spool;
+pub mod trap;
 pub mod trigger;
 pub mod uplink;

@@ -6,12 +6,13 @@
 //!   Ask ─ reread, shot ─▶                     └─▶ spool, synced before the next poll
 //! ```
 
+mod kept;
 mod waits;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use silkline_protocol::device::Role;
+use silkline_protocol::device::{About, Role};
 use silkline_protocol::id::{DeviceId, PointName};
 use silkline_protocol::message::Body;
 use silkline_protocol::sample::{Reading, Sample};
@@ -25,6 +26,7 @@ use crate::driver::session::{Driver, Link, Polled};
 use crate::driver::{Fault, Patience};
 use crate::edge::{EdgeHandle, Seen};
 use crate::schedule::{Outcome, Schedule, staggered};
+use kept::Kept;
 use waits::Waits;
 
 /// Orders that may wait for a connection: each device's reread and one shot. A full queue makes the
@@ -67,7 +69,15 @@ pub struct Poller {
 struct Unit {
     device: Arc<Device>,
     driver: Driver,
+    limits: Option<Kept>,
     was_well: bool,
+}
+
+/// What a poll brought that has to be recorded.
+struct Brought {
+    device: Arc<Device>,
+    sample: Sample,
+    about: Option<About>,
 }
 
 impl Pollers {
@@ -130,6 +140,7 @@ impl Poller {
         self.units.push(Unit {
             device: Arc::new(device.clone()),
             driver,
+            limits: Kept::of(device),
             was_well: true,
         });
     }
@@ -149,8 +160,8 @@ impl Poller {
                         () = stop.cancelled() => return,
                         polled = self.poll_next() => polled,
                     };
-                    if let Some((device, polled)) = polled {
-                        hand_over(&edge, &device, polled).await;
+                    if let Some(brought) = polled {
+                        hand_over(&edge, brought).await;
                     }
                 }
             }
@@ -180,7 +191,7 @@ impl Poller {
         }
     }
 
-    async fn poll_next(&mut self) -> Option<(Arc<Device>, Sample)> {
+    async fn poll_next(&mut self) -> Option<Brought> {
         let now = self.clock.moment();
         let at = self.schedule.next(now)?;
         let wait = self.waits.of(at, now);
@@ -198,7 +209,16 @@ impl Poller {
         } else {
             Outcome::Absent
         };
+        let about = match (&mut unit.limits, polled.answered()) {
+            (Some(limits), true) => {
+                let link = &mut self.link;
+                limits.read(&unit.device, link, &self.clock).await
+            }
+            (Some(_), false) | (None, _) => None,
+        };
+        let device = unit.device.clone();
         self.schedule.done(at, outcome, self.clock.moment());
+        self.note_late(&device);
         let readings = polled
             .readings
             .iter()
@@ -207,7 +227,22 @@ impl Poller {
             at: begun + polled.first_answer_after(),
             readings: readings.collect(),
         };
-        Some((unit.device.clone(), sample)).filter(|(_, sample)| !sample.readings.is_empty())
+        let brought = Brought {
+            device,
+            sample,
+            about,
+        };
+        Some(brought).filter(|brought| !brought.sample.readings.is_empty())
+    }
+
+    /// Says that answers came too late, less and less often the more there are.
+    fn note_late(&mut self, device: &Device) {
+        let late = self.link.late();
+        if late > self.late && late.next_power_of_two() > self.late.next_power_of_two() {
+            let device = device.id.as_str();
+            tracing::warn!(device, late, "answers came too late and were thrown away");
+        }
+        self.late = late;
     }
 
     fn position(&self, device: &DeviceId) -> Option<usize> {
@@ -238,10 +273,19 @@ impl Unit {
 }
 
 /// The edge first: a shot must not wait for the disk.
-async fn hand_over(edge: &EdgeHandle, device: &Arc<Device>, sample: Sample) {
-    let seen = seen(device, &sample);
+async fn hand_over(edge: &EdgeHandle, brought: Brought) {
+    let Brought {
+        device,
+        sample,
+        about,
+    } = brought;
+    let seen = seen(&device, &sample);
     if !seen.lights.is_empty() || seen.shot_failed.is_some() {
         edge.observe(seen).await;
+    }
+    if let Some(about) = about {
+        let body = Body::About(device.id.clone(), about);
+        edge.spool(&device.lines, body).await;
     }
     let body = Body::Sample(device.id.clone(), sample);
     edge.spool(&device.lines, body).await;

@@ -137,7 +137,7 @@ impl Service for Gateway {
 pub(crate) struct Store {
     pub(crate) spool: SpoolHandle,
     /// Goes with the store.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Store {
@@ -153,7 +153,7 @@ impl Store {
         let opened = SpoolHandle::open(settings, clock).unwrap();
         Self {
             spool: opened.spool,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -256,6 +256,16 @@ impl Site {
             clock,
             stop,
         }
+    }
+
+    /// A folder that goes with the site.
+    pub(crate) fn folder(&self) -> std::path::PathBuf {
+        self.store.folder.path().to_owned()
+    }
+
+    /// What ends everything of the site.
+    pub(crate) fn stop(&self) -> CancellationToken {
+        self.stop.clone()
     }
 
     /// Watches the folder of the OTDR `id`.

@@ -20,6 +20,7 @@ use crate::edge;
 use crate::folder::Folder;
 use crate::poller::pollers;
 use crate::spool::{Opened, Outgoing, SpoolError, SpoolHandle, SpoolSettings};
+use crate::trap::receiver;
 use crate::uplink::{Uplink, Whose};
 
 /// The spool's file in the agent's data folder.
@@ -69,6 +70,11 @@ pub async fn run(config: Config, clock: Clock, stop: CancellationToken) -> Resul
     }
     for folder in folders(&config, &edge, clock) {
         named(&mut tasks, "folder", folder.run(stop.clone()));
+    }
+    if config.traps.is_some() {
+        let ways = (edge.clone(), handles.clone());
+        let heard = receiver::listen(config.clone(), ways, clock, stop.clone());
+        named(&mut tasks, "notifications", heard);
     }
     named(&mut tasks, "edge", decider.run(stop.clone()));
     let recorder = tokio::spawn(recorder.run());

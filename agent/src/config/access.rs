@@ -180,7 +180,7 @@ fn pair<T>(
 }
 
 /// The secret under `key`, or in the file under `key_file`.
-fn secret(section: &mut Section<'_>, key: &str) -> Option<Secret> {
+pub(super) fn secret(section: &mut Section<'_>, key: &str) -> Option<Secret> {
     let file_key = format!("{key}_file");
     let inline: Option<String> = section.optional(key);
     let file: Option<PathBuf> = section.optional(&file_key);

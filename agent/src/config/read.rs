@@ -15,8 +15,8 @@ use super::device::{
 };
 use super::{
     Address, Config, DEFAULT_AGENT, DEFAULT_DATA, DEFAULT_RETRY_CAP, DEFAULT_SHUTDOWN, Device,
-    Identity, Otdr, Secret, SerialLine, SnmpAccess, SpoolBounds, UplinkSettings, View, Watch,
-    access, address,
+    Identity, Otdr, Secret, SerialLine, SnmpAccess, SpoolBounds, TrapSettings, UplinkSettings,
+    View, Watch, access, address,
 };
 use crate::profile::{Library, Map, ModbusMap, Profile};
 use crate::spool::SpoolSettings;
@@ -61,6 +61,7 @@ fn config(top: &mut Section<'_>) -> Option<Config> {
     let spool = spool.map_or_else(SpoolBounds::default, |mut section| {
         spool_bounds(&mut section)
     });
+    let traps = top.section("traps").map(|mut section| traps(&mut section));
     let uplinks: Vec<_> = top.sections("uplink").iter_mut().map(uplink).collect();
     let defaults = Defaults { library, lines };
     let mut sections = top.sections("device");
@@ -86,6 +87,10 @@ fn config(top: &mut Section<'_>) -> Option<Config> {
         shutdown,
         spool,
         uplinks: uplinks?,
+        traps: match traps {
+            None => None,
+            Some(read) => Some(read?),
+        },
         devices: devices?,
     })
 }
@@ -132,6 +137,19 @@ fn spool_bounds(section: &mut Section<'_>) -> SpoolBounds {
         keep,
         max_age: section.optional("max_age"),
     }
+}
+
+fn traps(section: &mut Section<'_>) -> Option<TrapSettings> {
+    let listen: Option<String> = section.required("listen");
+    let community = access::secret(section, "community");
+    let Ok(listen) = listen?.parse() else {
+        section.wrong(
+            "listen",
+            "is not an address with a port such as 0.0.0.0:162",
+        );
+        return None;
+    };
+    Some(TrapSettings { listen, community })
 }
 
 fn uplink(section: &mut Section<'_>) -> Option<UplinkSettings> {

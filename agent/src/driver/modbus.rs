@@ -146,10 +146,7 @@ impl ModbusDriver {
 }
 
 /// The words of one block, which came in `parts`.
-fn joined<'a>(
-    answers: impl Iterator<Item = &'a Answer>,
-    parts: usize,
-) -> Result<Vec<u16>, Fault> {
+fn joined<'a>(answers: impl Iterator<Item = &'a Answer>, parts: usize) -> Result<Vec<u16>, Fault> {
     let answers: Vec<&Answer> = answers.collect();
     if answers.len() < parts {
         return Err(Fault::Skipped);

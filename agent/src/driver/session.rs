@@ -159,7 +159,18 @@ impl Driver {
     /// The driver of `device`.
     #[must_use]
     pub fn of(device: &Device) -> Self {
-        match &device.profile.map {
+        Self::over(&device.profile.map, device)
+    }
+
+    /// The driver of the limits that `device` itself keeps, where it does.
+    #[must_use]
+    pub fn of_limits(device: &Device) -> Option<Self> {
+        let map = device.profile.map.of_limits()?;
+        Some(Self::over(&map, device))
+    }
+
+    fn over(map: &Map, device: &Device) -> Self {
+        match map {
             Map::Modbus(map) => {
                 let mut map = map.clone();
                 map.max_registers = device.max_registers.unwrap_or(map.max_registers);

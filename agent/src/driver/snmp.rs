@@ -241,7 +241,7 @@ fn rows(table: &SnmpTable, known: &mut BTreeSet<PointName>, values: Values<'_>) 
 }
 
 /// The name of `column` in the row whose index is `suffix`.
-fn row_name(table: &SnmpTable, column: &SnmpPoint, suffix: &[u32]) -> Option<PointName> {
+pub(crate) fn row_name(table: &SnmpTable, column: &SnmpPoint, suffix: &[u32]) -> Option<PointName> {
     let index = index(table.index, suffix)?;
     format!("{}.{index}", column.point.name).parse().ok()
 }

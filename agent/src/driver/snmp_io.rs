@@ -8,7 +8,8 @@
 
 mod link;
 
-pub use link::{SnmpLink, usm};
+pub use link::SnmpLink;
+pub(crate) use link::{auth_protocol, ours, privacy_protocol, usm, value};
 
 use std::collections::BTreeMap;
 use std::future::Future;

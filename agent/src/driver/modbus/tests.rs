@@ -236,8 +236,14 @@ fn a_device_that_stands_few_registers_is_asked_for_few() {
         _ => Err(Fault::NotSupported("exception 3".into())),
     };
     let (readings, plan) = taught(&map("silkline-edfa"), few);
-    assert!(readings.values().all(|taken| taken.raw.is_some()), "{readings:?}");
-    assert!(plan.iter().all(|read| read.count <= 5) && plan.len() <= 12, "{plan:?}");
+    assert!(
+        readings.values().all(|taken| taken.raw.is_some()),
+        "{readings:?}"
+    );
+    assert!(
+        plan.iter().all(|read| read.count <= 5) && plan.len() <= 12,
+        "{plan:?}"
+    );
 }
 
 #[test]
@@ -248,7 +254,10 @@ fn a_block_met_with_silence_is_halved_while_others_are_answered() {
         if holds { timeout } else { Ok(()) }
     };
     let (readings, _) = taught(&map("silkline-edfa"), silent);
-    assert!(readings.values().all(|taken| taken.raw.is_some()), "{readings:?}");
+    assert!(
+        readings.values().all(|taken| taken.raw.is_some()),
+        "{readings:?}"
+    );
 }
 
 #[test]
@@ -279,8 +288,15 @@ fn single_register_reads_make_wide_values_whole() {
     let readings = driver.decode(&answers);
     assert_eq!(reading(&readings, "feed_current"), Reading::Value(1.5));
     let mut broken = answers;
-    let low = driver.plan().iter().position(|read| read.start == 7).unwrap();
+    let low = driver
+        .plan()
+        .iter()
+        .position(|read| read.start == 7)
+        .unwrap();
     broken[low] = answer(Err(Fault::Timeout(Duration::from_secs(1))));
     let readings = driver.decode(&broken);
-    assert_eq!(reading(&readings, "feed_current"), Reading::Bad(BadReading::Timeout));
+    assert_eq!(
+        reading(&readings, "feed_current"),
+        Reading::Bad(BadReading::Timeout)
+    );
 }

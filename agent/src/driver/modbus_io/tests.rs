@@ -8,6 +8,8 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::profile::Function;
 
+mod framed;
+
 const SHORT: Duration = Duration::from_millis(200);
 const LONG: Duration = Duration::from_secs(20);
 

@@ -1,5 +1,7 @@
 //! What an SNMP agent answers for one OID, apart from any library.
 
+use core::fmt;
+
 use silkline_protocol::device::Unit;
 use silkline_protocol::sample::BadReading;
 
@@ -52,6 +54,26 @@ impl SnmpValue {
             }
             (Self::Real(_), Some(_)) => Err(BadReading::Garbled),
             (Self::Bytes(bytes), Some(bit)) => Ok(Raw::Whole(high_first(bytes, bit))),
+        }
+    }
+}
+
+impl fmt::Display for SnmpValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(number) => number.fmt(f),
+            Self::Counter32(number) => number.fmt(f),
+            Self::Counter64(number) => number.fmt(f),
+            Self::Real(number) => number.fmt(f),
+            Self::Bytes(bytes) => match core::str::from_utf8(bytes) {
+                Ok(text) if text.chars().all(|letter| !letter.is_control()) => {
+                    write!(f, "{text:?}")
+                }
+                _ => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            },
+            Self::Absent => f.write_str("absent"),
+            Self::Failed => f.write_str("refused"),
+            Self::Other(kind) => write!(f, "({kind})"),
         }
     }
 }

@@ -245,7 +245,7 @@ fn auth(access: &SnmpAccess) -> Result<Auth, Fault> {
 /// # Errors
 ///
 /// A file can't be read, or a passphrase is too short.
-pub fn usm(user: &SnmpUser) -> Result<UsmConfig, Fault> {
+pub(crate) fn usm(user: &SnmpUser) -> Result<UsmConfig, Fault> {
     let config = UsmConfig::new(user.name.clone()).context_name(user.context.clone());
     let unusable = |error: async_snmp::v3::CryptoError| Fault::Denied(error.to_string());
     let Some((kind, secret)) = &user.auth else {
@@ -267,7 +267,8 @@ fn revealed(secret: &Secret, key: &str) -> Result<String, Fault> {
         .map_err(|error| Fault::Unreachable(format!("{key}: {error}")))
 }
 
-const fn auth_protocol(kind: AuthKind) -> AuthProtocol {
+/// The library's name of the hash.
+pub(crate) const fn auth_protocol(kind: AuthKind) -> AuthProtocol {
     match kind {
         AuthKind::Md5 => AuthProtocol::Md5,
         AuthKind::Sha1 => AuthProtocol::Sha1,
@@ -278,7 +279,8 @@ const fn auth_protocol(kind: AuthKind) -> AuthProtocol {
     }
 }
 
-const fn privacy_protocol(kind: PrivacyKind) -> PrivProtocol {
+/// The library's name of the cipher.
+pub(crate) const fn privacy_protocol(kind: PrivacyKind) -> PrivProtocol {
     match kind {
         PrivacyKind::Des => PrivProtocol::Des,
         PrivacyKind::Aes128 => PrivProtocol::Aes128,
