@@ -16,12 +16,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+/// The settings file where none is named.
+const DEFAULT_CONFIG: &str = "collector.toml";
+
 /// Takes what the agents send, stores it, finds and locates faults, tells people where to go.
 #[derive(Debug, Parser)]
 #[command(name = "silkline-collector", version)]
 struct Arguments {
     /// The settings file.
-    #[arg(long, global = true, default_value = "collector.toml")]
+    #[arg(long, global = true, default_value = DEFAULT_CONFIG)]
     config: PathBuf,
     #[command(subcommand)]
     command: Command,
@@ -48,6 +51,9 @@ enum Command {
         /// with {} for the file's own, such as plots/{}.png.
         #[arg(long, value_name = "OUT")]
         plot: Option<PathBuf>,
+        /// A trace of the same fibre from its other end: true losses of its joints.
+        #[arg(long, value_name = "FILE")]
+        both: Option<PathBuf>,
         /// The plant file, to say where on the route the fibre ends.
         #[arg(long, requires = "view")]
         plant: Option<PathBuf>,
@@ -66,6 +72,20 @@ enum Command {
         #[arg(long)]
         plant: PathBuf,
         /// Print the place as one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what the detectors would have said of a history: backtest, tune, compare.
+    Replay {
+        /// The history: a CSV file with at,line,site,device,point,value and optionally role,unit.
+        samples: PathBuf,
+        /// The plant file.
+        #[arg(long)]
+        plant: PathBuf,
+        /// Other settings: tell only what one of the two says and the other does not.
+        #[arg(long, value_name = "FILE")]
+        against: Option<PathBuf>,
+        /// Print one line of JSON for each anomaly and incident.
         #[arg(long)]
         json: bool,
     },
@@ -172,6 +192,7 @@ fn carry_out(arguments: &Arguments) -> io::Result<Exit> {
             json,
             references,
             plot,
+            both,
             plant,
             view,
         } => {
@@ -181,6 +202,7 @@ fn carry_out(arguments: &Arguments) -> io::Result<Exit> {
                 view: plant.clone().zip(view.clone()),
                 json: *json,
                 plot: plot.clone(),
+                both: both.clone(),
             };
             cli::trace::trace(&question, &mut out)
         }
@@ -201,6 +223,27 @@ fn carry_out(arguments: &Arguments) -> io::Result<Exit> {
             Ok(with_settings(config, |settings| {
                 Ok(run_until_signal(settings))
             })?)
+        }
+        Command::Replay {
+            samples,
+            plant,
+            against,
+            json,
+        } => {
+            let other = against.as_deref();
+            match cli::replay::settings(config, DEFAULT_CONFIG, other) {
+                Err(error) => Ok(complain(&error)),
+                Ok((settings, against)) => {
+                    let question = cli::replay::Question {
+                        samples: samples.clone(),
+                        plant: plant.clone(),
+                        settings,
+                        against,
+                        json: *json,
+                    };
+                    cli::replay::replay(&question, &mut out, &mut io::stderr().lock())
+                }
+            }
         }
         Command::NotifyTest { channel } => with_settings(config, |settings| {
             cli::notify::test(&settings, channel, &mut out)

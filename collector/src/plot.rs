@@ -18,15 +18,14 @@ mod symbol;
 mod table;
 
 use silkline_analysis::trace::report::{ChangeReport, EventReport, Report};
-use silkline_analysis::trace::{ChangeKind, EndKind, EventKind, Trace};
+use silkline_analysis::trace::{EndKind, EventKind, Trace};
 use silkline_protocol::unit::{Db, OpticalLength};
 
 use canvas::{Anchor, Canvas, Frame};
-use panel::{LANE_PX, Panel, View};
+use panel::{Panel, View};
 
 pub(crate) use canvas::escaped;
 pub use png::{PngError, png};
-pub(crate) use symbol::word as kind_word;
 pub(crate) use table::number_or_dash;
 
 /// Width of a sheet, in pixels of the drawing.
@@ -234,7 +233,7 @@ impl Picture<'_> {
         let report = self.report;
         let change = report.changes.iter().flatten().next();
         let (at, half, what) = match (change, &report.end_of_fibre) {
-            (Some(change), _) => (change.at_m, change.plus_minus_m, change_word(change.kind)),
+            (Some(change), _) => (change.at_m, change.plus_minus_m, change.kind.words()),
             (None, Some(end)) => (end.at_m, end.plus_minus_m, "end of the fibre"),
             (None, None) => return None,
         };
@@ -316,20 +315,8 @@ fn lit_to(reference: &Trace, report: &Report) -> f64 {
 
 fn change_text(change: &ChangeReport) -> String {
     let (km, half) = (change.at_m.get() / 1_000.0, change.plus_minus_m.get());
-    let (word, delta) = (change_word(change.kind), change.delta_db.get());
+    let (word, delta) = (change.kind.words(), change.delta_db.get());
     format!("{word} at {km:.4} km ± {half:.1} m, {delta:+.2} dB")
-}
-
-/// What people call a kind of change.
-pub(crate) const fn change_word(kind: ChangeKind) -> &'static str {
-    match kind {
-        ChangeKind::Break => "break",
-        ChangeKind::NewLoss => "new loss",
-        ChangeKind::LossChange => "loss changed",
-        ChangeKind::ReflectanceChange => "reflectance changed",
-        ChangeKind::EndMoved => "end moved",
-        ChangeKind::TotalLossChange => "total loss changed",
-    }
 }
 
 fn pulse_text(pulse_ns: f64) -> String {

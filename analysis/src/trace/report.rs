@@ -1,5 +1,7 @@
 //! What a trace says, as people and programs read it: the object and the table of design §5.1.
 
+mod words;
+
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -8,6 +10,7 @@ use silkline_protocol::unit::{Db, DbPerKm, GroupIndex, Nanometres, OpticalLength
 use silkline_sor::{KeyEvent, Sor};
 
 use super::analyse::Analysis;
+use super::both::BothEnds;
 use super::compare::{Change, ChangeKind, Comparison};
 use super::end::EndKind;
 use super::event::{Event, EventKind};
@@ -56,6 +59,9 @@ pub struct Report {
     /// The place on the route; absent without a plant file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<serde_json::Value>,
+    /// The fibre from both its ends; absent without a trace from the other one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub both: Option<BothEnds>,
     /// What a reader should know.
     pub warnings: Vec<String>,
 }
@@ -161,6 +167,7 @@ impl Report {
                 .collect(),
             changes: None,
             place: None,
+            both: None,
             warnings: warnings.cloned().collect(),
         }
     }
@@ -233,13 +240,21 @@ impl Report {
             writeln!(text, "  {}", event.row())?;
         }
         for change in self.changes.iter().flatten() {
-            let kind = format!("{:?}", change.kind);
             let (at, half) = (change.at_m.get(), change.plus_minus_m.get());
+            let (kind, delta) = (change.kind.words(), change.delta_db.get());
             writeln!(
                 text,
-                "  changed: {kind:<18} {at:>10.1} ± {half:<7.1} {:.2}",
-                change.delta_db
+                "  changed: {kind:<19} {at:>10.1} ± {half:<7.1} {delta:+.2} dB"
             )?;
+        }
+        if self.changes.as_ref().is_some_and(Vec::is_empty) {
+            writeln!(text, "  nothing changed against the reference")?;
+        }
+        if let Some(both) = &self.both {
+            write_both(both, text)?;
+        }
+        if let Some(place) = &self.place {
+            words::place(place, text)?;
         }
         self.warnings
             .iter()
@@ -256,6 +271,37 @@ impl Report {
             db(self.orl_db)
         )
     }
+}
+
+/// What both ends say together, a joint a row.
+fn write_both(both: &BothEnds, text: &mut String) -> std::fmt::Result {
+    let db = |value: Option<Db>| words::number(value.map(Db::get), 3);
+    let (length, half) = (both.length_m.get(), both.length_plus_minus_m.get());
+    writeln!(
+        text,
+        "  from both ends: {length:.1} ± {half:.1} m, loss {} ± {} dB",
+        db(both.total_loss_db),
+        db(both.total_loss_plus_minus_db)
+    )?;
+    writeln!(
+        text,
+        "      at m     ± m   from A dB  from B dB    loss dB      ±"
+    )?;
+    for joint in &both.joints {
+        writeln!(
+            text,
+            "{:>10.1} {:>7.1}  {:>10} {:>10} {:>10} {:>6}",
+            joint.at_m.get(),
+            joint.plus_minus_m.get(),
+            db(joint.from_a.map(|way| way.loss_db)),
+            db(joint.from_b.map(|way| way.loss_db)),
+            db(joint.loss_db),
+            db(joint.loss_plus_minus_db),
+        )?;
+    }
+    both.notes
+        .iter()
+        .try_for_each(|note| writeln!(text, "  ! {}", cut(note, 76)))
 }
 
 /// Head of the table's rows.
@@ -277,9 +323,7 @@ impl EventReport {
     }
 
     fn row(&self) -> String {
-        let number = |value: Option<f64>, digits: usize| {
-            value.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"))
-        };
+        let number = words::number;
         let kind = format!("{:?}", self.kind).to_lowercase();
         let reflectance = number(self.reflectance_db.map(Db::get), 1);
         format!(

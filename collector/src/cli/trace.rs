@@ -38,6 +38,8 @@ pub struct Question {
     pub json: bool,
     /// Where pictures go.
     pub plot: Option<PathBuf>,
+    /// A trace of the same fibre from its other end.
+    pub both: Option<PathBuf>,
 }
 
 /// What to say of one file.
@@ -64,7 +66,15 @@ pub fn trace(question: &Question, out: &mut impl Write) -> io::Result<Exit> {
             return Ok(error.exit());
         }
     };
-    let lens = match Lens::of(&question.references, question.view.as_ref()) {
+    if question.both.is_some() && named.len() != 1 {
+        let many = named.len();
+        writeln!(
+            io::stderr(),
+            "--both: a trace from the other end goes with one file, not with {many}"
+        )?;
+        return Ok(Exit::Usage);
+    }
+    let lens = match Lens::of(question) {
         Ok(lens) => lens,
         Err((exit, what)) => {
             writeln!(io::stderr(), "{what}")?;

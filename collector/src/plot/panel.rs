@@ -12,7 +12,7 @@ use super::scale::Scale;
 use super::symbol;
 
 /// How far one lane of flags lies above the next, in pixels.
-pub(super) const LANE_PX: f64 = 17.0;
+const LANE_PX: f64 = 17.0;
 /// Size of the letters on flags.
 const FLAG_SIZE: f64 = 10.5;
 /// An interval narrower than this would not be seen.

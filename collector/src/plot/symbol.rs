@@ -41,7 +41,7 @@ pub(super) fn change(canvas: &mut Canvas, at: Point) {
 }
 
 /// What people call a kind of event.
-pub(crate) const fn word(kind: EventKind) -> &'static str {
+pub(super) const fn word(kind: EventKind) -> &'static str {
     match kind {
         EventKind::Reflective => "reflective",
         EventKind::Loss => "loss",

@@ -148,10 +148,11 @@ fn wavelength(case: &Case<'_>, it: &Acceptance, body: &mut String) {
         "one end"
     };
     put(body, &format!("<h2>{nm} nm, from {ways}</h2>"));
+    let [from_a, from_b] = &it.return_loss;
     let rows = [
         ("Loss of the whole fibre / dB", &it.total, 2),
-        ("Return loss from A / dB", &it.return_loss[0], 1),
-        ("Return loss from B / dB", &it.return_loss[1], 1),
+        ("Return loss from A / dB", from_a, 1),
+        ("Return loss from B / dB", from_b, 1),
     ];
     put(
         body,
@@ -225,10 +226,8 @@ fn joints(it: &Acceptance, body: &mut String) {
 }
 
 fn joint(row: &JointRow) -> String {
-    let name = row
-        .name
-        .as_deref()
-        .map_or("<i>not in the plant</i>".into(), escaped);
+    let known = row.name.as_deref().map(escaped);
+    let name = known.unwrap_or_else(|| "<i>not in the plant</i>".to_owned());
     let db = |value: Option<Db>| number_or_dash(value.map(Db::get), 3);
     let reflectance = if row.reflectance.value.is_some() {
         cells(&row.reflectance, 1)

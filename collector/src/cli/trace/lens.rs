@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use silkline_analysis::fuse;
 use silkline_analysis::place::{Dossier, Evidence, Finding, Sighting, glass_to_mm};
+use silkline_analysis::trace::both::{self, Side};
 use silkline_analysis::trace::report::Report;
 use silkline_analysis::trace::{
     ChangeKind, Comparison, Reference, Trace, Watch, WatchError, compare,
@@ -14,6 +15,7 @@ use silkline_protocol::id::ViewId;
 use silkline_protocol::plant::{self, Plant};
 use silkline_protocol::unit::OpticalLength;
 
+use super::Question;
 use super::look::{Looked, look};
 use crate::cli::Exit;
 
@@ -24,6 +26,7 @@ const TO_SD: f64 = 1.0 / 1.96;
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Lens {
     good: Option<Good>,
+    other_end: Option<Looked>,
     place: Option<(Plant, ViewId)>,
 }
 
@@ -40,14 +43,14 @@ struct Good {
 pub(in crate::cli) type Refusal = (Exit, String);
 
 impl Lens {
-    /// A lens of these good shots and this view.
-    pub(in crate::cli) fn of(
-        references: &[PathBuf],
-        view: Option<&(PathBuf, ViewId)>,
-    ) -> Result<Self, Refusal> {
+    /// All there is to look with.
+    pub(in crate::cli) fn of(question: &Question) -> Result<Self, Refusal> {
+        let view = question.view.as_ref();
         let place = view.map(|(file, view)| read_view(file, view)).transpose()?;
+        let other_end = question.both.as_deref().map(must_look).transpose()?;
         Ok(Self {
-            good: good(references)?,
+            good: good(&question.references)?,
+            other_end,
             place,
         })
     }
@@ -75,6 +78,12 @@ impl Lens {
             break_at = broken.map(|change| (change.at, change.plus_minus));
             report = report.with_changes(&found);
             report.warnings.extend(note);
+        }
+        if let Some(other) = &self.other_end {
+            match both::combine(&side_of(looked), &side_of(other), None) {
+                Ok(both) => report.both = Some(both),
+                Err(why) => report.warnings.push(format!("both ends: {why}")),
+            }
         }
         if let Some((plant, view)) = &self.place {
             let end = analysis.end.as_ref().map(|end| (end.at, end.plus_minus));
@@ -106,13 +115,22 @@ impl Good {
     }
 }
 
+/// A file that must be a trace, since others are held against it.
+fn must_look(file: &Path) -> Result<Looked, Refusal> {
+    look(file).map_err(|problem| (Exit::BadData, format!("{}: {problem}", file.display())))
+}
+
+const fn side_of(looked: &Looked) -> Side<'_> {
+    Side {
+        trace: &looked.trace,
+        analysis: &looked.analysis,
+    }
+}
+
 /// What the good shots teach; every one of them must be a trace.
 fn good(references: &[PathBuf]) -> Result<Option<Good>, Refusal> {
-    let mut shots = Vec::new();
-    for file in references {
-        let failed = |problem| (Exit::BadData, format!("{}: {problem}", file.display()));
-        shots.push(look(file).map_err(failed)?);
-    }
+    let shots = references.iter().map(|file| must_look(file));
+    let shots = shots.collect::<Result<Vec<Looked>, Refusal>>()?;
     let traces: Vec<Trace> = shots.iter().map(|shot| shot.trace.clone()).collect();
     let watch = match Watch::learn(&traces) {
         Ok(watch) => Some(watch),

@@ -143,6 +143,29 @@ fn a_break_against_a_reference_gets_a_place_on_the_route() {
 }
 
 #[test]
+fn a_trace_from_the_other_end_tells_true_losses() {
+    let files = Files::new();
+    let question = Question {
+        files: vec![files.put("a.sor", &sor(15_000.0, 0.4))],
+        both: Some(files.put("b.sor", &sor(15_000.0, 0.4))),
+        json: true,
+        ..Question::default()
+    };
+    let (exit, answers) = ask(&question);
+    assert_eq!(exit, Exit::Done);
+    let length = answers[0]["both"]["length_m"].as_f64().unwrap();
+    assert!((length - 15_000.0).abs() < 10.0, "{length}");
+    // Both ends see a splice at 5 km: two splices, at 5 and at 10 km of the one fibre.
+    let joints = answers[0]["both"]["joints"].as_array().unwrap();
+    assert_eq!(joints.len(), 2, "{joints:?}");
+    let two = Question {
+        files: vec![question.files[0].clone(), question.files[0].clone()],
+        ..question
+    };
+    assert_eq!(ask(&two), (Exit::Usage, Vec::new()));
+}
+
+#[test]
 fn every_file_gets_its_picture() {
     let files = Files::new();
     let named = |name: &str| files.put(name, &sor(15_000.0, 0.3));
