@@ -12,17 +12,29 @@
 //! an event hides costs what an honest sample would. No threshold belongs to a maker.
 
 mod candidates;
+mod excess;
 mod ghost;
 mod grid;
 mod measure;
+mod place;
 mod segments;
+mod tail;
 
 use serde::{Deserialize, Serialize};
 use silkline_protocol::unit::{Db, DbPerKm, OpticalLength};
 
+use grid::Grid;
+use segments::Cut;
+
 use super::end::EndOfFibre;
 use super::samples::Trace;
 use super::windows::Window;
+
+/// Times the glass is cut anew with the noise that the last cutting showed.
+const MOST_PASSES: usize = 3;
+
+/// Edges of about the expected length need no second look.
+const SAME_EDGE: std::ops::RangeInclusive<f64> = 0.7..=1.4;
 
 /// Kinds of event, as design §5.1 names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,16 +75,44 @@ pub struct Event {
 
 /// Finds all events up to the end of the fibre, the end included, in order.
 pub(crate) fn find(trace: &Trace, windows: &[Window], end: Option<&EndOfFibre>) -> Vec<Event> {
-    let Some(mut grid) = grid::Grid::of(trace, windows, end) else {
+    let Some(mut grid) = Grid::of(trace, windows, end) else {
         return end.map(|end| end_event(trace, end)).into_iter().collect();
     };
-    let candidates = candidates::candidates(&grid);
-    grid.widen(candidates.widening);
-    let cuts = segments::best(&grid, &candidates);
-    let mut events = measure::events(trace, &grid, &cuts);
+    let cuts = glass(&mut grid);
+    let mut found = measure::weeded(trace, &grid, &cuts);
+    if let Some(edge) = measure::edge(&grid, &found)
+        && !SAME_EDGE.contains(&(edge / grid.edge))
+    {
+        grid.edge = edge;
+        let cuts = glass(&mut grid);
+        found = measure::weeded(trace, &grid, &cuts);
+    }
+    let mut events = measure::events(trace, &grid, &found);
     ghost::mark(trace, &mut events);
     events.extend(end.map(|end| end_event(trace, end)));
     events
+}
+
+/// Cuts the grid into straight glass, with the noise that this glass itself shows: events inflate
+/// what is known of it before they are found.
+fn glass(grid: &mut Grid) -> Vec<Cut> {
+    let before = excess::before(grid);
+    let mut honest = before.powi(-2);
+    grid.set_excess(before);
+    let candidates = &candidates::candidates(grid);
+    let mut cuts = segments::best(grid, candidates, honest);
+    for _ in 0..MOST_PASSES {
+        let found = excess::excess(grid, &cuts);
+        let same = (found.factor / grid.excess - 1.0).abs() < 0.05
+            && (found.honest / honest - 1.0).abs() < 0.1;
+        if same {
+            break;
+        }
+        honest = found.honest;
+        grid.set_excess(found.factor);
+        cuts = segments::best(grid, candidates, honest);
+    }
+    cuts
 }
 
 /// The end as the last event of the list.

@@ -28,6 +28,38 @@ pub(crate) fn sigma(levels: &[f64], lag: usize) -> f64 {
     quantile(&mut differences, SHARE) / SHARE_IN_SIGMAS / std::f64::consts::SQRT_2
 }
 
+/// Root mean square of what a straight line leaves of `levels`; zero where there are too few.
+pub(crate) fn off_line(levels: &[f64]) -> f64 {
+    let count = levels.len() as f64;
+    if count < 4.0 {
+        return 0.0;
+    }
+    let middle = (count - 1.0) / 2.0;
+    let first = levels.first().copied().unwrap_or(0.0);
+    let (mut y, mut yy, mut xy) = (0.0, 0.0, 0.0);
+    for (i, level) in levels.iter().enumerate() {
+        let level = level - first;
+        y += level;
+        yy += level * level;
+        xy += level * (i as f64 - middle);
+    }
+    let xx = count * (count * count - 1.0) / 12.0;
+    let rest = yy - y * y / count - xy * xy / xx;
+    (rest.max(0.0) / (count - 2.0)).sqrt()
+}
+
+/// The deviation behind many root mean squares of `freedom` values each, some of which hold more
+/// than noise: from a low quantile. Reorders them.
+pub(crate) fn low(scatters: &mut [f64], freedom: usize) -> f64 {
+    // Wilson and Hilferty's approximation of the quantile of chi-square.
+    const SHARE_NORMAL: f64 = -0.524_4;
+    let ninth = 2.0 / (9.0 * freedom.max(1) as f64);
+    let expected = (1.0 - ninth + SHARE_NORMAL * ninth.sqrt())
+        .max(0.05)
+        .powf(1.5);
+    quantile(scatters, SHARE) / expected
+}
+
 /// Over how many samples noise is correlated: 1 for white noise, more for smoothed traces.
 ///
 /// `residuals` are what a fit left over; the sum of their autocorrelation up to `longest` lags,

@@ -4,6 +4,10 @@ use super::grid::Grid;
 use crate::trace::line::quantile;
 use crate::trace::samples::{cut, whole};
 
+/// The top of a reflection is above this share of its height, and ends within so many edges.
+const TOP_SHARE: f64 = 0.25;
+const MOST_TOP: f64 = 12.0;
+
 /// Window lengths in pulses.
 const SCALES: [f64; 5] = [0.7, 2.0, 5.0, 12.0, 30.0];
 
@@ -13,47 +17,60 @@ const LEAST_Z: f64 = 3.0;
 /// A point this many deviations over the glass before it may start a peak.
 const PEAK_Z: f64 = 6.0;
 
+/// And this much over it, in decibels.
+pub(crate) const PEAK_DB: f64 = 0.12;
+
+/// Where events are dense all jumps are large: they are made smaller by this at the most.
+const MOST_SCATTER: f64 = 2.0;
+
 /// At most this many go on; the largest.
 const MOST: usize = 320;
 
 /// The 30 % quantile of the absolute value of a normal variable.
 const LOW_QUANTILE: f64 = 0.385;
 
-/// Candidate places, as points of the grid in order, and how much wider the noise is on the scale
-/// of events than point by point.
+/// Candidate places, as points of the grid in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Candidates {
     pub(crate) places: Vec<usize>,
-    pub(crate) widening: f64,
+    /// Reflections, in order.
+    pub(crate) rises: Vec<Rise>,
+}
+
+/// A reflection that stands over the glass before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rise {
+    /// The last point before it.
+    pub(crate) at: usize,
+    /// How high it stands, in decibels.
+    pub(crate) height: f64,
+    /// The level it rose from.
+    low: f64,
+    /// The first point that is no longer on its top.
+    pub(crate) until: usize,
 }
 
 /// Finds the candidates.
 pub(crate) fn candidates(grid: &Grid) -> Candidates {
     let mut found: Vec<(usize, f64)> = Vec::new();
-    let mut widening: f64 = 1.0;
     for scale in SCALES {
-        let width = whole(scale * grid.pulse as f64).max(3);
+        let width = whole(scale * grid.edge).max(3);
         if 3 * width > grid.levels.len() {
             break;
         }
         let mut jumps = jumps(grid, width);
-        let factor = scatter(&jumps).max(1.0);
-        if scale < 10.0 {
-            widening = widening.max(factor);
-        }
+        let factor = scatter(&jumps).clamp(1.0, MOST_SCATTER);
         jumps.iter_mut().for_each(|z| *z /= factor);
         found.extend(maxima(&jumps, width));
     }
-    found.extend(peaks(grid));
+    let rises = rises(grid);
+    found.extend(rises.iter().map(|rise| (rise.at, f64::MAX)));
     found.sort_by(|a, b| b.1.total_cmp(&a.1));
     found.truncate(MOST);
     let mut places: Vec<usize> = found.into_iter().map(|(place, _)| place).collect();
     places.sort_unstable();
     places.dedup();
-    Candidates {
-        places,
-        widening: widening.min(4.0),
-    }
+    Candidates { places, rises }
 }
 
 /// The jump at each point in standard deviations: levels behind a pulse's gap against levels
@@ -77,8 +94,8 @@ fn jumps(grid: &Grid, width: usize) -> Vec<f64> {
     };
     let jump = |i: usize| {
         let from = i.checked_sub(width)?;
-        let behind = i + grid.pulse;
-        let sigma = grid.sigma.get(i)?;
+        let behind = i + grid.edge_points();
+        let sigma = grid.sigma.get(i)? * grid.excess;
         let doubt = sigma * (2.0 / width as f64).sqrt();
         Some((mean(behind, behind + width)? - mean(from, i)?) / doubt)
     };
@@ -108,18 +125,64 @@ fn maxima(jumps: &[f64], width: usize) -> impl Iterator<Item = (usize, f64)> + '
     })
 }
 
-/// Points where the level rises out of the glass.
-fn peaks(grid: &Grid) -> Vec<(usize, f64)> {
-    let mut found = Vec::new();
-    let mut next = 0;
+/// Where reflections rise out of what lies before them: the last point before each rise.
+///
+/// A level that has risen must fall again before another rise counts.
+fn rises(grid: &Grid) -> Vec<Rise> {
+    let mut found: Vec<Rise> = Vec::new();
+    let (mut low, mut at, mut high) = (f64::MAX, 0, f64::MIN);
+    let mut up = false;
     for (i, (level, sigma)) in grid.levels.iter().zip(&grid.sigma).enumerate() {
-        let before = cut(&grid.levels, i.saturating_sub(2), i);
-        let lowest = before.iter().copied().fold(f64::MAX, f64::min);
-        let rise = (level - lowest) / (sigma * std::f64::consts::SQRT_2);
-        if i >= next && before.len() == 2 && rise > PEAK_Z {
-            found.push((i.saturating_sub(1), rise));
-            next = i + grid.pulse.max(2) / 2;
+        let least = (PEAK_Z * sigma * (2.0 * grid.excess).sqrt()).max(PEAK_DB);
+        if up {
+            high = high.max(*level);
+            if let Some(rise) = found.last_mut() {
+                rise.height = high - low;
+            }
+            if *level < high - least {
+                (up, low, at) = (false, *level, i);
+            }
+            continue;
+        }
+        // Glass falls: what counts is the rise over the last pulses.
+        if *level <= low || i > at + 2 * grid.pulse.max(2) {
+            let near = cut(&grid.levels, i.saturating_sub(grid.pulse.max(2)), i + 1);
+            let lowest = near
+                .iter()
+                .copied()
+                .enumerate()
+                .min_by(|a, b| a.1.total_cmp(&b.1));
+            let (back, value) = lowest.unwrap_or((0, *level));
+            (low, at) = (value, i + 1 + back - near.len());
+        }
+        if *level > low + least {
+            let height = level - low;
+            let until = at;
+            found.push(Rise {
+                at,
+                height,
+                low,
+                until,
+            });
+            (up, high) = (true, *level);
         }
     }
     found
+        .iter_mut()
+        .for_each(|rise| rise.until = rise.end(grid));
+    found
+}
+
+impl Rise {
+    /// Where its top ends; where it rose if it never does, for then more light stays.
+    fn end(&self, grid: &Grid) -> usize {
+        let reach = whole(MOST_TOP * grid.edge.max(grid.pulse_points)).max(4);
+        let top = cut(&grid.levels, self.at + 1, self.at + 1 + reach);
+        let limit = self.low + TOP_SHARE * self.height;
+        let risen = top.iter().position(|level| *level > limit).unwrap_or(0);
+        let fallen = cut(top, risen, top.len())
+            .iter()
+            .position(|level| *level < limit);
+        fallen.map_or(self.at, |after| self.at + 1 + risen + after)
+    }
 }

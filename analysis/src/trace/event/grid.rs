@@ -1,7 +1,8 @@
 //! The trace thinned to a few points a pulse, with the noise of each and sums for line fits.
 
+use super::tail::Tail;
 use crate::trace::end::EndOfFibre;
-use crate::trace::line::{median, quantile};
+use crate::trace::line::quantile;
 use crate::trace::noise;
 use crate::trace::samples::{Trace, cut, whole};
 use crate::trace::windows::Window;
@@ -12,14 +13,31 @@ const POINTS_A_PULSE: f64 = 10.0;
 /// More points are thinned further.
 const MOST_POINTS: usize = 40_000;
 
-/// Noise is measured over blocks of this many pulses.
-const BLOCK_PULSES: f64 = 12.0;
+/// Noise is measured from lines over this many pulses, and over this many points at the least.
+const LINE_PULSES: usize = 2;
+const LINE_POINTS: usize = 8;
+
+/// A trace has so many lines at the least, where that leaves them their points.
+const FEWEST_LINES: usize = 16;
+
+/// So many lines on either side tell a place's noise with it.
+const POOL: usize = 6;
 
 /// Glass is not straight to better than this, in decibels.
-const LEAST_SIGMA_DB: f64 = 0.001;
+const LEAST_SIGMA_DB: f64 = 0.000_2;
+
+/// Levels that spread more than this within a point are averaged as powers.
+const LINEAR_DB: f64 = 1.0;
 
 /// How far a stretch's slope may lie from the usual one, in dB/km: wide on purpose.
 const SLOPE_SPREAD: f64 = 0.25;
+
+/// Receivers recover over these many pulses and this much glass, in kilometres.
+const REACHES: [f64; 4] = [0.5, 1.5, 4.0, 10.0];
+const RECOVERY_KM: f64 = 0.004;
+
+/// Price of a tail, in units of squared noise.
+const TAIL_PRICE: f64 = 12.0;
 
 /// Levels from the start of the trace to the end of the fibre, thinned.
 #[derive(Debug)]
@@ -38,9 +56,14 @@ pub(crate) struct Grid {
     pub(crate) pulse: usize,
     /// The same without rounding.
     pub(crate) pulse_points: f64,
+    /// Points over which an edge hides the glass around it: the pulse, until the trace tells.
+    pub(crate) edge: f64,
     /// Usual slope of the glass, level a kilometre, negative.
     pub(crate) slope: f64,
+    /// How much more sums of many points scatter than white noise lets them, as a factor.
+    pub(crate) excess: f64,
     sums: Vec<Sums>,
+    tails: Vec<Tail>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,6 +74,23 @@ struct Sums {
     xx: f64,
     xy: f64,
     yy: f64,
+}
+
+/// Plain sums over a stretch, about its centre, the slope already held near the usual one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line {
+    /// Sum of weights.
+    pub(crate) w: f64,
+    /// The centre in kilometres, and how far that is from the first point.
+    pub(crate) x: f64,
+    pub(crate) into: f64,
+    /// Mean level over `offset`.
+    pub(crate) y: f64,
+    pub(crate) offset: f64,
+    /// Second moments.
+    pub(crate) xx: f64,
+    pub(crate) xy: f64,
+    pub(crate) yy: f64,
 }
 
 /// A line over a stretch of points, its slope held near the usual one.
@@ -64,19 +104,32 @@ pub(crate) struct Fit {
     pub(crate) slope: f64,
     /// Misfit in units of noise, with the price of an odd slope.
     pub(crate) cost: f64,
-    weight: f64,
-    stiffness: f64,
+    /// Variance of the level at the centre, of the slope, and how they go together.
+    pub(crate) weight: f64,
+    pub(crate) lever: f64,
+    pub(crate) both: f64,
+    /// Height, reach and first point of a tail over it, in decibels and kilometres.
+    pub(crate) tail: Option<[f64; 3]>,
 }
 
 impl Fit {
-    /// Its level at a position in kilometres.
+    /// The glass's level at a position in kilometres.
     pub(crate) fn at(&self, km: f64) -> f64 {
         self.level + self.slope * (km - self.centre)
     }
 
-    /// Variance of that level.
+    /// The same with the tail that stands on it.
+    pub(crate) fn lit(&self, km: f64) -> f64 {
+        let tail = self.tail.map_or(0.0, |[height, reach, from]| {
+            height * (-(km - from).max(0.0) / reach).exp()
+        });
+        self.at(km) + tail
+    }
+
+    /// Variance of the glass's level.
     pub(crate) fn variance_at(&self, km: f64) -> f64 {
-        1.0 / self.weight.max(1e-12) + (km - self.centre).powi(2) / self.stiffness.max(1e-12)
+        let x = km - self.centre;
+        (self.weight + x * x * self.lever + 2.0 * x * self.both).max(0.0)
     }
 }
 
@@ -95,7 +148,6 @@ impl Grid {
         let pulse_samples = trace.pulse().get() / trace.step_m();
         let dense = whole(pulse_samples / POINTS_A_PULSE).max(1);
         let group = dense.max(last.saturating_sub(first).div_ceil(MOST_POINTS));
-        let mean = |chunk: &[f64]| chunk.iter().sum::<f64>() / chunk.len() as f64;
         let levels: Vec<f64> = trace
             .stretch(first, last)
             .chunks_exact(group)
@@ -117,17 +169,24 @@ impl Grid {
             step_km,
             pulse,
             pulse_points,
+            edge: pulse_points,
             slope,
+            excess: 1.0,
             sums: Vec::new(),
+            tails: Vec::new(),
         };
         grid.sum();
         Some(grid)
     }
 
-    /// Makes the noise this many times larger: what correlation adds on the scale of events.
-    pub(crate) fn widen(&mut self, factor: f64) {
-        self.sigma.iter_mut().for_each(|sigma| *sigma *= factor);
-        self.sum();
+    /// Sets how much more sums of many points scatter than white noise lets them.
+    pub(crate) fn set_excess(&mut self, excess: f64) {
+        self.excess = excess;
+    }
+
+    /// An edge in whole points, at least 1.
+    pub(crate) fn edge_points(&self) -> usize {
+        whole(self.edge.ceil()).max(1)
     }
 
     fn sum(&mut self) {
@@ -135,7 +194,8 @@ impl Grid {
         let offset = self.levels.first().copied().unwrap_or(0.0);
         self.sums = vec![total];
         for (i, (level, sigma)) in self.levels.iter().zip(&self.sigma).enumerate() {
-            let (w, x, y) = (1.0 / (sigma * sigma), self.km(i), level - offset);
+            let w = sigma.powi(-2);
+            let (x, y) = (self.km(i), level - offset);
             total = Sums {
                 w: total.w + w,
                 x: total.x + w * x,
@@ -146,6 +206,12 @@ impl Grid {
             };
             self.sums.push(total);
         }
+        let sigmas = self.sigma.iter().map(|sigma| sigma.powi(-2));
+        let levels = self.levels.iter().map(|level| level - offset);
+        let points: Vec<(f64, f64)> = sigmas.zip(levels).collect();
+        let unit = self.pulse_points * self.step_km + RECOVERY_KM;
+        let tail = |reach: f64| Tail::new(reach * unit, self.step_km, &points);
+        self.tails = REACHES.map(tail).into();
     }
 
     /// Position of a point in kilometres from the first.
@@ -160,45 +226,100 @@ impl Grid {
 
     /// The best line over the points from one to before another.
     pub(crate) fn fit(&self, from: usize, to: usize) -> Option<Fit> {
+        let line = self.line(from, to)?;
+        let slope = line.xy / line.xx;
+        Some(Fit {
+            centre: line.x,
+            level: line.y + line.offset,
+            slope,
+            cost: line.yy - slope * line.xy,
+            weight: 1.0 / line.w,
+            lever: 1.0 / line.xx,
+            both: 0.0,
+            tail: None,
+        })
+    }
+
+    /// The same where a receiver may still recover: with a tail, if one is worth its price.
+    pub(crate) fn fit_recovering(&self, from: usize, to: usize) -> Option<Fit> {
+        let line = self.line(from, to)?;
+        let length = self.km(to) - self.km(from);
+        let priced = |mut fit: Fit| {
+            fit.cost += TAIL_PRICE;
+            fit
+        };
+        let tails = self.tails.iter();
+        let fits = tails.filter_map(|tail| {
+            Some(priced(tail.fit(
+                [from, to],
+                (length, self.excess.powi(-2)),
+                &line,
+            )?))
+        });
+        fits.chain(self.fit(from, to))
+            .min_by(|a, b| a.cost.total_cmp(&b.cost))
+    }
+
+    /// The sums over a stretch. The usual slope is one more observation of it.
+    fn line(&self, from: usize, to: usize) -> Option<Line> {
         let (a, b) = (self.sums.get(from)?, self.sums.get(to)?);
+        let scale = self.excess.powi(-2);
         let w = b.w - a.w;
         if to < from + 2 || w <= 0.0 {
             return None;
         }
         let (x, y) = ((b.x - a.x) / w, (b.y - a.y) / w);
-        let xx = (b.xx - a.xx - w * x * x).max(0.0);
-        let xy = b.xy - a.xy - w * x * y;
-        let yy = (b.yy - a.yy - w * y * y).max(0.0);
-        let hold = 1.0 / (SLOPE_SPREAD * SLOPE_SPREAD);
-        let slope = (xy + self.slope * hold) / (xx + hold);
-        let cost = yy - 2.0 * slope * xy + slope * slope * xx + hold * (slope - self.slope).powi(2);
-        let offset = self.levels.first().copied().unwrap_or(0.0);
-        Some(Fit {
-            centre: x,
-            level: y + offset,
-            slope,
-            cost,
-            weight: w,
-            stiffness: xx + hold,
+        let hold = 1.0 / (SLOPE_SPREAD * SLOPE_SPREAD) / scale;
+        let xx = (b.xx - a.xx - w * x * x).max(0.0) + hold;
+        let xy = b.xy - a.xy - w * x * y + hold * self.slope;
+        let yy = (b.yy - a.yy - w * y * y).max(0.0) + hold * self.slope * self.slope;
+        Some(Line {
+            w: w * scale,
+            x,
+            into: x - self.km(from),
+            y,
+            offset: self.levels.first().copied().unwrap_or(0.0),
+            xx: xx * scale,
+            xy: xy * scale,
+            yy: yy * scale,
         })
     }
 }
 
-/// Noise of each point: block by block, pooled with the neighbours.
-fn local_sigma(levels: &[f64], pulse: usize) -> Vec<f64> {
-    let block = whole(BLOCK_PULSES * pulse as f64).clamp(24, levels.len().max(24));
-    let lag = (pulse + pulse / 2).clamp(1, block / 3);
-    let starts: Vec<usize> = (0..levels.len()).step_by(block).collect();
-    let raw: Vec<f64> = starts
+/// The mean of a point's levels: in decibels where they agree, else of their powers, for the
+/// decibels of much noise lie low.
+fn mean(levels: &[f64]) -> f64 {
+    let (mut low, mut high, mut sum) = (f64::MAX, f64::MIN, 0.0);
+    for &level in levels {
+        low = level.min(low);
+        high = level.max(high);
+        sum += level;
+    }
+    let count = levels.len() as f64;
+    if high - low < LINEAR_DB {
+        return sum / count;
+    }
+    let power: f64 = levels
         .iter()
-        .map(|&at| noise::sigma(cut(levels, at, at + block), lag))
-        .collect();
-    let pooled = |k: usize| median(&mut cut(&raw, k.saturating_sub(2), k + 3).to_vec());
+        .map(|level| 10_f64.powf((level - high) / 5.0))
+        .sum();
+    high + 5.0 * (power / count).log10()
+}
+
+/// Noise of each point, from the straighter ones of the lines around it.
+fn local_sigma(levels: &[f64], pulse: usize) -> Vec<f64> {
+    let longest = (levels.len() / FEWEST_LINES).max(LINE_POINTS);
+    let width = (LINE_PULSES * pulse).clamp(LINE_POINTS, longest);
+    let raw: Vec<f64> = levels.chunks(width).map(noise::off_line).collect();
+    let pooled = |k: usize| {
+        let mut near = cut(&raw, k.saturating_sub(POOL), k + POOL + 1).to_vec();
+        noise::low(&mut near, width.saturating_sub(2))
+    };
     let sigmas: Vec<f64> = (0..raw.len())
         .map(|k| pooled(k).max(LEAST_SIGMA_DB))
         .collect();
     (0..levels.len())
-        .map(|i| sigmas.get(i / block).copied().unwrap_or(LEAST_SIGMA_DB))
+        .map(|i| sigmas.get(i / width).copied().unwrap_or(LEAST_SIGMA_DB))
         .collect()
 }
 

@@ -2,10 +2,12 @@
 
 use silkline_protocol::unit::{Db, DbPerKm, OpticalLength};
 
+use super::candidates::PEAK_DB;
 use super::grid::{Fit, Grid};
+use super::place::{self, Edge, Place};
 use super::segments::Cut;
 use super::{Event, EventKind, reflectance};
-use crate::trace::edge::Shape;
+use crate::trace::line::median;
 use crate::trace::samples::{Trace, whole};
 
 /// A loss below this many deviations is nothing.
@@ -14,15 +16,15 @@ const LEAST_SIGMAS: f64 = 4.0;
 /// A loss below this is nothing whatever the noise, where the file sets no threshold of its own.
 const LEAST_LOSS_DB: f64 = 0.025;
 
-/// A peak must stand this many deviations of a sample over the glass, and this many decibels.
+/// A peak must stand this many deviations of a sample over the glass, and [`PEAK_DB`].
 const PEAK_SIGMAS: f64 = 6.0;
-const PEAK_DB: f64 = 0.12;
 
-/// Receiver time constants tried for a step, in pulses: many instruments smooth whole pulses.
-const TIME_CONSTANTS: [f64; 8] = [0.05, 0.2, 0.4, 0.6, 0.9, 1.3, 1.8, 2.5];
+/// Edges are this many pulses long at the least and at the most.
+const LEAST_EDGE: f64 = 0.15;
+const MOST_EDGE: f64 = 4.0;
 
-/// Places tried for a step at the most.
-const MOST_PLACES: f64 = 250.0;
+/// Glass shorter than this is not cut shorter still.
+const FEWEST_POINTS: usize = 6;
 
 /// One event with the glass on both sides.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +52,15 @@ impl Peak {
     }
 }
 
-/// The events at the cuts, the first of which is the launch.
-pub(crate) fn events(trace: &Trace, grid: &Grid, cuts: &[Cut]) -> Vec<Event> {
+/// The cuts that are worth an event, the first of which is the launch.
+#[derive(Clone, Debug)]
+pub(crate) struct Weeded {
+    cuts: Vec<Cut>,
+    joints: Vec<Joint>,
+}
+
+/// Leaves out the cuts at which nothing is, the least first: others are surer without it.
+pub(crate) fn weeded(trace: &Trace, grid: &Grid, cuts: &[Cut]) -> Weeded {
     let mut cuts = cuts.to_vec();
     let least = trace
         .settings()
@@ -70,14 +79,76 @@ pub(crate) fn events(trace: &Trace, grid: &Grid, cuts: &[Cut]) -> Vec<Event> {
             .filter(|joint| !worth(joint).0)
             .min_by(|a, b| worth(a).1.total_cmp(&worth(b).1));
         let Some(weakest) = weakest else {
-            return joints
-                .iter()
-                .map(|joint| event(trace, grid, joint))
-                .collect();
+            return Weeded { cuts, joints };
         };
         let gone = weakest.cut;
         cuts.retain(|cut| *cut != gone);
     }
+}
+
+/// Points over which an edge hides glass, as the events of the trace show; none without events.
+pub(crate) fn edge(grid: &Grid, found: &Weeded) -> Option<f64> {
+    let places = place::places(grid, &edges(grid, &found.joints));
+    let mut settled: Vec<f64> = places.iter().map(|place| place.settled).collect();
+    // The last half of the settling is too little to see.
+    let seen = 0.5 * median(&mut settled);
+    let sane = seen.clamp(
+        LEAST_EDGE * grid.pulse_points,
+        MOST_EDGE * grid.pulse_points,
+    );
+    (!places.is_empty()).then_some(sane)
+}
+
+/// The events at their places, their glass measured where the receiver has settled.
+pub(crate) fn events(trace: &Trace, grid: &Grid, found: &Weeded) -> Vec<Event> {
+    let Weeded { cuts, joints } = found;
+    let edges = edges(grid, joints);
+    let places = place::places(grid, &edges);
+    let mut better = cuts.clone();
+    for ((joint, place), next) in joints
+        .iter()
+        .zip(&places)
+        .zip(joints.iter().skip(1).map(Some).chain([None]))
+    {
+        let end = next.map_or(grid.levels.len(), |next| next.cut.from);
+        let to = whole((place.at + place.settled).ceil());
+        let from = whole(place.at.floor());
+        for cut in better.iter_mut().filter(|cut| **cut == joint.cut) {
+            if to > cut.to && to + FEWEST_POINTS.max(grid.edge_points()) < end {
+                cut.to = to;
+            }
+            if from > cut.from && from < cut.to {
+                cut.from = from;
+            }
+        }
+    }
+    let joints_again = self::joints(trace, grid, &better);
+    let joints = if joints_again.len() == joints.len() {
+        &joints_again
+    } else {
+        joints
+    };
+    let places = place::places(grid, &self::edges(grid, joints));
+    let pairs = joints.iter().zip(&places);
+    pairs
+        .map(|(joint, place)| event(trace, grid, joint, place))
+        .collect()
+}
+
+fn edges(grid: &Grid, joints: &[Joint]) -> Vec<Edge> {
+    let before = [0]
+        .into_iter()
+        .chain(joints.iter().map(|joint| joint.cut.to));
+    let behind = joints.iter().skip(1).map(|joint| joint.cut.from);
+    let behind = behind.chain([grid.levels.len()]);
+    let edge = |((joint, first), last): ((&Joint, usize), usize)| Edge {
+        before: joint.before,
+        after: joint.after,
+        hidden: [joint.cut.from, joint.cut.to],
+        glass: [first, last],
+        rise: joint.peak.stands().then_some(joint.peak.rise),
+    };
+    joints.iter().zip(before).zip(behind).map(edge).collect()
 }
 
 fn joints(trace: &Trace, grid: &Grid, cuts: &[Cut]) -> Vec<Joint> {
@@ -89,7 +160,7 @@ fn joints(trace: &Trace, grid: &Grid, cuts: &[Cut]) -> Vec<Joint> {
     let stretches: Vec<Option<Fit>> = cuts
         .iter()
         .zip(ends)
-        .map(|(cut, end)| grid.fit(cut.to, end))
+        .map(|(cut, end)| cut.glass(grid, end))
         .collect();
     let pairs = stretches.windows(2).zip(cuts.iter().skip(1));
     pairs
@@ -145,13 +216,10 @@ fn peak(trace: &Trace, grid: &Grid, cut: Cut, (before, after): (&Fit, &Fit)) -> 
     peak
 }
 
-fn event(trace: &Trace, grid: &Grid, joint: &Joint) -> Event {
+fn event(trace: &Trace, grid: &Grid, joint: &Joint, place: &Place) -> Event {
     let reflects = joint.peak.stands();
-    let (point, sigma) = if reflects {
-        rise(joint)
-    } else {
-        ramp(grid, joint).unwrap_or((joint.cut.from as f64, 1.0))
-    };
+    // A point may be a whole sample.
+    let sigma = place.sigma.hypot(0.3 / 12_f64.sqrt());
     let kind = match (reflects, joint.loss < 0.0) {
         (true, _) => EventKind::Reflective,
         (false, true) => EventKind::Gain,
@@ -159,7 +227,7 @@ fn event(trace: &Trace, grid: &Grid, joint: &Joint) -> Event {
     };
     let spacing = grid.step_km * 1_000.0;
     Event {
-        at: trace.position(grid.sample(point)),
+        at: trace.position(grid.sample(place.at)),
         plus_minus: OpticalLength::of(1.96 * sigma * spacing),
         kind,
         loss: Some(Db::of(joint.loss)),
@@ -172,63 +240,4 @@ fn event(trace: &Trace, grid: &Grid, joint: &Joint) -> Event {
         slope_before: Some(DbPerKm::of(-joint.before.slope)),
         saturated: reflects && joint.peak.flat,
     }
-}
-
-/// A peak begins between the last point on the glass and the first above it.
-fn rise(joint: &Joint) -> (f64, f64) {
-    (joint.peak.rise as f64 - 0.5, 0.5)
-}
-
-/// Where a step begins, in points: the pulse's ramp behind a slow receiver, between both lines;
-/// place and time constant are free.
-fn ramp(grid: &Grid, joint: &Joint) -> Option<(f64, f64)> {
-    let pulse = (grid.pulse_points).max(0.5);
-    let reach = whole(2.5 * pulse).max(3);
-    let from = joint.cut.from.saturating_sub(reach);
-    let to = (joint.cut.to + reach).min(grid.levels.len());
-    let misfit = |start: f64, constant: f64| -> f64 {
-        let shape = Shape { pulse, constant };
-        (from..to)
-            .filter_map(|i| {
-                let (still, _) = shape.at(i as f64 - start);
-                let km = grid.km(i);
-                let model = joint.before.at(km) * still + joint.after.at(km) * (1.0 - still);
-                Some(((grid.levels.get(i)? - model) / grid.sigma.get(i)?).powi(2))
-            })
-            .sum()
-    };
-    // A step that hides much may lie anywhere in it; one that hides little begins near its start.
-    let margin = 2.0 * pulse.max(2.0);
-    let start = joint.cut.from as f64 - margin;
-    let hidden = (joint.cut.to - joint.cut.from) as f64;
-    let span = if hidden > 1.5 * margin {
-        hidden + 2.0 * margin
-    } else {
-        1.75 * margin
-    };
-    let step = (pulse / 8.0).clamp(0.25, 1.5).max(span / MOST_PLACES);
-    let all = (0..whole(span / step)).flat_map(|i| {
-        let at = start + step * i as f64;
-        TIME_CONSTANTS
-            .iter()
-            .map(move |constant| (at, constant * pulse))
-    });
-    let scored: Vec<(f64, f64)> = all
-        .map(|(at, constant)| (at, misfit(at, constant)))
-        .collect();
-    let least = scored
-        .iter()
-        .map(|(_, misfit)| *misfit)
-        .fold(f64::MAX, f64::min);
-    let excess = (least / (to - from) as f64).max(1.0);
-    let weight = |misfit: f64| (-0.5 * (misfit - least) / excess).exp();
-    let total: f64 = scored.iter().map(|(_, misfit)| weight(*misfit)).sum();
-    let mean = scored.iter().map(|(at, m)| at * weight(*m)).sum::<f64>() / total;
-    let spread = scored
-        .iter()
-        .map(|(at, m)| (at - mean).powi(2) * weight(*m))
-        .sum::<f64>()
-        / total;
-    mean.is_finite()
-        .then(|| (mean, spread.sqrt().max(step / 2.0)))
 }

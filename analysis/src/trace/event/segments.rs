@@ -5,23 +5,52 @@
 //! points what honest ones would cost.
 
 use super::candidates::Candidates;
-use super::grid::Grid;
-use crate::trace::samples::whole;
+use super::grid::{Fit, Grid};
+use crate::trace::samples::{cut, whole};
 
 /// Price of an event, in units of squared noise: a false alarm a few hundred traces.
 const PRICE: f64 = 25.0;
 
-/// Price of a hidden point: a little over what an honest one costs, so that hiding does not pay.
-const HIDDEN_POINT: f64 = 1.1;
-
 /// Lengths an event may hide, in pulses: a step hides one, a peak with its tail many.
-const HIDDEN: [f64; 8] = [1.0, 1.4, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0];
+const HIDDEN: [f64; 11] = [0.2, 0.6, 1.0, 1.5, 2.2, 3.3, 5.0, 8.0, 13.0, 21.0, 34.0];
+
+/// Price of a pulse hidden behind a reflection, beyond what honest glass costs, and of the launch.
+const TAIL: f64 = 5.0;
+
+/// A tail falls by a factor of e within this many pulses.
+const RECOVERY: f64 = 3.0;
+
+/// The launch hides this many pulses and kilometres at the most; the glass behind it recovers.
+const MOST_LAUNCH: f64 = 3.0;
+const MOST_LAUNCH_KM: f64 = 0.06;
+
+/// Price of a pulse hidden by a step beyond its first: what is longer is rather two events.
+const STEP_PULSE: f64 = 12.0;
+
+/// Between two events lies glass of this many edges at the least.
+const LEAST_GLASS: f64 = 0.8;
+
+/// A step hides less than this many pulses, even where a receiver smooths.
+const MOST_STEP: f64 = 4.5;
 
 /// One event: the glass before it ends at `from`, the glass behind it starts at `to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
     pub(crate) from: usize,
     pub(crate) to: usize,
+    /// Whether a receiver may recover behind it: the launch and reflections.
+    pub(crate) bright: bool,
+}
+
+impl Cut {
+    /// The glass behind it, up to before a point.
+    pub(crate) fn glass(&self, grid: &Grid, end: usize) -> Option<Fit> {
+        if self.bright {
+            grid.fit_recovering(self.to, end)
+        } else {
+            grid.fit(self.to, end)
+        }
+    }
 }
 
 /// The cheapest way so far that ends with one event, hiding one length.
@@ -32,16 +61,19 @@ struct Way {
     previous: Option<usize>,
 }
 
-/// The cuts of the cheapest way, the launch first.
-pub(crate) fn best(grid: &Grid, candidates: &Candidates) -> Vec<Cut> {
+/// The cuts of the cheapest way, the launch first; `honest` is what a point of glass costs.
+pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut> {
     let last = grid.levels.len();
-    let least = (grid.pulse / 2).max(3);
-    let lengths = HIDDEN.map(|hidden| whole((hidden * grid.pulse as f64).ceil()).max(2));
-    let longest = lengths.iter().copied().max().unwrap_or(2) as f64;
+    let least = whole(LEAST_GLASS * grid.edge).max(3);
+    let mut lengths = HIDDEN
+        .map(|pulses| whole((pulses * grid.edge).round()).max(1))
+        .to_vec();
+    lengths.dedup();
+    let prices = Prices::new(grid, candidates, honest);
     let mut search = Search {
         grid,
         least,
-        ways: launches(grid),
+        ways: launches(grid, &prices),
         alive: Vec::new(),
     };
     search.alive = (0..search.ways.len()).collect();
@@ -49,19 +81,23 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates) -> Vec<Cut> {
         let Some((before, previous)) = search.cheapest(place) else {
             continue;
         };
+        let event = |to: usize| Some(before + prices.event(place, to)?);
+        let dearest = lengths.iter().filter_map(|length| event(place + length));
         // A way that costs more than this now will never be the cheapest again.
-        search.prune(place, before + PRICE + HIDDEN_POINT * longest);
-        for length in lengths {
-            let to = place + length;
+        search.prune(place, dearest.fold(before, f64::max));
+        for to in lengths.iter().map(|length| place + length) {
             if to + least > last {
                 break;
             }
-            let cost = before + PRICE + HIDDEN_POINT * length as f64;
-            let cut = Cut { from: place, to };
+            let Some(cost) = event(to) else { continue };
             search.alive.push(search.ways.len());
             search.ways.push(Way {
                 cost,
-                cut,
+                cut: Cut {
+                    from: place,
+                    to,
+                    bright: prices.rises(place, to).0 > 0.0,
+                },
                 previous: Some(previous),
             });
         }
@@ -79,6 +115,80 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates) -> Vec<Cut> {
     cuts
 }
 
+/// What it costs to hide points.
+struct Prices {
+    /// What an honest point of glass costs.
+    honest: f64,
+    /// Points an edge hides.
+    edge: f64,
+    /// Points that a tail takes to fall by a factor of e, at the most.
+    tail: f64,
+    /// Reflections that rise before each point, and the points their tails may hide, summed.
+    rises: Vec<(f64, f64)>,
+    /// Where reflections have their tops: no glass begins there.
+    tops: Vec<[usize; 2]>,
+}
+
+impl Prices {
+    fn new(grid: &Grid, candidates: &Candidates, honest: f64) -> Self {
+        let tail = RECOVERY * grid.pulse_points;
+        let mut rises = Vec::with_capacity(grid.levels.len() + 1);
+        let mut ahead = candidates.rises.iter().peekable();
+        let mut sum = (0.0, 0.0);
+        for i in 0..=grid.levels.len() {
+            rises.push(sum);
+            while let Some(rise) = ahead.next_if(|rise| rise.at <= i) {
+                let constants = 1.0 + rise.height * std::f64::consts::LN_10 / 5.0;
+                sum = (sum.0 + 1.0, sum.1 + tail * constants);
+            }
+        }
+        let tops = candidates.rises.iter().map(|rise| [rise.at, rise.until]);
+        Self {
+            honest,
+            edge: grid.edge,
+            tail,
+            rises,
+            tops: tops.collect(),
+        }
+    }
+
+    fn is_on_top(&self, point: usize) -> bool {
+        let next = self
+            .tops
+            .partition_point(|top| top.first().is_some_and(|at| *at < point));
+        let top = next.checked_sub(1).and_then(|last| self.tops.get(last));
+        top.and_then(|top| top.last())
+            .is_some_and(|until| point < *until)
+    }
+
+    fn rises(&self, from: usize, to: usize) -> (f64, f64) {
+        let last = self.rises.last().copied().unwrap_or_default();
+        let before = |i: usize| self.rises.get(i).copied().unwrap_or(last);
+        let (a, b) = (before(from), before(to));
+        (b.0 - a.0, b.1 - a.1)
+    }
+
+    /// An event that hides the points from one to before another: each reflection counts. None
+    /// where nothing could hide so many.
+    fn event(&self, from: usize, to: usize) -> Option<f64> {
+        if self.is_on_top(to) {
+            return None;
+        }
+        let points = (to - from) as f64;
+        let (rises, tails) = self.rises(from, to);
+        let beyond = (points - self.edge - tails).max(0.0) / self.edge;
+        let tail = RECOVERY * (points - self.edge).clamp(0.0, tails) / self.tail;
+        let price = PRICE * rises.max(1.0) + TAIL * tail + STEP_PULSE * beyond;
+        (beyond < MOST_STEP).then_some(price + self.honest * points)
+    }
+
+    /// The launch, whose own reflection is free.
+    fn launch(&self, to: usize) -> f64 {
+        let rises = (self.rises(0, to).0 - 1.0).max(0.0);
+        PRICE * rises + RECOVERY * TAIL * to as f64 / self.tail + self.honest * to as f64
+    }
+}
+
 /// The ways tried so far, and those that may still become the cheapest.
 struct Search<'a> {
     grid: &'a Grid,
@@ -94,8 +204,8 @@ impl Search<'_> {
         if way.cut.to + self.least > place {
             return None;
         }
-        self.grid
-            .fit(way.cut.to, place)
+        way.cut
+            .glass(self.grid, place)
             .map(|fit| way.cost + fit.cost)
     }
 
@@ -129,15 +239,40 @@ impl Search<'_> {
     }
 }
 
-/// The launch hides the first points: how many is open.
-fn launches(grid: &Grid) -> Vec<Way> {
-    let lengths = (0..40).map(|i| whole(grid.pulse as f64 * 1.25_f64.powi(i)));
-    let mut lengths: Vec<usize> = lengths.filter(|n| n + 8 < grid.levels.len()).collect();
+/// The launch hides the first points: how many is open, but for its rise and its flat top.
+fn launches(grid: &Grid, prices: &Prices) -> Vec<Way> {
+    let least = launch_top(grid);
+    let most = whole(MOST_LAUNCH * grid.pulse_points + MOST_LAUNCH_KM / grid.step_km);
+    let lengths = (-6..40).map(|i| whole(grid.pulse as f64 * 1.25_f64.powi(i)));
+    let mut lengths: Vec<usize> = lengths
+        .map(|length| length.min(most) + least)
+        .filter(|n| n + 8 < grid.levels.len())
+        .collect();
     lengths.dedup();
     let way = |to: usize| Way {
-        cost: HIDDEN_POINT * to as f64,
-        cut: Cut { from: 0, to },
+        cost: prices.launch(to),
+        cut: Cut {
+            from: 0,
+            to,
+            bright: true,
+        },
         previous: None,
     };
     lengths.into_iter().map(way).collect()
+}
+
+/// The last point of the first top: behind the rise, and behind a receiver held at its limit.
+fn launch_top(grid: &Grid) -> usize {
+    const FLAT_DB: f64 = 0.002;
+    let levels = &grid.levels;
+    let reach = 2 * grid.pulse.max(2);
+    let is_top = |i: usize, level: f64| cut(levels, i, i + reach).iter().all(|l| *l <= level);
+    let top = levels
+        .iter()
+        .enumerate()
+        .find(|(i, level)| is_top(*i, **level));
+    top.map_or(0, |(at, top)| {
+        let flat = cut(levels, at, levels.len()).iter();
+        at + flat.take_while(|level| **level > top - FLAT_DB).count()
+    })
 }

@@ -1,0 +1,124 @@
+//! How much more sums of neighbouring points scatter than white noise would let them.
+//!
+//! Smoothing, fading and the unevenness of real glass correlate neighbours. What counts for an
+//! event is how far the mean of many points strays, so that is measured: on what the fitted glass
+//! leaves over, in sums of one point up to several pulses.
+
+use super::grid::Grid;
+use super::segments::Cut;
+use crate::trace::line::quantile;
+use crate::trace::noise;
+use crate::trace::samples::cut;
+
+/// Sums go up to this many pulses.
+const MOST_PULSES: usize = 5;
+
+/// Means along the lines that the first estimate goes by.
+const LINE_MEANS: usize = 6;
+
+/// Fewer lines say nothing.
+const FEWEST_LINES: usize = 16;
+
+/// Fewer sums of one length say nothing.
+const FEWEST: usize = 12;
+
+/// The share of sums that is believed, events that are still unknown inflate the others, and that
+/// quantile of the absolute value of a normal variable.
+const SHARE: f64 = 0.30;
+const SHARE_IN_SIGMAS: f64 = 0.385_3;
+
+/// What the glass of a grid leaves over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Excess {
+    /// How much more sums scatter, as a factor of their deviation.
+    pub(crate) factor: f64,
+    /// What a point of glass costs on average once noise is that much larger.
+    pub(crate) honest: f64,
+}
+
+/// A first estimate before any event is known, from the quieter ones of lines over a few pulses:
+/// how far the means of one to four pulses stray from them.
+pub(crate) fn before(grid: &Grid) -> f64 {
+    let longest = (grid.levels.len() / (FEWEST_LINES * LINE_MEANS)).max(1);
+    let scales = [1, 2, 4].map(|pulses| (pulses * grid.pulse.max(2)).min(longest));
+    let scatter = |size: usize| {
+        let lines = grid.levels.chunks_exact(LINE_MEANS * size);
+        let noise = grid.sigma.chunks_exact(LINE_MEANS * size);
+        let mut scatters: Vec<f64> = lines
+            .zip(noise)
+            .map(|(levels, sigma)| {
+                let noise = sigma.first().copied().unwrap_or(1.0);
+                off_line(levels, size) * (size as f64).sqrt() / noise
+            })
+            .collect();
+        noise::low(&mut scatters, LINE_MEANS - 2)
+    };
+    let factor = scales.into_iter().map(scatter).fold(1.0, f64::max);
+    if grid.levels.len() >= FEWEST_LINES * LINE_MEANS * grid.pulse {
+        return factor;
+    }
+    // Events fill every line of so short a trace: a receiver correlates a third
+    // of a pulse.
+    (grid.pulse as f64 / 3.0).sqrt().max(1.0)
+}
+
+/// How far the means of `size` neighbours stray from a line.
+fn off_line(levels: &[f64], size: usize) -> f64 {
+    let mean = |chunk: &[f64]| chunk.iter().sum::<f64>() / size as f64;
+    let means: Vec<f64> = levels.chunks_exact(size).map(mean).collect();
+    noise::off_line(&means)
+}
+
+/// Measures it between the cuts.
+pub(crate) fn excess(grid: &Grid, cuts: &[Cut]) -> Excess {
+    let stretches = residuals(grid, cuts);
+    let mut factor: f64 = 1.0;
+    let mut single: f64 = 1.0;
+    let mut size = 1;
+    while size <= (MOST_PULSES * grid.pulse).max(4) {
+        let mut sums: Vec<f64> = stretches
+            .iter()
+            .filter(|stretch| stretch.len() >= 5 * size)
+            .flat_map(|stretch| sums(stretch, size))
+            .collect();
+        if sums.len() < FEWEST {
+            break;
+        }
+        let scatter = quantile(&mut sums, SHARE) / SHARE_IN_SIGMAS;
+        if size == 1 {
+            single = scatter;
+        }
+        factor = factor.max(scatter);
+        size *= 2;
+    }
+    Excess {
+        factor,
+        honest: (single / factor).powi(2).max(1e-3),
+    }
+}
+
+/// Residuals of each stretch of glass in units of white noise.
+fn residuals(grid: &Grid, cuts: &[Cut]) -> Vec<Vec<f64>> {
+    let ends = cuts.iter().skip(1).map(|cut| cut.from);
+    let pairs = cuts.iter().zip(ends.chain([grid.levels.len()]));
+    let off = |(glass, end): (&Cut, usize)| {
+        let fit = glass.glass(grid, end)?;
+        let levels = cut(&grid.levels, glass.to, end).iter();
+        let sigma = cut(&grid.sigma, glass.to, end).iter();
+        let points = levels.zip(sigma).enumerate();
+        let residual = |(i, (level, sigma)): (usize, (&f64, &f64))| {
+            (level - fit.lit(grid.km(glass.to + i))) / sigma
+        };
+        Some(points.map(residual).collect())
+    };
+    pairs.filter_map(off).collect()
+}
+
+/// Absolute sums of `size` neighbours, for white noise of deviation 1; the line took its share.
+fn sums(stretch: &[f64], size: usize) -> impl Iterator<Item = f64> + '_ {
+    let left = 1.0 - 2.0 * size as f64 / stretch.len() as f64;
+    let scale = (size as f64 * left.max(0.2)).sqrt();
+    stretch
+        .chunks_exact(size)
+        .map(move |chunk| chunk.iter().sum::<f64>().abs() / scale)
+}
