@@ -15,7 +15,10 @@ use toml::de::DeValue;
 mod channel;
 mod outside;
 
-pub use channel::{EmailSettings, LEAST, MailSecurity, WebhookSettings};
+pub use channel::{
+    Channels, EmailSettings, Hours, LEAST, MailSecurity, Routing, Speech, SyslogSettings,
+    WebhookFormat, WebhookSettings,
+};
 pub use outside::{BrokerLogin, BrokerSettings, ClientKey, InfluxSettings, Security};
 
 /// Everything that can be set.
@@ -35,10 +38,8 @@ pub struct Settings {
     pub api: ApiSettings,
     /// Where history goes, if anywhere.
     pub influx: Option<InfluxSettings>,
-    /// Mailboxes that are told.
-    pub email: Vec<EmailSettings>,
-    /// Web addresses that are told.
-    pub webhook: Vec<WebhookSettings>,
+    /// Who is told.
+    pub channels: Channels,
 }
 
 /// How long the hot store keeps what.
@@ -138,7 +139,7 @@ fn top_level(top: &mut Section<'_>, folder: &Path) -> Option<Settings> {
     let store = store(top);
     let api = api(top, &paths);
     let influx = outside::influx(top, &paths);
-    let (email, webhook) = channel::channels(top, &paths);
+    let channels = channel::channels(top, &paths);
     Some(Settings {
         plant: plant?,
         data: data?,
@@ -147,8 +148,7 @@ fn top_level(top: &mut Section<'_>, folder: &Path) -> Option<Settings> {
         store,
         api: api?,
         influx,
-        email,
-        webhook,
+        channels,
     })
 }
 

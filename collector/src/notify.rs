@@ -1,4 +1,4 @@
-//! Tells people: sends what waits in the outbox by mail and to web addresses.
+//! Tells people: sends what waits in the outbox by mail, to web addresses and to syslog.
 //!
 //! ```text
 //!   outbox ──due rows──▶ dispatcher ──queue──▶ one courier a channel ──▶ mail server, web address
@@ -20,16 +20,22 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::incidents::{Incident, Life};
 use crate::clock;
 use crate::config::Settings;
 use crate::metrics::{Channel as Label, Metrics};
 use crate::state::{NotifyState, Report};
+use crate::store::Reader;
 use crate::store::rows::OutboxRow;
 
 pub mod channel;
 pub mod email;
+pub mod form;
+pub mod language;
 pub mod message;
 pub mod retry;
+pub mod route;
+pub mod syslog;
 pub mod text;
 pub mod webhook;
 
@@ -58,11 +64,19 @@ pub async fn run(state: NotifyState) -> Result<(), ChannelError> {
     let (done, mut settled) = mpsc::channel(QUEUE);
     let mut couriers = JoinSet::new();
     let mut dispatcher = Dispatcher::default();
+    let routings = state.settings.channels.routings();
+    let waits: BTreeSet<&str> = routings
+        .filter(|routing| routing.after.is_some())
+        .map(|routing| routing.name.as_str())
+        .collect();
     for channel in channels {
         let (queue, rows) = mpsc::channel(QUEUE);
-        dispatcher.queues.insert(channel.name().to_owned(), queue);
+        let channel_name = channel.name().to_owned();
+        dispatcher.queues.insert(channel_name.clone(), queue);
         let courier = Courier {
             channel,
+            waits: waits.contains(channel_name.as_str()),
+            store: state.store.clone(),
             page: state.settings.api.public_url.clone(),
             reports: state.reports.clone(),
             done: done.clone(),
@@ -205,6 +219,9 @@ impl Dispatcher {
 /// Delivers on one channel.
 struct Courier {
     channel: Channel,
+    /// Only what nobody has acknowledged in the meantime is told.
+    waits: bool,
+    store: Reader,
     page: Option<String>,
     reports: mpsc::Sender<Report>,
     done: mpsc::Sender<Try>,
@@ -241,6 +258,14 @@ impl Courier {
     /// Tries to deliver a row; what is to be written down.
     async fn send(&mut self, row: &OutboxRow) -> Report {
         let now = clock::now();
+        let row = if self.waits {
+            match self.unanswered(row).await {
+                Some(row) => &row.clone(),
+                None => return Report::NoticeSent { id: row.id },
+            }
+        } else {
+            row
+        };
         let (why, tried) = match &self.resting {
             Some((until, why)) if now < *until => (format!("not tried again yet: {why}"), false),
             _ => match deliver(&self.channel, &Message::of(row, self.page.as_deref())).await {
@@ -287,6 +312,24 @@ impl Courier {
             error: why,
             again,
         }
+    }
+
+    /// The row as it is now, where its incident still waits for somebody. Where the store cannot
+    /// say, the row as it was: better one notice too many.
+    async fn unanswered(&self, row: &OutboxRow) -> Option<OutboxRow> {
+        let id = row.incident.clone();
+        let now = self.store.ask_async(move |store| store.incident(&id)).await;
+        let mut row = row.clone();
+        if let Ok(Some(incident)) = now {
+            let open = serde_json::from_value::<Incident>(incident.json.clone())
+                .is_ok_and(|incident| incident.state == Life::Open);
+            if !open {
+                return None;
+            }
+            row.json = incident.json;
+        }
+        row.reason = "waiting".to_owned();
+        Some(row)
     }
 
     /// Says what became of a row, first to the commit task. Both ends outlive the couriers; where

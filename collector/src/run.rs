@@ -136,8 +136,8 @@ pub async fn run(
         file: file.clone(),
         source,
     };
-    let _owner = Owner::take(&settings.data).map_err(failed)?;
-    let writer = Writer::open(&file, &store_name()?).map_err(failed)?;
+    let name = store_name()?;
+    let (_owner, writer) = own(&file, &name).map_err(failed)?;
     let broker = match settings.broker {
         BrokerSettings::Embedded { listen } => Some(Embedded::start(listen).await?),
         BrokerSettings::External { .. } => None,
@@ -274,6 +274,12 @@ fn bounds(settings: &Settings) -> Bounds {
         quarantine_bytes: store.quarantine_bytes,
         cursor: settings.influx.is_some().then_some(forward::SAMPLES),
     }
+}
+
+/// The store in `file`, for this process alone.
+fn own(file: &Path, name: &StoreId) -> Result<(Owner, Writer), StoreError> {
+    let folder = file.parent().unwrap_or_else(|| Path::new("."));
+    Ok((Owner::take(folder)?, Writer::open(file, name)?))
 }
 
 /// A name that no other store has.

@@ -79,12 +79,14 @@ fn named_files(settings: &Settings) -> Vec<PathBuf> {
     );
     files.extend(
         settings
+            .channels
             .email
             .iter()
             .filter_map(|it| it.password_file.clone()),
     );
     files.extend(
         settings
+            .channels
             .webhook
             .iter()
             .filter_map(|it| it.secret_file.clone()),

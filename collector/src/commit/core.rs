@@ -17,12 +17,13 @@ use silkline_protocol::topic::{SiteTopic, Topic};
 use tokio::sync::oneshot;
 
 use super::engines::{Engines, Outcome};
-use super::incidents::{self, Channel, Incidents};
+use super::incidents::Incidents;
 use super::judge::{Judged, judge};
 use super::keep::Keeper;
 use super::outcome::Outcomes;
 use super::receivers::Receivers;
 use super::tally::Tally;
+use crate::config::Channels;
 use crate::config::Settings;
 use crate::engine::{EngineSettings, Output};
 use crate::ingest::{Delivery, Outgoing};
@@ -89,7 +90,7 @@ pub struct Core {
     engines: Engines,
     receivers: Receivers,
     incidents: Incidents,
-    channels: Vec<Channel>,
+    channels: Channels,
     online: BTreeMap<(SiteId, AgentId), bool>,
     forgotten: Vec<StreamKey>,
     snapshot_at: Monotonic,
@@ -115,7 +116,7 @@ impl Core {
             engines: Engines::restore(plant, lines, engine_settings, &writer)?,
             receivers: Receivers::new(writer.store_id().clone(), writer.streams()?, now),
             incidents: Incidents::load(&writer)?,
-            channels: incidents::channels(settings),
+            channels: settings.channels.clone(),
             online: agents.into_iter().map(online).collect(),
             forgotten: Vec::new(),
             snapshot_at: now,
@@ -228,7 +229,7 @@ impl Core {
         let extra = work.also != Also::Nothing;
         let stepped = extra || !inputs.is_empty() || self.engines.are_due(now.utc);
         let outcomes = self.engines.advance(inputs, now.utc);
-        let (incidents, channels) = (&mut self.incidents, self.channels.as_slice());
+        let (incidents, channels) = (&mut self.incidents, &self.channels);
         let mut written = Outcomes {
             tx: &mut tx,
             incidents,

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use silkline_analysis::incident::{Incident, State};
-use silkline_analysis::series::Severity;
 use silkline_protocol::codec;
 use silkline_protocol::id::{IncidentId, LineId};
 use silkline_protocol::topic::Topic;
 
-use crate::config::Settings;
 use crate::ingest::Outgoing;
 use crate::store::{Queries, StoreError, Writer};
 
@@ -17,13 +15,6 @@ use crate::store::{Queries, StoreError, Writer};
 pub(super) struct Incidents {
     line: BTreeMap<IncidentId, LineId>,
     standing: BTreeMap<IncidentId, Incident>,
-}
-
-/// A channel, and from which severity on it is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Channel {
-    pub(super) name: String,
-    pub(super) least: Severity,
 }
 
 impl Incidents {
@@ -80,17 +71,4 @@ pub(super) fn message(line: &LineId, incident: &Incident) -> Outgoing {
         topic: topic.to_string(),
         payload: codec::to_json(incident),
     }
-}
-
-/// The channels of the settings.
-pub(super) fn channels(settings: &Settings) -> Vec<Channel> {
-    let email = settings.email.iter().map(|it| (it.name.clone(), it.least));
-    let webhook = settings
-        .webhook
-        .iter()
-        .map(|it| (it.name.clone(), it.least));
-    email
-        .chain(webhook)
-        .map(|(name, least)| Channel { name, least })
-        .collect()
 }

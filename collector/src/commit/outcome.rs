@@ -7,8 +7,10 @@ use silkline_protocol::id::LineId;
 
 use super::core::Effects;
 use super::engines::Outcome;
-use super::incidents::{Channel, Incidents, message};
+use super::incidents::{Incidents, message};
+use crate::config::Channels;
 use crate::engine::{Notice, Output};
+use crate::notify::route;
 use crate::state::LiveEvent;
 use crate::store::rows::RowId;
 use crate::store::write::Told;
@@ -18,7 +20,7 @@ use crate::store::{StoreError, Transaction};
 pub(super) struct Outcomes<'a, 'tx> {
     pub(super) tx: &'a mut Transaction<'tx>,
     pub(super) incidents: &'a mut Incidents,
-    pub(super) channels: &'a [Channel],
+    pub(super) channels: &'a Channels,
     pub(super) effects: &'a mut Effects,
 }
 
@@ -51,17 +53,17 @@ impl Outcomes<'_, '_> {
             tracing::error!(incident = %notice.incident, "a notice of an unknown incident");
             return Ok(());
         };
-        for channel in self
-            .channels
-            .iter()
-            .filter(|it| incident.severity >= it.least)
-        {
-            let reason = notice.reason.word();
+        let (reason, now) = (notice.reason.word(), self.tx.now());
+        for routing in self.channels.routings() {
+            let Some(due) = route::due(routing, incident, notice.reason, now) else {
+                continue;
+            };
             let told = Told {
-                channel: &channel.name,
+                channel: &routing.name,
                 reason,
                 text: &notice.text,
                 incident,
+                due,
             };
             self.tx.notice(&told)?;
         }

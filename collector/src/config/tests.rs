@@ -1,6 +1,7 @@
 //! What the settings promise: all mistakes at once, and an example that says what is true.
 
 use super::*;
+use crate::notify::language::Language;
 
 const EXAMPLE: &str = include_str!("../../../deploy/config/collector.toml");
 
@@ -48,12 +49,16 @@ fn every_key_of_the_example_is_one_and_shows_its_default() {
         (influx.org.as_str(), influx.bucket.as_str()),
         ("silkline", "silkline")
     );
-    let email = &settings.email[0];
+    let email = &settings.channels.email[0];
     assert_eq!(
         (email.port, email.security),
         (EmailSettings::PORT, EmailSettings::SECURITY)
     );
-    assert_eq!((email.least, settings.webhook[0].least), (LEAST, LEAST));
+    let webhook = &settings.channels.webhook[0];
+    assert_eq!((email.routing.least, webhook.routing.least), (LEAST, LEAST));
+    assert_eq!(email.speech, Speech::Language(Language::default()));
+    assert_eq!(webhook.format, WebhookSettings::FORMAT);
+    assert_eq!(settings.channels.syslog.len(), 1);
     assert!(settings.lines.is_some() && settings.api.token_file.is_some());
     let BrokerSettings::External {
         security: Security::Tls { client, .. },
@@ -71,7 +76,8 @@ fn every_mistake_is_told_at_once_with_its_place() {
     let text = "plant = 7\nlines = [\"Baku\"]\ncolour = \"red\"\n[broker]\nlisten = \"0.0.0.0:1883\"\n\
         [store]\nkeep = \"a while\"\n[api]\nlisten = \"0.0.0.0:8080\"\n[influx]\nurl = \"ftp://x\"\n\
         [[notify.webhook]]\nname = \"a\"\nurl = \"mailto:x\"\n[[notify.webhook]]\nname = \"a\"\n\
-        url = \"http://x\"\nleast = \"awful\"\n";
+        url = \"http://x\"\nleast = \"awful\"\nhours = \"22-6\"\nformat = \"template\"\n\
+        language = \"xx\"\nkinds = [\"leak\"]\n[[notify.syslog]]\nname = \"log\"\nurl = \"http://x\"\n";
     let mistakes = parse(text).unwrap_err().to_string();
     for want in [
         "collector.toml:1:9: plant:",
@@ -85,6 +91,11 @@ fn every_mistake_is_told_at_once_with_its_place() {
         "collector.toml:14:7: notify.webhook[0].url:",
         "collector.toml:16:8: notify.webhook[1].name: \"a\" is the name of another channel",
         "collector.toml:18:9: notify.webhook[1].least:",
+        "collector.toml:19:9: notify.webhook[1].hours: 22-6 is not hours",
+        "collector.toml:20:10: notify.webhook[1].format:",
+        "collector.toml:21:12: notify.webhook[1].language:",
+        "collector.toml:22:9: notify.webhook[1].kinds:",
+        "collector.toml:25:7: notify.syslog[0].url: want udp://… or tcp://…",
     ] {
         assert!(mistakes.contains(want), "{want} is not in\n{mistakes}");
     }

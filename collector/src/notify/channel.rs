@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use silkline_protocol::id::IncidentId;
 
 use super::email::Email;
+use super::language::Words;
 use super::message::Message;
+use super::syslog::Syslog;
 use super::webhook::Webhook;
-use crate::config::{Secret, Settings};
+use crate::config::{Channels, Secret, Settings, Speech};
 use crate::store::rows::OutboxRow;
 
 /// One way to tell people.
@@ -18,6 +20,8 @@ pub enum Channel {
     Email(Email),
     /// To a web address.
     Webhook(Webhook),
+    /// To a syslog server.
+    Syslog(Syslog),
 }
 
 /// Settings of a channel that cannot be used.
@@ -50,15 +54,17 @@ impl Channel {
     ///
     /// The first whose settings cannot be used.
     pub fn all(settings: &Settings) -> Result<Vec<Self>, ChannelError> {
-        let email = settings
-            .email
-            .iter()
-            .map(|one| Email::new(one).map(Self::Email));
-        let webhook = settings
-            .webhook
+        let Channels {
+            email,
+            webhook,
+            syslog,
+        } = &settings.channels;
+        let email = email.iter().map(|one| Email::new(one).map(Self::Email));
+        let webhook = webhook
             .iter()
             .map(|one| Webhook::new(one).map(Self::Webhook));
-        email.chain(webhook).collect()
+        let syslog = syslog.iter().map(|one| Syslog::new(one).map(Self::Syslog));
+        email.chain(webhook).chain(syslog).collect()
     }
 
     /// Its name in the settings.
@@ -67,6 +73,7 @@ impl Channel {
         match self {
             Self::Email(email) => email.name(),
             Self::Webhook(webhook) => webhook.name(),
+            Self::Syslog(syslog) => syslog.name(),
         }
     }
 
@@ -79,6 +86,7 @@ impl Channel {
         match self {
             Self::Email(email) => email.send(message).await,
             Self::Webhook(webhook) => webhook.send(message).await,
+            Self::Syslog(syslog) => syslog.send(message).await,
         }
     }
 
@@ -90,7 +98,7 @@ impl Channel {
     pub fn worth_sending(&self, rows: Vec<OutboxRow>) -> (Vec<OutboxRow>, Vec<OutboxRow>) {
         match self {
             Self::Email(_) => newest_of_each(rows),
-            Self::Webhook(_) => (rows, Vec::new()),
+            Self::Webhook(_) | Self::Syslog(_) => (rows, Vec::new()),
         }
     }
 }
@@ -104,6 +112,18 @@ fn newest_of_each(rows: Vec<OutboxRow>) -> (Vec<OutboxRow>, Vec<OutboxRow>) {
     }
     rows.into_iter()
         .partition(|row| newest.get(&row.incident) == Some(&row.id))
+}
+
+/// The words that `channel` speaks.
+pub(super) fn spoken(channel: &str, speech: &Speech) -> Result<Words, ChannelError> {
+    let words = match speech {
+        Speech::Language(language) => language.words(),
+        Speech::File(file) => Words::read(file),
+    };
+    words.map_err(|error| ChannelError::Setting {
+        channel: channel.to_owned(),
+        problem: error.to_string(),
+    })
 }
 
 /// The secret in `file` of `channel`.

@@ -7,7 +7,8 @@ use lettre::message::{Mailbox, header};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor};
 
-use super::channel::{ChannelError, secret};
+use super::channel::{ChannelError, secret, spoken};
+use super::language::Words;
 use super::message::Message;
 use super::text;
 use crate::config::{EmailSettings, MailSecurity};
@@ -19,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub struct Email {
     name: String,
+    words: Words,
     from: Mailbox,
     to: Vec<Mailbox>,
     server: AsyncSmtpTransport<Tokio1Executor>,
@@ -31,7 +33,7 @@ impl Email {
     ///
     /// Where an address is none, or the password cannot be read.
     pub fn new(settings: &EmailSettings) -> Result<Self, ChannelError> {
-        let channel = settings.name.as_str();
+        let channel = settings.routing.name.as_str();
         let wrong = |problem| ChannelError::Setting {
             channel: channel.to_owned(),
             problem,
@@ -60,7 +62,8 @@ impl Email {
             builder = builder.credentials(Credentials::new(username.clone(), password));
         }
         Ok(Self {
-            name: settings.name.clone(),
+            name: channel.to_owned(),
+            words: spoken(channel, &settings.speech)?,
             from: mailbox(&settings.from)?,
             to: settings.to.iter().map(mailbox).collect::<Result<_, _>>()?,
             server: builder.build(),
@@ -107,14 +110,14 @@ impl Email {
         let mail = Mail::builder()
             .from(self.from.clone())
             .to(to.clone())
-            .subject(text::subject(message))
+            .subject(text::subject(message, &self.words))
             .message_id(Some(format!("<notice-{}@{domain}>", message.id)))
             .references(thread)
             .header(NoticeId(message.id.clone()))
             .header(AutoSubmitted)
             .header(ContentType::TEXT_PLAIN)
             .header(header::ContentTransferEncoding::QuotedPrintable)
-            .body(text::body(message));
+            .body(text::body(message, &self.words));
         mail.map_err(|error| format!("the mail cannot be written: {error}"))
     }
 }
@@ -158,11 +161,14 @@ impl Header for AutoSubmitted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Speech;
     use crate::notify::example;
+    use crate::notify::language::Language;
 
     fn settings() -> EmailSettings {
         EmailSettings {
-            name: "noc".into(),
+            routing: example::routing("noc"),
+            speech: Speech::Language(Language::En),
             host: "localhost".into(),
             port: 25,
             security: MailSecurity::None,
@@ -170,7 +176,6 @@ mod tests {
             password_file: None,
             from: "silkline <silkline@noc.example>".into(),
             to: vec!["crew@noc.example".into()],
-            least: crate::config::LEAST,
         }
     }
 

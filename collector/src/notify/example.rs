@@ -1,9 +1,10 @@
-//! A notice for the tests of the channels.
+//! A notice and a routing for the tests of the channels.
 
 use serde_json::json;
 use silkline_protocol::time::Timestamp;
 
 use crate::api::example::incident_json;
+use crate::config::{LEAST, Routing};
 use crate::store::rows::OutboxRow;
 
 /// A notice of one break, for the channel `noc`.
@@ -24,5 +25,17 @@ pub(crate) fn row(reason: &str) -> OutboxRow {
         created,
         tries: 0,
         next_try: created,
+    }
+}
+
+/// A channel that takes everything that touches service, at once.
+pub(crate) fn routing(name: &str) -> Routing {
+    Routing {
+        name: name.to_owned(),
+        least: LEAST,
+        lines: None,
+        kinds: None,
+        hours: None,
+        after: None,
     }
 }

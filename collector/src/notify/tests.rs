@@ -16,9 +16,12 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
+use super::language::Language;
 use super::*;
 use crate::api::example::incident;
-use crate::config::{EmailSettings, LEAST, MailSecurity, WebhookSettings};
+use crate::config::{
+    Channels, EmailSettings, MailSecurity, Speech, WebhookFormat, WebhookSettings,
+};
 use crate::store::write::Told;
 use crate::store::{Reader, Writer};
 
@@ -75,6 +78,7 @@ impl Office {
                 reason,
                 text: &incident.headline,
                 incident: &incident,
+                due: clock::now(),
             };
             transaction.notice(&told).unwrap();
         }
@@ -104,19 +108,22 @@ impl Office {
 fn settings(email: Vec<EmailSettings>, webhook: Vec<WebhookSettings>) -> Settings {
     let text = "plant = \"plant.toml\"\ndata = \"data\"\n";
     let read = crate::config::read("test", text, Path::new(".")).unwrap();
-    Settings {
+    let channels = Channels {
         email,
         webhook,
-        ..read
-    }
+        syslog: Vec::new(),
+    };
+    Settings { channels, ..read }
 }
 
 fn webhook(name: &str, address: SocketAddr, secret_file: Option<&Path>) -> WebhookSettings {
     WebhookSettings {
-        name: name.to_owned(),
+        routing: example::routing(name),
+        speech: Speech::Language(Language::En),
+        format: WebhookFormat::Silkline,
+        template_file: None,
         url: format!("http://{address}/hook"),
         secret_file: secret_file.map(Path::to_path_buf),
-        least: LEAST,
     }
 }
 
@@ -337,7 +344,8 @@ impl MailServer {
 
 fn mailbox(port: u16, to: &[&str]) -> EmailSettings {
     EmailSettings {
-        name: "noc".to_owned(),
+        routing: example::routing("noc"),
+        speech: Speech::Language(Language::En),
         host: "127.0.0.1".to_owned(),
         port,
         security: MailSecurity::None,
@@ -345,7 +353,6 @@ fn mailbox(port: u16, to: &[&str]) -> EmailSettings {
         password_file: None,
         from: "silkline@noc.example".to_owned(),
         to: to.iter().map(|to| (*to).to_owned()).collect(),
-        least: LEAST,
     }
 }
 
@@ -404,5 +411,43 @@ async fn what_waited_together_is_one_mail() {
     .unwrap();
     let (_, next) = server.mail().await;
     assert!(next.contains("this is a test"), "another mail came: {next}");
+    office.close().await;
+}
+
+#[tokio::test]
+async fn who_comes_second_is_told_only_of_what_nobody_took() {
+    let (address, mut called) = receiver(0).await;
+    let mut second = webhook("duty", address, None);
+    second.routing.after = Some(Duration::from_secs(600));
+    let mut office = Office::open(Vec::new(), vec![second]);
+    for (id, life) in [("i-1", Life::Acknowledged), ("i-2", Life::Open)] {
+        let incident = incident(id, life);
+        let mut transaction = office.writer.begin(clock::now()).unwrap();
+        transaction
+            .incident(&incident.lines[0].clone(), &incident)
+            .unwrap();
+        let told = Told {
+            channel: "duty",
+            reason: "opened",
+            text: &incident.headline,
+            incident: &incident,
+            due: clock::now(),
+        };
+        transaction.notice(&told).unwrap();
+        transaction.commit(false).unwrap();
+    }
+    office.wake.notify_one();
+    for _ in 0..2 {
+        assert!(matches!(office.report().await, Report::NoticeSent { .. }));
+    }
+    let (_, body) = called.recv().await.unwrap();
+    assert_eq!(
+        (&body["reason"], &body["incident"]["id"]),
+        (&"waiting".into(), &"i-2".into())
+    );
+    assert!(
+        called.try_recv().is_err(),
+        "the other was taken by somebody"
+    );
     office.close().await;
 }

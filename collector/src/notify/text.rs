@@ -7,252 +7,303 @@ use std::fmt::Write;
 use serde_json::Value;
 use silkline_protocol::time::Timestamp;
 
+use super::language::{ENGLISH, Words, fill};
 use super::message::Message;
-use crate::api::incidents::{Beside, Incident, Place, Severity};
-
-/// What everybody who opens a closure must have read.
-const SAFETY: [&str; 4] = [
-    "Treat every fibre as live: the light is invisible and can blind.",
-    "Never look into a fibre end, a connector or a microscope without a filter.",
-    "Lasers may come back at any moment: have the NOC confirm that they are",
-    "locked off before you cut, clean or splice.",
-];
-/// What is added for a cable that may carry power for repeaters.
-const HIGH_VOLTAGE: [&str; 3] = [
-    "If it is a submarine cable: it may carry up to 15 kV, also after a break.",
-    "No work on it before the power safety officers of both ends have earthed",
-    "it and said so in writing.",
-];
+use crate::api::incidents::{Beside, Incident, Place};
 
 /// The subject of a mail.
 #[must_use]
-pub fn subject(message: &Message) -> String {
-    let Some(incident) = &message.incident else {
-        return format!("[silkline] {}: {}", message.reason, one_line(&message.text));
-    };
-    let severity = loud(incident.severity);
-    format!(
-        "[silkline] {severity}, {}: {}",
-        message.reason,
-        one_line(&message.text)
-    )
+pub fn subject(message: &Message, words: &Words) -> String {
+    let reason = words.reason(&message.reason);
+    let headline = one_line(&headline(message, words));
+    match &message.incident {
+        None => format!("[silkline] {reason}: {headline}"),
+        Some(incident) => {
+            let severity = words.severity(incident.severity);
+            format!("[silkline] {severity}, {reason}: {headline}")
+        }
+    }
+}
+
+/// One line to drive on: the engine's own in English, one made of the place in other languages.
+#[must_use]
+pub fn headline(message: &Message, words: &Words) -> String {
+    match &message.incident {
+        None if message.reason == "test" => words.text.test.clone(),
+        Some(incident) if words.name != ENGLISH => Letter::new(words).headline(incident),
+        _ => message.text.clone(),
+    }
 }
 
 /// The body of a mail.
 #[must_use]
-pub fn body(message: &Message) -> String {
-    let mut out = String::new();
-    line(&mut out, &message.text);
+pub fn body(message: &Message, words: &Words) -> String {
+    let mut out = Letter::new(words);
+    let headline = headline(message, words);
+    out.line(&headline);
     match &message.incident {
         None => {
-            line(&mut out, "");
-            line(
-                &mut out,
-                &format!("{}, {}", message.reason, clock(message.at)),
-            );
+            out.line("");
+            let reason = words.reason(&message.reason);
+            out.line(&format!("{reason}, {}", clock(message.at)));
         }
         Some(incident) => {
-            life(&mut out, message, incident);
-            place(&mut out, &incident.place);
-            distances(&mut out, incident);
-            what(&mut out, incident);
-            safety(&mut out, incident);
+            if headline != message.text {
+                out.line(&message.text);
+            }
+            out.life(message, incident);
+            out.place(&incident.place);
+            out.distances(incident);
+            out.what(incident);
+            out.safety(incident);
         }
     }
-    line(&mut out, "");
+    out.line("");
     if let Some(link) = &message.link {
-        line(&mut out, &format!("On the page: {link}"));
+        out.sentence(&words.text.page, &[("link", link)]);
     }
-    line(
-        &mut out,
-        &format!("Incident {}, notice {}", message.incident_id, message.id),
-    );
-    out
+    let ids = [
+        ("incident", message.incident_id.as_str()),
+        ("notice", message.id.as_str()),
+    ];
+    out.sentence(&words.text.ids, &ids);
+    out.text
 }
 
-fn life(out: &mut String, message: &Message, incident: &Incident) {
-    let severity = loud(incident.severity);
-    line(
-        out,
-        &format!("{severity}, {} at {}", message.reason, clock(message.at)),
-    );
-    line(out, &format!("opened {}", clock(incident.opened)));
-    if let Some(cleared) = incident.cleared {
-        line(out, &format!("over since {}", clock(cleared)));
-    }
+/// Text that grows, in one language.
+struct Letter<'a> {
+    words: &'a Words,
+    text: String,
 }
 
-fn place(out: &mut String, place: &Place) {
-    heading(out, "WHERE");
-    entry(out, "line", place.line.as_str());
-    if let Some(span) = &place.span {
-        entry(out, "span", &span.replace("..", " - "));
-    }
-    if let Some(node) = &place.node {
-        entry(out, "at", node);
-    }
-    match place.chainage_m {
-        Some(at) => entry(out, "route", &located(at, place.interval95_m)),
-        None => entry(out, "route", "not located more closely yet"),
-    }
-    if let Some([low, high]) = place.interval50_m {
-        entry(
-            out,
-            "likeliest",
-            &format!("{} to {} (50 %)", km(low), km(high)),
-        );
-    }
-    for (name, beside) in [("landmarks", &place.before), ("", &place.after)] {
-        if let Some(beside) = beside {
-            entry(out, name, &offset(beside));
+impl<'a> Letter<'a> {
+    const fn new(words: &'a Words) -> Self {
+        Self {
+            words,
+            text: String::new(),
         }
     }
-    if let Some(post) = &place.post {
-        entry(out, "post", post);
-    }
-    if let (Some(lat), Some(lon)) = (place.lat, place.lon) {
-        entry(out, "coordinates", &format!("{lat:.6}, {lon:.6} (WGS 84)"));
-        entry(out, "", &format!("geo:{lat:.6},{lon:.6}"));
-    }
-    if let Some(depth) = place.depth_m {
-        entry(out, "depth", &format!("{depth:.1} m"));
-    }
-    if place.fibres_watched > 0 {
-        let (dark, watched) = (place.fibres_dark, place.fibres_watched);
-        entry(out, "fibres", &format!("{dark} dark of {watched} watched"));
-    }
-    for candidate in place
-        .candidates
-        .iter()
-        .filter(|_| place.candidates.len() > 1)
-    {
-        let at = located(candidate.chainage_m, Some(candidate.interval95_m));
-        entry(
-            out,
-            "possible",
-            &format!("{at}, weight {:.0} %", candidate.weight * 100.0),
-        );
-    }
-    if !place.consistent {
-        entry(out, "beware", "the sources contradict one another");
-    }
-    for note in &place.notes {
-        entry(out, "note", note);
-    }
-}
 
-/// What each instrument saw along the glass: what a crew compares with its own OTDR.
-fn distances(out: &mut String, incident: &Incident) {
-    let shots = incident.evidence.iter().filter_map(|evidence| {
-        let view = evidence.get("view").and_then(Value::as_str)?;
-        let optical = evidence.get("optical_m").and_then(Value::as_f64)?;
-        let index = evidence.get("group_index").and_then(Value::as_f64);
-        let index = index.map_or_else(String::new, |index| format!(" at group index {index:.4}"));
-        let from = evidence.get("after").and_then(Value::as_str);
-        let from = from.map_or_else(String::new, |node| format!(" after {node}"));
-        Some(format!("view {view}: {optical:.1} m of glass{from}{index}"))
-    });
-    let shots: Vec<String> = shots.collect();
-    if shots.is_empty() {
-        return;
+    fn headline(&self, incident: &Incident) -> String {
+        let place = &incident.place;
+        let mut parts = vec![
+            self.words.kind(&incident.kind).to_owned(),
+            place.line.to_string(),
+        ];
+        parts.extend(place.span.as_ref().map(|span| span.replace("..", " - ")));
+        parts.extend(place.node.clone());
+        if let (Some(at), Some([low, high])) = (place.chainage_m, place.interval95_m) {
+            let half = self.length((at - low).max(high - at));
+            parts.push(format!("{} ± {half}", self.km(at)));
+        }
+        let near = [&place.before, &place.after].into_iter().flatten();
+        let near = near.min_by(|a, b| a.offset_m.abs().total_cmp(&b.offset_m.abs()));
+        parts.extend(near.map(|beside| self.offset(beside)));
+        parts.join(", ")
     }
-    heading(out, "OPTICAL DISTANCE");
-    for shot in shots {
-        line(out, &format!("  {shot}"));
-    }
-}
 
-fn what(out: &mut String, incident: &Incident) {
-    heading(out, "WHAT");
-    entry(out, "kind", &incident.kind.replace('_', " "));
-    if !incident.cause.is_empty() {
-        entry(out, "cause", &incident.cause);
+    fn life(&mut self, message: &Message, incident: &Incident) {
+        let words = self.words;
+        let told = [
+            ("severity", words.severity(incident.severity)),
+            ("reason", words.reason(&message.reason)),
+            ("time", &clock(message.at)),
+        ];
+        self.sentence(&words.text.told, &told);
+        self.sentence(&words.text.opened, &[("time", &clock(incident.opened))]);
+        if let Some(cleared) = incident.cleared {
+            self.sentence(&words.text.over, &[("time", &clock(cleared))]);
+        }
     }
-    if !incident.affected.is_empty() {
-        entry(out, "affected", &incident.affected.join(", "));
-    }
-    let lasting = incident
-        .anomalies
-        .iter()
-        .filter(|anomaly| anomaly.to.is_none());
-    for anomaly in lasting.take(8) {
-        let point = anomaly.point.as_deref().unwrap_or_default();
-        let (device, kind) = (&anomaly.device, anomaly.kind.replace('_', " "));
-        entry(
-            out,
-            "seen",
-            &format!("{device} {point} {kind}, {}", anomaly.detail),
-        );
-    }
-    if let Some(last) = incident
-        .history
-        .iter()
-        .rev()
-        .find(|entry| entry.who != "silkline")
-    {
-        entry(out, "last word", &format!("{}: {}", last.who, last.what));
-    }
-}
 
-fn safety(out: &mut String, incident: &Incident) {
-    if !matches!(
-        incident.kind.as_str(),
-        "break" | "degradation" | "power_feed" | "equipment"
-    ) {
-        return;
+    fn place(&mut self, place: &Place) {
+        let words = self.words;
+        let label = &words.label;
+        self.heading(&words.heading.place);
+        self.entry(&label.line, place.line.as_str());
+        if let Some(span) = &place.span {
+            self.entry(&label.span, &span.replace("..", " - "));
+        }
+        if let Some(node) = &place.node {
+            self.entry(&label.at, node);
+        }
+        match place.chainage_m {
+            Some(at) => self.entry(&label.route, &self.located(at, place.interval95_m)),
+            None => self.entry(&label.route, &words.text.unlocated),
+        }
+        if let Some([low, high]) = place.interval50_m {
+            let ends = [("low", &*self.km(low)), ("high", &*self.km(high))];
+            self.entry(&label.likeliest, &fill(&words.text.half, &ends));
+        }
+        for (name, beside) in [(&*label.landmarks, &place.before), ("", &place.after)] {
+            if let Some(beside) = beside {
+                self.entry(name, &self.offset(beside));
+            }
+        }
+        if let Some(post) = &place.post {
+            self.entry(&label.post, post);
+        }
+        if let (Some(lat), Some(lon)) = (place.lat, place.lon) {
+            self.entry(&label.coordinates, &format!("{lat:.6}, {lon:.6} (WGS 84)"));
+            self.entry("", &format!("geo:{lat:.6},{lon:.6}"));
+        }
+        if let Some(depth) = place.depth_m {
+            let metres = format!("{depth:.1}");
+            self.entry(
+                &label.depth,
+                &fill(&words.text.metres, &[("metres", &metres)]),
+            );
+        }
+        if place.fibres_watched > 0 {
+            let (dark, watched) = (
+                place.fibres_dark.to_string(),
+                place.fibres_watched.to_string(),
+            );
+            let counts = [("dark", &*dark), ("watched", &*watched)];
+            self.entry(&label.fibres, &fill(&words.text.dark, &counts));
+        }
+        self.doubts(place);
     }
-    heading(out, "SAFETY");
-    for text in SAFETY.iter().chain(&HIGH_VOLTAGE) {
-        line(out, &format!("  {text}"));
+
+    /// Other places that it may be, contradictions and notes.
+    fn doubts(&mut self, place: &Place) {
+        let words = self.words;
+        let several = place.candidates.len() > 1;
+        for candidate in place.candidates.iter().filter(|_| several) {
+            let at = self.located(candidate.chainage_m, Some(candidate.interval95_m));
+            let percent = format!("{:.0}", candidate.weight * 100.0);
+            let values = [("place", &*at), ("percent", &*percent)];
+            self.entry(&words.label.possible, &fill(&words.text.weight, &values));
+        }
+        if !place.consistent {
+            self.entry(&words.label.beware, &words.text.contradict);
+        }
+        for note in &place.notes {
+            self.entry(&words.label.note, note);
+        }
     }
-}
 
-/// A chainage with its 95 % interval, the longer side of it as half width.
-fn located(at: f64, interval: Option<[f64; 2]>) -> String {
-    let Some([low, high]) = interval else {
-        return km(at);
-    };
-    let half = (at - low).max(high - at);
-    format!(
-        "{} ± {} (95 %: {} to {})",
-        km(at),
-        length(half),
-        km(low),
-        km(high)
-    )
-}
-
-fn offset(beside: &Beside) -> String {
-    let way = if beside.offset_m < 0.0 {
-        "before"
-    } else {
-        "past"
-    };
-    format!(
-        "{} {way} {}",
-        length(beside.offset_m.abs()),
-        beside.landmark
-    )
-}
-
-fn km(metres: f64) -> String {
-    format!("km {:.3}", metres / 1000.0)
-}
-
-fn length(metres: f64) -> String {
-    if metres < 1000.0 {
-        format!("{metres:.0} m")
-    } else {
-        format!("{:.2} km", metres / 1000.0)
+    /// What each instrument saw along the glass: what a crew compares with its own OTDR.
+    fn distances(&mut self, incident: &Incident) {
+        let text = &self.words.text;
+        let shots = incident.evidence.iter().filter_map(|evidence| {
+            let view = evidence.get("view").and_then(Value::as_str)?;
+            let optical = evidence.get("optical_m").and_then(Value::as_f64)?;
+            let index = evidence.get("group_index").and_then(Value::as_f64);
+            let index = index.map(|index| fill(&text.index, &[("index", &format!("{index:.4}"))]));
+            let from = evidence.get("after").and_then(Value::as_str);
+            let from = from.map(|node| fill(&text.glass_from, &[("node", node)]));
+            let metres = format!("{optical:.1}");
+            let glass = fill(&text.glass, &[("view", view), ("metres", &metres)]);
+            Some(glass + &from.unwrap_or_default() + &index.unwrap_or_default())
+        });
+        let shots: Vec<String> = shots.collect();
+        if shots.is_empty() {
+            return;
+        }
+        self.heading(&self.words.heading.distance);
+        for shot in shots {
+            self.line(&format!("  {shot}"));
+        }
     }
-}
 
-fn loud(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Critical => "CRITICAL",
-        Severity::Major => "MAJOR",
-        Severity::Minor => "MINOR",
-        Severity::Warning => "WARNING",
+    fn what(&mut self, incident: &Incident) {
+        let label = &self.words.label;
+        self.heading(&self.words.heading.what);
+        self.entry(&label.kind, self.words.kind(&incident.kind));
+        if !incident.cause.is_empty() {
+            self.entry(&label.cause, &incident.cause);
+        }
+        if !incident.affected.is_empty() {
+            self.entry(&label.affected, &incident.affected.join(", "));
+        }
+        let lasting = incident.anomalies.iter().filter(|it| it.to.is_none());
+        for anomaly in lasting.take(8) {
+            let point = anomaly.point.as_deref().unwrap_or_default();
+            let (device, kind) = (&anomaly.device, anomaly.kind.replace('_', " "));
+            let seen = format!("{device} {point} {kind}, {}", anomaly.detail);
+            self.entry(&label.seen, &seen);
+        }
+        let people = incident.history.iter().rev();
+        if let Some(last) = people.into_iter().find(|entry| entry.who != "silkline") {
+            self.entry(&label.last_word, &format!("{}: {}", last.who, last.what));
+        }
+    }
+
+    fn safety(&mut self, incident: &Incident) {
+        let kind = incident.kind.as_str();
+        if !matches!(kind, "break" | "degradation" | "power_feed" | "equipment") {
+            return;
+        }
+        let safety = &self.words.safety;
+        self.heading(&self.words.heading.safety);
+        for text in safety.light.iter().chain(&safety.high_voltage) {
+            self.line(&format!("  {text}"));
+        }
+    }
+
+    /// A chainage with its 95 % interval, the longer side of it as half width.
+    fn located(&self, at: f64, interval: Option<[f64; 2]>) -> String {
+        let Some([low, high]) = interval else {
+            return self.km(at);
+        };
+        let half = (at - low).max(high - at);
+        let values = [
+            ("place", &*self.km(at)),
+            ("half", &*self.length(half)),
+            ("low", &*self.km(low)),
+            ("high", &*self.km(high)),
+        ];
+        fill(&self.words.text.interval, &values)
+    }
+
+    fn offset(&self, beside: &Beside) -> String {
+        let text = &self.words.text;
+        let way = if beside.offset_m < 0.0 {
+            &text.before
+        } else {
+            &text.past
+        };
+        let distance = self.length(beside.offset_m.abs());
+        fill(
+            way,
+            &[("distance", &distance), ("landmark", &beside.landmark)],
+        )
+    }
+
+    fn km(&self, metres: f64) -> String {
+        let km = format!("{:.3}", metres / 1_000.0);
+        fill(&self.words.text.km, &[("km", &km)])
+    }
+
+    fn length(&self, metres: f64) -> String {
+        let text = &self.words.text;
+        if metres < 1_000.0 {
+            fill(&text.metres, &[("metres", &format!("{metres:.0}"))])
+        } else {
+            let kilometres = format!("{:.2}", metres / 1_000.0);
+            fill(&text.kilometres, &[("kilometres", &kilometres)])
+        }
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.line("");
+        self.line(text);
+    }
+
+    fn entry(&mut self, name: &str, value: &str) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.text, "  {name:<12} {value}");
+    }
+
+    fn sentence(&mut self, sentence: &str, values: &[(&str, &str)]) {
+        let filled = fill(sentence, values);
+        self.line(&filled);
+    }
+
+    fn line(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.text.push('\n');
     }
 }
 
@@ -267,33 +318,23 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn heading(out: &mut String, text: &str) {
-    line(out, "");
-    line(out, text);
-}
-
-fn entry(out: &mut String, name: &str, value: &str) {
-    // Writing to a string cannot fail.
-    let _ = writeln!(out, "  {name:<12} {value}");
-}
-
-fn line(out: &mut String, text: &str) {
-    out.push_str(text);
-    out.push('\n');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::notify::example;
+    use crate::notify::language::Language;
 
     fn of(reason: &str) -> Message {
         Message::of(&example::row(reason), Some("https://noc.example"))
     }
 
+    fn english() -> Words {
+        Language::En.words().unwrap()
+    }
+
     #[test]
     fn a_crew_can_drive_on_it() {
-        let text = body(&of("located"));
+        let text = body(&of("located"), &english());
         for wanted in [
             "Break on Digital Silk Way, km 28.420",
             "CRITICAL, located at 2023-11-14 22:13:20 UTC",
@@ -325,7 +366,7 @@ mod tests {
         (place.chainage_m, place.interval95_m, place.interval50_m) = (None, None, None);
         (place.lat, place.lon, place.post) = (None, None, None);
         (place.before, place.after) = (None, None);
-        let text = body(&message);
+        let text = body(&message, &english());
         assert!(text.contains("not located more closely yet"), "{text}");
         assert!(!text.contains("geo:") && !text.contains('±'), "{text}");
     }
@@ -335,11 +376,11 @@ mod tests {
         let mut message = of("worse");
         message.text = "Break\nBcc: all@noc.example".to_owned();
         assert_eq!(
-            subject(&message),
+            subject(&message, &english()),
             "[silkline] CRITICAL, worse: Break Bcc: all@noc.example"
         );
         message.incident = None;
-        assert!(subject(&message).starts_with("[silkline] worse: "));
+        assert!(subject(&message, &english()).starts_with("[silkline] worse: "));
     }
 
     #[test]
@@ -355,11 +396,51 @@ mod tests {
                 sources: vec!["e1".to_owned()],
             })
             .to_vec();
-        let text = body(&message);
+        let text = body(&message, &english());
         assert!(
             text.contains("km 31.000 ± 20 m") && text.contains("weight 50 %"),
             "{text}"
         );
         assert!(text.contains("contradict"), "{text}");
+    }
+
+    #[test]
+    fn a_crew_reads_its_own_language() {
+        let message = of("located");
+        for (language, wanted) in [
+            (
+                Language::Ru,
+                ["обрыв волокна", "420 м после closure 7", "БЕЗОПАСНОСТЬ"],
+            ),
+            (
+                Language::Az,
+                ["lif qırılması", "closure 7: 420 m sonra", "TƏHLÜKƏSİZLİK"],
+            ),
+            (
+                Language::Tr,
+                [
+                    "fiber kopması",
+                    "closure 7 noktasından 420 m sonra",
+                    "GÜVENLİK",
+                ],
+            ),
+            (
+                Language::Ka,
+                ["ბოჭკოს გაწყვეტა", "closure 7: 420 მ შემდეგ", "უსაფრთხოება"],
+            ),
+            (
+                Language::Kk,
+                ["талшықтың үзілуі", "closure 7: 420 м кейін", "ҚАУІПСІЗДІК"],
+            ),
+        ] {
+            let words = language.words().unwrap();
+            let text = body(&message, &words);
+            for wanted in wanted {
+                assert!(text.contains(wanted), "{wanted:?} is not in\n{text}");
+            }
+            assert!(text.contains("geo:40.792345,46.112345"), "{text}");
+            assert!(!text.contains('{'), "a place was not filled:\n{text}");
+            assert!(subject(&message, &words).contains("28.420"), "{language:?}");
+        }
     }
 }

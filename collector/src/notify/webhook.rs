@@ -9,9 +9,11 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use sha2::{Digest, Sha256};
 
-use super::channel::{ChannelError, secret};
+use super::channel::{ChannelError, secret, spoken};
+use super::form::Form;
+use super::language::Words;
 use super::message::Message;
-use crate::config::{Secret, WebhookSettings};
+use crate::config::{Secret, WebhookFormat, WebhookSettings};
 
 /// How long the receiver may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,6 +30,8 @@ const ANSWER_LETTERS: usize = 200;
 #[derive(Debug)]
 pub struct Webhook {
     name: String,
+    form: Form,
+    words: Words,
     url: Url,
     key: Option<Secret>,
     client: Client,
@@ -40,7 +44,7 @@ impl Webhook {
     ///
     /// Where the address is none, or the key cannot be read.
     pub fn new(settings: &WebhookSettings) -> Result<Self, ChannelError> {
-        let channel = settings.name.as_str();
+        let channel = settings.routing.name.as_str();
         let wrong = |problem| ChannelError::Setting {
             channel: channel.to_owned(),
             problem,
@@ -52,7 +56,9 @@ impl Webhook {
             .user_agent(concat!("silkline/", env!("CARGO_PKG_VERSION")))
             .build();
         Ok(Self {
-            name: settings.name.clone(),
+            name: channel.to_owned(),
+            form: form(settings).map_err(&wrong)?,
+            words: spoken(channel, &settings.speech)?,
             url: url.map_err(|error| wrong(format!("url {:?}: {error}", settings.url)))?,
             key: settings
                 .secret_file
@@ -75,7 +81,7 @@ impl Webhook {
     ///
     /// What went wrong, in words.
     pub async fn send(&self, message: &Message) -> Result<(), String> {
-        let body = message.to_json().to_string();
+        let body = self.form.body(message, &self.words);
         let mut request = self
             .client
             .post(self.url.clone())
@@ -99,6 +105,16 @@ impl Webhook {
             .take(ANSWER_LETTERS)
             .collect();
         Err(format!("the receiver answered {status}: {said}"))
+    }
+}
+
+fn form(settings: &WebhookSettings) -> Result<Form, String> {
+    match (settings.format, &settings.template_file) {
+        (WebhookFormat::Silkline, _) => Ok(Form::Silkline),
+        (WebhookFormat::Chat, _) => Ok(Form::Chat),
+        (WebhookFormat::Alertmanager, _) => Ok(Form::Alertmanager),
+        (WebhookFormat::Template, Some(file)) => Form::template(file),
+        (WebhookFormat::Template, None) => Err("format: a template wants a template_file".into()),
     }
 }
 
@@ -176,10 +192,12 @@ mod tests {
     #[test]
     fn an_address_that_is_none_is_refused() {
         let settings = WebhookSettings {
-            name: "ops".into(),
+            routing: crate::notify::example::routing("ops"),
+            speech: crate::config::Speech::Language(crate::notify::language::Language::En),
+            format: WebhookSettings::FORMAT,
+            template_file: None,
             url: "http://".into(),
             secret_file: None,
-            least: crate::config::LEAST,
         };
         assert!(
             Webhook::new(&settings)

@@ -4,6 +4,7 @@ use rusqlite::params;
 use silkline_analysis::incident::Incident;
 use silkline_analysis::series::Anomaly;
 use silkline_protocol::id::LineId;
+use silkline_protocol::time::Timestamp;
 
 use super::Transaction;
 use super::taken::json;
@@ -22,6 +23,8 @@ pub struct Told<'a> {
     pub text: &'a str,
     /// The incident as it stands.
     pub incident: &'a Incident,
+    /// When it is to be sent.
+    pub due: Timestamp,
 }
 
 impl Transaction<'_> {
@@ -43,7 +46,7 @@ impl Transaction<'_> {
     ///
     /// Where the store cannot be written.
     pub fn anomaly(&mut self, anomaly: &Anomaly) -> Result<(), StoreError> {
-        let ended = anomaly.to.map(silkline_protocol::time::Timestamp::nanos);
+        let ended = anomaly.to.map(Timestamp::nanos);
         self.db
             .prepare_cached("INSERT OR REPLACE INTO anomaly VALUES (?1, ?2, ?3, ?4, ?5)")?
             .execute(params![
@@ -81,7 +84,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Puts a notice into the outbox, due at once.
+    /// Puts a notice into the outbox.
     ///
     /// # Errors
     ///
@@ -92,11 +95,12 @@ impl Transaction<'_> {
             reason,
             text,
             incident,
+            due,
         } = told;
         self.db
             .prepare_cached(
                 "INSERT INTO outbox (channel, incident, reason, text, json, created, next_try)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
                 channel,
@@ -104,7 +108,8 @@ impl Transaction<'_> {
                 reason,
                 text,
                 json(incident),
-                self.now.nanos()
+                self.now.nanos(),
+                due.nanos()
             ])?;
         Ok(())
     }
