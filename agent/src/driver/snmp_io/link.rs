@@ -27,6 +27,12 @@ const SENDINGS: u32 = 2;
 /// OIDs in one GET: what the driver asks for fits one request.
 const GET_AT_ONCE: usize = 16;
 
+/// `sysUpTime.0`, which every device has.
+const SYS_UP_TIME: [u32; 9] = [1, 3, 6, 1, 2, 1, 1, 3, 0];
+/// What silence to an encrypted request means where the device answers an open one.
+const DEAF: &str = "the device answers, but not what is encrypted for it: the privacy_password or the \
+                    privacy algorithm is probably not the device's";
+
 /// An SNMP agent on the network; the socket is made when it is needed.
 pub struct SnmpLink {
     address: String,
@@ -62,7 +68,7 @@ impl SnmpLink {
             .map(|put| (theirs(&put.oid), put_value(put)))
             .collect();
         let outcome = client.set_many(&bound).await;
-        self.note(outcome).map(drop)
+        self.note(outcome).await.map(drop)
     }
 
     async fn client(&mut self) -> Result<Client, Fault> {
@@ -114,7 +120,7 @@ impl SnmpLink {
     }
 
     /// Makes a new socket next time unless the agent answered, though with an error.
-    fn note<T>(&mut self, outcome: Result<T, Box<Error>>) -> Result<T, Fault> {
+    async fn note<T>(&mut self, outcome: Result<T, Box<Error>>) -> Result<T, Fault> {
         match outcome {
             Ok(value) => {
                 if !self.proven && matches!(self.access, SnmpAccess::V3(_)) {
@@ -125,13 +131,42 @@ impl SnmpLink {
                 Ok(value)
             }
             Err(error) => {
-                let fault = self.fault(&error);
+                let mut fault = self.fault(&error);
+                if matches!(fault, Fault::Timeout(_)) && self.is_deaf_to_us().await {
+                    fault = Fault::Denied(DEAF.to_owned());
+                }
                 if fault.is_absence() {
                     self.client = None;
                     self.proven &= !matches!(self.access, SnmpAccess::V3(_));
                 }
                 Err(fault)
             }
+        }
+    }
+
+    /// Whether the device answers strangers, but never answered this user, whose messages it has to
+    /// decrypt: many devices meet what they can't decrypt with silence.
+    async fn is_deaf_to_us(&self) -> bool {
+        let SnmpAccess::V3(user) = &self.access else {
+            return false;
+        };
+        if self.proven || user.privacy.is_none() {
+            return false;
+        }
+        let builder = Client::builder(self.address.as_str(), Auth::usm(&user.name))
+            .request_timeout(each_of(self.timeout, SENDINGS))
+            .construction_timeout(self.timeout)
+            .retry(Retry::none());
+        let Ok(stranger) = builder.connect().await else {
+            return false;
+        };
+        let up_time = async_snmp::Oid::from_slice(&SYS_UP_TIME);
+        match stranger.get(&up_time).await {
+            Ok(_) => true,
+            Err(error) => matches!(
+                error.exchange_source(),
+                Error::Report { .. } | Error::Snmp { .. }
+            ),
         }
     }
 
@@ -155,7 +190,7 @@ impl SnmpLink {
                 open.remove(at);
                 continue;
             }
-            let found = self.note(outcome)?.varbinds;
+            let found = self.note(outcome).await?.varbinds;
             for (at, bound) in open.iter().zip(found) {
                 if let Some(place) = row.get_mut(*at) {
                     *place = (ours(&bound.oid), value(&bound.value));
@@ -179,7 +214,7 @@ impl SnmpAgent for SnmpLink {
                 absent.push((ours(&asked.remove(at)), SnmpValue::Absent));
                 continue;
             }
-            let found = self.note(outcome)?.varbinds;
+            let found = self.note(outcome).await?.varbinds;
             absent.extend(found.iter().map(taken));
             break;
         }
@@ -193,7 +228,7 @@ impl SnmpAgent for SnmpLink {
         let client = self.client().await?;
         let after: Vec<async_snmp::Oid> = bulk.after.iter().map(theirs).collect();
         let values = client.get_bulk(&after, 0, bulk.repetitions.into()).await;
-        let values = self.note(values)?;
+        let values = self.note(values).await?;
         Ok(values.iter().map(taken).collect())
     }
 }
