@@ -6,7 +6,7 @@
 //!
 //! Pure: the same trace gives the same picture on every machine. Readable in black and white and by
 //! the colour-blind: every sign differs in shape or line style, never in colour alone. The curve is
-//! thinned by lowest and highest sample a half pixel, so that no peak is hidden.
+//! thinned by lowest and highest sample a pixel, so that no peak is hidden.
 
 mod canvas;
 mod curve;
@@ -160,11 +160,7 @@ impl Picture<'_> {
         let end = report.end_of_fibre.map_or_else(
             || "no end seen".into(),
             |end| {
-                let kind = if end.kind == EndKind::Break {
-                    "break"
-                } else {
-                    "end"
-                };
+                let kind = self.end_word();
                 let (km, half) = (end.at_m.get() / 1_000.0, end.plus_minus_m.get());
                 format!("{kind} at {km:.4} km ± {half:.1} m")
             },
@@ -255,11 +251,19 @@ impl Picture<'_> {
             return name.clone();
         }
         match (event.kind, event.loss_db, event.reflectance_db) {
-            (EventKind::End, ..) => "end".to_owned(),
+            (EventKind::End, ..) => self.end_word().to_owned(),
             (EventKind::Ghost, ..) => "ghost".to_owned(),
             (_, Some(loss), _) => format!("{:.2} dB", loss.get()),
             (_, None, Some(reflectance)) => format!("R {:.0}", reflectance.get()),
             (_, None, None) => String::new(),
+        }
+    }
+
+    fn end_word(&self) -> &'static str {
+        let end = self.report.end_of_fibre;
+        match end.map(|end| end.kind) {
+            Some(EndKind::Break) => "break",
+            Some(EndKind::End) | None => "end",
         }
     }
 
@@ -308,7 +312,7 @@ impl Picture<'_> {
 /// Up to where a reference is clearly lit, in metres.
 fn lit_to(reference: &Trace, report: &Report) -> f64 {
     let floor = report.noise_floor_db.map_or(f64::NEG_INFINITY, Db::get);
-    let lit = |level: &f64| !reference.is_dark(*level) && *level > floor + 3.0;
+    let lit = |level: &f64| !reference.is_dark(*level) && *level > floor + 6.0;
     let last = reference.levels().iter().rposition(lit);
     last.map_or(0.0, |last| reference.position(last as f64).get())
 }

@@ -15,6 +15,7 @@ use super::compare::{Change, ChangeKind, Comparison};
 use super::end::EndKind;
 use super::event::{Event, EventKind};
 use super::samples::Trace;
+use crate::place::{glass_to_mm, rounded};
 
 /// One line of `trace --json`. Fields without a value are null, never a made-up number.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -145,18 +146,18 @@ impl Report {
             taken,
             wavelength_nm: settings.wavelength,
             pulse_ns: settings.pulse_ns,
-            group_index: settings.group_index,
-            sample_spacing_m: settings.spacing,
+            group_index: GroupIndex::of(rounded(settings.group_index.get(), 1e6)),
+            sample_spacing_m: OpticalLength::of(rounded(settings.spacing.get(), 1e6)),
             samples: trace.levels().len(),
             backscatter_db: settings.backscatter,
-            noise_floor_db: analysis.noise_floor,
+            noise_floor_db: analysis.noise_floor.map(tenth_mdb),
             end_of_fibre: analysis.end.as_ref().map(|end| EndReport {
-                at_m: end.at,
-                plus_minus_m: end.plus_minus,
+                at_m: glass_to_mm(end.at),
+                plus_minus_m: glass_to_mm(end.plus_minus),
                 kind: end.kind,
             }),
-            total_loss_db: analysis.total_loss,
-            orl_db: analysis.return_loss,
+            total_loss_db: analysis.total_loss.map(tenth_mdb),
+            orl_db: analysis.return_loss.map(tenth_mdb),
             events: analysis
                 .events
                 .iter()
@@ -177,9 +178,9 @@ impl Report {
     pub fn with_changes(mut self, found: &Comparison) -> Self {
         let change = |c: &Change| ChangeReport {
             kind: c.kind,
-            at_m: c.at,
-            plus_minus_m: c.plus_minus,
-            delta_db: c.delta,
+            at_m: glass_to_mm(c.at),
+            plus_minus_m: glass_to_mm(c.plus_minus),
+            delta_db: tenth_mdb(c.delta),
         };
         let broken = found
             .changes
@@ -310,14 +311,16 @@ const HEAD: &str = "      at m     ± m  kind         loss dB      ±    refl dB
 impl EventReport {
     fn new(event: &Event, launch: OpticalLength) -> Self {
         Self {
-            at_m: event.at,
-            from_panel_m: event.at + launch,
-            plus_minus_m: event.plus_minus,
+            at_m: glass_to_mm(event.at),
+            from_panel_m: glass_to_mm(event.at + launch),
+            plus_minus_m: glass_to_mm(event.plus_minus),
             kind: event.kind,
-            loss_db: event.loss,
-            loss_plus_minus_db: event.loss_plus_minus,
-            reflectance_db: event.reflectance,
-            slope_before_db_per_km: event.slope_before,
+            loss_db: event.loss.map(tenth_mdb),
+            loss_plus_minus_db: event.loss_plus_minus.map(tenth_mdb),
+            reflectance_db: event.reflectance.map(tenth_mdb),
+            slope_before_db_per_km: event
+                .slope_before
+                .map(|slope| DbPerKm::of(rounded(slope.get(), 1e5))),
             saturated: event.saturated,
         }
     }
@@ -342,7 +345,7 @@ impl EventReport {
 impl InstrumentEvent {
     fn new(event: &KeyEvent, sor: &Sor) -> Self {
         Self {
-            at_m: OpticalLength::of(sor.metres(event.time)),
+            at_m: glass_to_mm(OpticalLength::of(sor.metres(event.time))),
             code: format!("{}{}", event.code, event.technique),
             loss_db: Db::of(event.loss.db()),
             reflectance_db: event
@@ -350,6 +353,11 @@ impl InstrumentEvent {
                 .map(|reflectance| Db::of(reflectance.db())),
         }
     }
+}
+
+/// A ratio to a tenth of a thousandth of a decibel: no instrument tells more.
+fn tenth_mdb(value: Db) -> Db {
+    Db::of(rounded(value.get(), 1e4))
 }
 
 /// The first characters of a text, with a sign where some are left out.

@@ -4,13 +4,13 @@ use super::canvas::Point;
 
 /// The points that draw `samples` (in pixels, by rising x) as well as all of them would.
 ///
-/// Of the samples in one column of half a pixel the first, the lowest, the highest and the last are kept, in
+/// Of the samples in one column of a pixel the first, the lowest, the highest and the last are kept, in
 /// their own order: a peak one sample wide stays as high as it is.
 pub(super) fn thinned(samples: impl IntoIterator<Item = Point>) -> Vec<Point> {
     let mut out = Vec::new();
     let mut column: Option<Column> = None;
     for point in samples {
-        let number = (point[0] * 2.0).floor();
+        let number = point[0].floor();
         match &mut column {
             Some(open) if open.number.total_cmp(&number).is_eq() => open.take(point),
             _ => {
@@ -89,10 +89,10 @@ mod tests {
             prop_assert_eq!(kept.first(), points.first());
             prop_assert_eq!(kept.last(), points.last());
             prop_assert!(kept.windows(2).all(|pair| pair[0][0] <= pair[1][0]));
-            prop_assert!(kept.len() as f64 <= 4.0 * (2.0 * pixels + 2.0));
-            // Every half pixel keeps its own lowest and highest.
+            prop_assert!(kept.len() as f64 <= 4.0 * (pixels + 2.0));
+            // Every pixel keeps its own lowest and highest.
             for point in &points {
-                let column = |point: &Point| (point[0] * 2.0).floor();
+                let column = |point: &Point| point[0].floor();
                 let own = |other: &&Point| (column(other) - column(point)).abs() < 0.5;
                 let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
                 for other in kept.iter().filter(own) {

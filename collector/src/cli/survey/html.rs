@@ -251,7 +251,8 @@ fn sections(it: &Acceptance, body: &mut String) {
         "<h3>Glass between them</h3><table class=\"slim\"><tr><th>from / km</th><th>to / km</th>\
                <th>dB/km</th><th>limit</th><th></th></tr>",
     );
-    let km = |at: OpticalLength| at.get() / 1_000.0;
+    // No "-0.000" where a connector stands at the node.
+    let km = |at: OpticalLength| (at.get() / 1_000.0).max(0.0);
     let row = |part: &SectionRow| {
         let (from, to) = (km(part.from), km(part.to));
         format!(

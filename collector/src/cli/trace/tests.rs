@@ -1,4 +1,5 @@
 use serde_json::Value;
+use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::{Db, OpticalLength};
 use silkline_sim::forward::{Fibre, Instrument, Joint, Labels, Part, Shot, shoot};
 
@@ -18,15 +19,44 @@ launch_m = 1000
 /// The file of a shot into a fibre of `length` metres, with a splice of `splice` decibels at 5 km.
 fn sor(length: f64, splice: f64) -> Vec<u8> {
     let part = |metres, then| Part::standard(OpticalLength::of(metres), then);
-    let fibre = Fibre {
+    file_of(&Fibre {
         panel: Joint::default(),
         parts: vec![
             part(5_000.0, Joint::splice(Db::of(splice))),
             part(length - 5_000.0, Joint::default()),
         ],
+    })
+}
+
+/// A span with three splices, a connector, and an end that reflects; `cut` at a place.
+fn span(cut: Option<f64>) -> Vec<u8> {
+    let part = |metres, then| Part::standard(OpticalLength::of(metres), then);
+    let connector = Joint::reflecting(Db::of(0.35), Db::of(-48.0));
+    let mut fibre = Fibre {
+        panel: Joint::reflecting(Db::of(0.2), Db::of(-50.0)),
+        parts: vec![
+            part(3_900.0, Joint::splice(Db::of(0.12))),
+            part(4_150.0, Joint::splice(Db::of(-0.09))),
+            part(3_700.0, connector),
+            part(4_100.0, Joint::splice(Db::of(0.25))),
+            part(5_200.0, Joint::reflecting(Db::of(0.0), Db::of(-28.0))),
+        ],
     };
-    let shot = Shot::of(OpticalLength::of(22_000.0), 100, 30);
-    shoot(&fibre, &Instrument::default(), &shot).sor(&Labels::default())
+    if let Some(at) = cut {
+        fibre.break_at(
+            OpticalLength::of(at),
+            Joint::reflecting(Db::of(0.0), Db::of(-40.0)),
+        );
+    }
+    file_of(&fibre)
+}
+
+fn file_of(fibre: &Fibre) -> Vec<u8> {
+    let shot = Shot {
+        taken: Timestamp::from_seconds(1_790_000_000),
+        ..Shot::of(OpticalLength::of(22_000.0), 100, 30)
+    };
+    shoot(fibre, &Instrument::default(), &shot).sor(&Labels::default())
 }
 
 struct Files {
@@ -237,4 +267,29 @@ fn real_traces_all_give_an_object() {
         ..Question::default()
     });
     assert_eq!((exit, answers.len()), (Exit::Done, count));
+}
+
+/// Draws the manual's pictures; `SILKLINE_WRITE_DOCS=1` keeps them.
+#[test]
+fn the_pictures_of_the_manual_can_be_drawn() {
+    let files = Files::new();
+    let good = files.put("span.sor", &span(None));
+    let shot = files.put("cut.sor", &span(Some(13_640.0)));
+    let pictures = [
+        ("trace.svg", good.clone(), None),
+        ("break.svg", shot, Some(good)),
+    ];
+    for (name, file, reference) in pictures {
+        let question = Question {
+            files: vec![file],
+            references: reference.into_iter().collect(),
+            plot: Some(files.path(name)),
+            ..Question::default()
+        };
+        assert_eq!(trace(&question, &mut Vec::new()).unwrap(), Exit::Done);
+        if std::env::var_os("SILKLINE_WRITE_DOCS").is_some() {
+            let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures");
+            std::fs::copy(files.path(name), docs.join(name)).unwrap();
+        }
+    }
 }
