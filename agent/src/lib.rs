@@ -31,3 +31,5 @@ pub mod spool;
 pub mod trap;
 pub mod trigger;
 pub mod uplink;
+#[cfg(test)]
+mod wrong;

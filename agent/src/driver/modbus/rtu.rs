@@ -227,7 +227,10 @@ impl Exchange {
     /// What a frame in order means; nothing where it is passed over.
     fn judge(&mut self, unit: u8, order: &Order, frame: &[u8]) -> Option<Found> {
         let (from, function) = (*frame.first()?, *frame.get(1)?);
-        let owes = self.owed.get(&from).is_some_and(|owed| !owed.is_empty());
+        // What is being asked is owed too, so that it is remembered if it never comes.
+        let own = (from == unit).then(|| order.shape());
+        let owes =
+            (self.owed.get(&from)).is_some_and(|owed| owed.keys().any(|shape| Some(*shape) != own));
         if from != unit {
             self.late += u64::from(owes);
             return (!owes)
