@@ -6,9 +6,17 @@
 //! when it was first said.
 
 pub mod dark;
-pub mod level;
+pub mod drift;
+pub mod envelope;
 pub mod limit;
+pub mod onset;
+pub mod past;
+pub mod receiver;
+pub mod relation;
+pub mod rules;
 pub mod silent;
+pub mod step;
+pub mod stuck;
 
 use serde::{Deserialize, Serialize};
 use silkline_protocol::id::{DeviceId, LineId, PointName, SiteId};
@@ -62,8 +70,14 @@ pub enum AnomalyKind {
     Dark,
     /// A limit is passed.
     Limit,
-    /// The level left its own past.
-    Level,
+    /// A value left its own past.
+    Step,
+    /// A value changes slowly and leads to its limit.
+    Drift,
+    /// A value that used to move stands still.
+    Stuck,
+    /// Two values that belong together do not any more.
+    Relation,
     /// A device does not answer.
     Silent,
     /// An agent is gone.
@@ -112,7 +126,10 @@ impl AnomalyKind {
         match self {
             Self::Dark => "dark",
             Self::Limit => "limit",
-            Self::Level => "level",
+            Self::Step => "step",
+            Self::Drift => "drift",
+            Self::Stuck => "stuck",
+            Self::Relation => "relation",
             Self::Silent => "silent",
             Self::Offline => "offline",
             Self::Alarm => "alarm",

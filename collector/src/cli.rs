@@ -11,6 +11,7 @@ pub mod check;
 pub mod locate;
 pub mod notify;
 pub mod quarantine;
+pub mod replay;
 pub mod survey;
 pub mod trace;
 

@@ -12,7 +12,10 @@ use silkline_protocol::id::LineId;
 use silkline_protocol::settings::{self, FromSetting, Mistakes, Section, Wrong};
 use toml::de::DeValue;
 
+use crate::engine::EngineSettings;
+
 mod channel;
+mod engine;
 mod outside;
 
 pub use channel::{
@@ -36,6 +39,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// Where the page and the API are.
     pub api: ApiSettings,
+    /// How faults are found and what becomes of them.
+    pub engine: EngineSettings,
     /// Where history goes, if anywhere.
     pub influx: Option<InfluxSettings>,
     /// Who is told.
@@ -138,6 +143,7 @@ fn top_level(top: &mut Section<'_>, folder: &Path) -> Option<Settings> {
     let broker = outside::broker(top, &paths);
     let store = store(top);
     let api = api(top, &paths);
+    let engine = engine::engine(top);
     let influx = outside::influx(top, &paths);
     let channels = channel::channels(top, &paths);
     Some(Settings {
@@ -147,6 +153,7 @@ fn top_level(top: &mut Section<'_>, folder: &Path) -> Option<Settings> {
         broker: broker?,
         store,
         api: api?,
+        engine,
         influx,
         channels,
     })

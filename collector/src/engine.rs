@@ -33,10 +33,10 @@ pub use self::exchange::{Action, Input, Notice, Output, Reason};
 use self::light::Runs;
 pub use self::settings::EngineSettings;
 use self::views::{Look, Says, Views};
-use self::watch::{Finding, Watch};
+use self::watch::{Finding, Guide, Watch};
 
 /// The version of the snapshot's form; another one is not read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Everything that silkline thinks about one line.
 #[derive(Debug)]
@@ -117,7 +117,8 @@ impl LineEngine {
             runs,
             state,
         };
-        engine.state.watch.feed(&engine.line);
+        let guide = Guide::of(&engine.plant, &engine.line, &engine.runs, &engine.settings);
+        engine.state.watch.guided(guide);
         engine
     }
 
@@ -193,7 +194,20 @@ impl LineEngine {
                 self.state.watch.about((&site, &device), about, now);
                 false
             }
-            Input::Event { .. } => false,
+            Input::Event {
+                site,
+                device,
+                late,
+                event,
+            } => {
+                let found = self
+                    .state
+                    .watch
+                    .event((&site, &device), (&event, late), now);
+                let news = !found.is_empty();
+                self.find(found, out);
+                news
+            }
             Input::Trace {
                 id,
                 site,
@@ -219,7 +233,9 @@ impl LineEngine {
                 who,
                 action,
             } => {
-                self.state.causes.operate(now, &incident, (&who, action));
+                let accepted = self.state.causes.operate(now, &incident, (&who, action));
+                let found = self.state.watch.accept(&accepted, now);
+                self.find(found, out);
                 true
             }
         }
@@ -248,7 +264,7 @@ impl LineEngine {
         );
         causes.claim(&scene, claims);
         causes.expire(&scene);
-        out.extend(causes.news());
+        out.extend(causes.news(&scene));
         self.state.causes = causes;
         self.state.look_again = again;
     }
@@ -342,6 +358,7 @@ fn trace_finding(
         device,
         role: None,
         found: now,
+        because: None,
     }
 }
 

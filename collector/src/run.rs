@@ -24,7 +24,6 @@ use crate::clock::MonotonicClock;
 use crate::commit::Commit;
 use crate::commit::core::Core;
 use crate::config::{BrokerSettings, Settings};
-use crate::engine::EngineSettings;
 use crate::forward::{self, Forward, ForwardError};
 use crate::ingest::{self, Ingest};
 use crate::metrics::Metrics;
@@ -149,7 +148,7 @@ pub async fn run(
     let options = connect::options(&settings, writer.store_id(), addresses.mqtt)?;
 
     let (metrics, clock) = (Arc::new(Metrics::new()), MonotonicClock::start());
-    let both = (&*settings, &EngineSettings::default());
+    let both = (&*settings, &settings.engine.clone());
     let core = Core::load(writer, &plant, &lines, both, clock.now()).map_err(failed)?;
     let (ingest, ends) = Ingest::new(options, ingest::filters(&lines), metrics.clone());
     let (live, _) = broadcast::channel(LIVE_QUEUE);

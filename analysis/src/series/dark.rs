@@ -56,17 +56,28 @@ impl Dark {
     /// Takes a reading of `at`.
     pub fn reading(&mut self, reading: Reading, at: Timestamp) -> Option<Change> {
         let light = Light::of(reading)?;
+        self.judged(light, at, (at, "no light".to_owned()))
+    }
+
+    /// Takes what somebody who knows more than the meter says of a reading of `at`: for how long
+    /// it has been so, and in which words.
+    pub fn judged(
+        &mut self,
+        light: Light,
+        at: Timestamp,
+        (from, detail): (Timestamp, String),
+    ) -> Option<Change> {
         self.at = at;
         let before = core::mem::replace(&mut self.light, light);
         if before == light {
             return None;
         }
-        self.since = at;
+        self.since = from;
         match (before, light) {
             (_, Light::Dark) => Some(Change::Began {
-                from: at,
+                from,
                 severity: Severity::Critical,
-                detail: "no light".to_owned(),
+                detail,
             }),
             (Light::Dark, Light::Lit) => Some(Change::Ended { to: at }),
             (_, Light::Lit | Light::Unknown) => None,

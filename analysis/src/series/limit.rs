@@ -19,6 +19,8 @@ const IN_A_ROW: u8 = 2;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limit {
     limits: Limits,
+    /// How far back inside at least, in thousandths of the unit.
+    back: i64,
     raised: Option<Severity>,
     /// Readings in a row beyond a limit that is not raised yet, and the first one's time.
     beyond: u8,
@@ -35,6 +37,13 @@ impl Limit {
         }
     }
 
+    /// Ends only this far inside, in the unit of the limits: for limits near zero, and decibels.
+    #[must_use]
+    pub fn with_back(mut self, back: f64) -> Self {
+        self.back = super::past::thousandths(back);
+        self
+    }
+
     /// Changes the limits; what is raised is judged anew by the next reading.
     pub const fn set(&mut self, limits: Limits) {
         self.limits = limits;
@@ -48,8 +57,8 @@ impl Limit {
 
     /// Takes a `value` of `at`, in the unit of the limits.
     pub fn reading(&mut self, value: f64, at: Timestamp) -> Option<Change> {
-        let now = self.beyond_which(value, 0.0);
-        let held = self.beyond_which(value, BACK);
+        let now = self.beyond_which(value, 0.0, 0.0);
+        let held = self.beyond_which(value, BACK, super::past::whole(self.back));
         match (self.raised, now) {
             (None, None) => {
                 self.beyond = 0;
@@ -87,10 +96,12 @@ impl Limit {
         }
     }
 
-    /// The worst limit that `value` is beyond, each drawn in by `back` of its size.
-    fn beyond_which(&self, value: f64, back: f64) -> Option<(Severity, f64)> {
-        let below = |limit: Option<f64>| limit.filter(|l| value < l + back * l.abs());
-        let above = |limit: Option<f64>| limit.filter(|l| value > l - back * l.abs());
+    /// The worst limit that `value` is beyond, each drawn in by `back` of its size, `least` at
+    /// least.
+    fn beyond_which(&self, value: f64, back: f64, least: f64) -> Option<(Severity, f64)> {
+        let drawn = |limit: f64| (back * limit.abs()).max(least);
+        let below = |limit: Option<f64>| limit.filter(|l| value < l + drawn(*l));
+        let above = |limit: Option<f64>| limit.filter(|l| value > l - drawn(*l));
         let major = below(self.limits.low_major).or_else(|| above(self.limits.high_major));
         let warning = below(self.limits.low_warning).or_else(|| above(self.limits.high_warning));
         major
@@ -100,6 +111,9 @@ impl Limit {
 }
 
 fn said(value: f64, limit: f64) -> String {
+    if (1e-300..0.01).contains(&limit.abs()) {
+        return format!("{value:.2e}, limit {limit:.2e}");
+    }
     format!("{value:.2}, limit {limit:.2}")
 }
 
@@ -149,6 +163,19 @@ mod tests {
         ));
         assert!(said[3..6].iter().all(Option::is_none));
         assert!(matches!(said[6], Some(Change::Ended { .. })));
+    }
+
+    #[test]
+    fn noise_around_a_limit_of_zero_does_not_flap() {
+        let limits = Limits {
+            low_warning: Some(0.0),
+            ..Limits::default()
+        };
+        let mut limit = Limit::new(limits).with_back(0.5);
+        let said = run(&mut limit, &[-0.1, -0.1, 0.1, -0.1, 0.3, 0.6]);
+        assert!(matches!(said[1], Some(Change::Began { .. })));
+        assert!(said[2..5].iter().all(Option::is_none));
+        assert!(matches!(said[5], Some(Change::Ended { .. })));
     }
 
     #[test]

@@ -41,6 +41,23 @@ impl Silent {
         }
     }
 
+    /// Waits from `now` for something of which nobody knows how often it comes: never silent, as
+    /// long as [`Silent::expect`] has not told.
+    #[must_use]
+    pub const fn unknown(now: Timestamp) -> Self {
+        Self {
+            patience_ms: u64::MAX,
+            heard: now,
+            silent: false,
+        }
+    }
+
+    /// It comes every `poll`, as is known now.
+    pub fn expect(&mut self, poll: Duration) {
+        let patience = (poll * POLLS).max(LEAST);
+        self.patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+    }
+
     /// It was heard of at `now`.
     pub fn seen(&mut self, now: Timestamp) -> Option<Change> {
         self.heard = now;
@@ -55,7 +72,8 @@ impl Silent {
     /// When it will be silent, unless it is or something comes.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        (!self.silent).then(|| self.heard + Duration::from_millis(self.patience_ms))
+        let known = !self.silent && self.patience_ms < u64::MAX;
+        known.then(|| self.heard + Duration::from_millis(self.patience_ms))
     }
 
     /// Time has passed.
@@ -105,6 +123,17 @@ mod tests {
             silent.seen(second(100)),
             Some(Change::Ended { to: second(100) })
         );
+    }
+
+    #[test]
+    fn what_comes_nobody_knows_how_often_is_never_silent() {
+        let mut silent = Silent::unknown(second(0));
+        assert_eq!(
+            (silent.deadline(), silent.expire(second(1_000_000))),
+            (None, None)
+        );
+        silent.expect(Duration::from_secs(60));
+        assert_eq!(silent.deadline(), Some(second(180)));
     }
 
     #[test]

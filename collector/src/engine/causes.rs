@@ -7,6 +7,7 @@
 
 mod cause;
 mod key;
+mod life;
 mod located;
 
 use core::time::Duration;
@@ -17,14 +18,14 @@ use silkline_analysis::place::{Evidence, Place};
 use silkline_analysis::series::{AnomalyKind, Severity};
 use silkline_analysis::span::Verdict;
 use silkline_protocol::device::Role;
-use silkline_protocol::id::{IncidentId, SiteId};
+use silkline_protocol::id::SiteId;
 use silkline_protocol::plant::{Line, Plant};
 use silkline_protocol::time::Timestamp;
 
 use self::cause::{Cause, Lost, News};
-pub(super) use self::key::Key;
+pub(super) use self::key::{Key, Light};
 use self::key::{follows_light, is_fading};
-use super::exchange::{Notice, Output, Reason};
+use super::exchange::Reason;
 use super::light::{Claim, Runs};
 use super::settings::EngineSettings;
 use super::views::Views;
@@ -102,38 +103,6 @@ impl Causes {
         self.adopt(scene);
     }
 
-    /// Does what an operator asked for.
-    pub(super) fn operate(
-        &mut self,
-        now: Timestamp,
-        incident: &IncidentId,
-        (who, action): (&str, super::exchange::Action),
-    ) {
-        use super::exchange::Action;
-        let Some(cause) = self.causes.iter_mut().find(|c| c.incident.id == *incident) else {
-            return;
-        };
-        cause.news.changed = true;
-        let incident = &mut cause.incident;
-        match action {
-            Action::Acknowledge => {
-                incident.take(Step::Acknowledge, who, now);
-            }
-            Action::Repairing => {
-                incident.take(Step::Repair, who, now);
-            }
-            Action::Assign { to } => incident.note(who, &format!("assigned to {to}"), now),
-            Action::Note { text } => incident.note(who, &text, now),
-            Action::Close { found_m } => {
-                if let Some(found) = found_m {
-                    let said = format!("found at km {:.3}", found.km());
-                    incident.note(who, &said, now);
-                }
-                incident.take(Step::Close, who, now);
-            }
-        }
-    }
-
     /// Lets time do its work: what waits becomes a cause, what is over is cleared and closed.
     pub(super) fn expire(&mut self, scene: &Scene<'_>) {
         self.adopt(scene);
@@ -148,6 +117,10 @@ impl Causes {
                 continue;
             }
             if !words::is_home(scene, &finding.site, finding.device.as_ref()) {
+                continue;
+            }
+            if let Some(k) = self.reason_for(scene, &finding) {
+                self.join(k, scene, &finding);
                 continue;
             }
             let key = standing_for(scene, &finding);
@@ -172,27 +145,6 @@ impl Causes {
             .filter_map(|cause| cause.deadline(settings))
             .min();
         waiting.into_iter().chain(causes).min()
-    }
-
-    /// Everything that changed since it was last asked.
-    pub(super) fn news(&mut self) -> Vec<Output> {
-        let mut out = Vec::new();
-        for cause in &mut self.causes {
-            let news = core::mem::take(&mut cause.news);
-            if !news.changed && news.notice.is_none() {
-                continue;
-            }
-            out.push(Output::Incident(Box::new(cause.incident.clone())));
-            out.extend(news.notice.map(|reason| {
-                let text = cause.incident.headline.clone();
-                Output::Notice(Notice {
-                    incident: cause.incident.id.clone(),
-                    reason,
-                    text,
-                })
-            }));
-        }
-        out
     }
 
     fn knows(&self, finding: &Finding) -> bool {
@@ -289,7 +241,12 @@ impl Causes {
 
     /// The active cause with `key`, or a past one that is to be the same again.
     fn find_key(&mut self, scene: &Scene<'_>, key: &Key) -> Option<usize> {
-        let active = |c: &Cause| c.key == *key && c.is_active();
+        // Who can tell whether light that nobody can place got worse twice by one cause?
+        let one = |c: &Cause| {
+            let soon = scene.now - c.incident.opened < scene.settings.wake;
+            soon || *key != Key::Unplaced(Light::Worse)
+        };
+        let active = |c: &Cause| c.key == *key && c.is_active() && one(c);
         if let Some(k) = self.causes.iter().position(active) {
             return Some(k);
         }
@@ -302,12 +259,7 @@ impl Causes {
         };
         let k = self.causes.iter().rposition(recent)?;
         let cause = self.causes.get_mut(k)?;
-        cause.incident.take(Step::Recur, SELF, scene.now);
-        cause.quiet = None;
-        cause.news = News {
-            changed: true,
-            notice: Some(Reason::Reopened),
-        };
+        cause.recur(scene.now);
         Some(k)
     }
 
@@ -337,6 +289,10 @@ impl Causes {
             incident,
             lost: Vec::new(),
             whole: Vec::new(),
+            proven: false,
+            recurred: (0, scene.now),
+            muted: None,
+            shelved: None,
             quiet: None,
             told: None,
             news: News {
@@ -355,6 +311,7 @@ impl Causes {
             return;
         };
         let mut changed = cause.quiet.take().is_some();
+        cause.proven = false;
         let traced = cause
             .incident
             .evidence
@@ -397,57 +354,6 @@ impl Causes {
             let severity = cause.severity(scene).max(cause.incident.severity);
             cause.incident.severity = severity;
             self.place(k, scene);
-        }
-    }
-
-    /// Clears what has been well for long enough, closes what is long over.
-    fn settle(&mut self, k: usize, scene: &Scene<'_>) {
-        let Some(cause) = self.causes.get_mut(k) else {
-            return;
-        };
-        let (settings, now) = (scene.settings, scene.now);
-        if cause.incident.state == State::Cleared {
-            let over = cause
-                .incident
-                .cleared
-                .is_some_and(|at| now - at >= settings.close);
-            if over && cause.incident.take(Step::Close, SELF, now) {
-                cause.news.changed = true;
-            }
-            return;
-        }
-        if !cause.is_active() {
-            return;
-        }
-        if !cause.is_well() {
-            cause.quiet = None;
-            return;
-        }
-        let since = *cause.quiet.get_or_insert(now);
-        if now - since < settings.settle {
-            return;
-        }
-        cause.incident.take(Step::Clear, SELF, now);
-        cause.news = News {
-            changed: true,
-            notice: Some(Reason::Cleared),
-        };
-        cause.lost.clear();
-        cause.told = None;
-        let left: Vec<_> = cause
-            .incident
-            .anomalies
-            .iter()
-            .filter(|a| a.to.is_none())
-            .map(|a| a.id.clone())
-            .collect();
-        for finding in scene.watch.lasting(&left) {
-            if !follows_light(&finding) {
-                self.waiting.push(Waiting {
-                    finding,
-                    due: now + settings.grace,
-                });
-            }
         }
     }
 
@@ -515,7 +421,16 @@ fn standing_for(scene: &Scene<'_>, finding: &Finding) -> Key {
             .span_before(&finding.anomaly.device, index.unwrap_or(""));
         let id = |k: usize| scene.line.nodes.get(k).map(|node| node.id.clone());
         let ends = span.and_then(|(low, high)| id(low).zip(id(high)));
-        return ends.map_or_else(|| Key::of(finding), |(low, high)| Key::Fade(low, high));
+        // A signal that falls without its supervisory light is no loss of the span.
+        let apart = watch.is_apart(&finding.anomaly.device, index.unwrap_or(""));
+        if let Some((low, high)) = ends.filter(|_| !apart) {
+            return Key::Fade(low, high);
+        }
+    }
+    let optical = follows_light(finding) && finding.role.is_some_and(key::is_of_light);
+    if optical && watch.is_unplaced(&finding.anomaly.device) {
+        let dark = finding.anomaly.kind == AnomalyKind::Dark;
+        return Key::Unplaced(if dark { Light::Lost } else { Light::Worse });
     }
     Key::of(finding)
 }

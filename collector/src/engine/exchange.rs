@@ -7,6 +7,7 @@ use silkline_protocol::device::About;
 use silkline_protocol::id::{AgentId, DeviceId, IncidentId, SiteId};
 use silkline_protocol::message::{Event, TraceFile};
 use silkline_protocol::sample::Sample;
+use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::RouteLength;
 
 /// What happened on the line, in the order in which the collector commits it.
@@ -98,6 +99,11 @@ pub enum Action {
     },
     /// A crew begins.
     Repairing,
+    /// Nobody is to be woken by it for a while; it is still recorded.
+    Shelve {
+        /// Until when.
+        until: Timestamp,
+    },
     /// Done with it, and where it really was.
     Close {
         /// The place that the crew found, where known.

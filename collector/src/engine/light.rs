@@ -15,7 +15,7 @@ use silkline_protocol::plant::{Direction, Line, Path, Plant, Side};
 use silkline_protocol::time::Timestamp;
 
 use super::settings::EngineSettings;
-use super::watch::{Point, Watch, Watched};
+use super::watch::{Point, Watch, Watched, port_key};
 
 /// All runs along a line.
 #[derive(Clone, Debug)]
@@ -124,6 +124,23 @@ impl Runs {
             .flat_map(|run| run.stops.iter().zip(run.stops.iter().skip(1)));
         let found = pairs.into_iter().find(|(_, to)| here(to));
         found.map(|(from, to)| (from.node.min(to.node), from.node.max(to.node)))
+    }
+
+    /// The ports that send what each port receives, by `device/index`.
+    pub(super) fn senders(&self) -> BTreeMap<String, Vec<String>> {
+        let mut senders: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let pairs = self
+            .runs
+            .iter()
+            .flat_map(|run| run.stops.iter().zip(run.stops.iter().skip(1)));
+        for (from, to) in pairs {
+            for (device, index) in &to.input {
+                let known = senders.entry(port_key(device, index)).or_default();
+                let sends = from.output.iter().map(|(d, i)| port_key(d, i));
+                known.extend(sends);
+            }
+        }
+        senders
     }
 
     /// How many runs are watched: paths times directions.

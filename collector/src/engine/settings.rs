@@ -2,8 +2,13 @@
 
 use core::time::Duration;
 
+use silkline_analysis::series::AnomalyKind;
+use silkline_protocol::device::{Limits, Role};
+use silkline_protocol::id::{LineId, PointName, SiteId};
+use silkline_protocol::time::Timestamp;
+
 /// Settings of a line engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EngineSettings {
     /// A loss that one direction alone shows waits this long for the other.
     ///
@@ -22,10 +27,55 @@ pub struct EngineSettings {
     pub wake: Duration,
     /// All must be well for this long before an incident is over; a flap within it is held.
     pub settle: Duration,
+    /// A repair of what a trace had found is to be shown by a fresh trace; after this long without
+    /// one it is believed, and said so.
+    pub proof: Duration,
     /// Back within this time after it was over, it is the same incident.
     pub reopen: Duration,
     /// An incident that is over is closed after this long, if nobody does it before.
     pub close: Duration,
+    /// What holds for some points and not for others; a later one wins.
+    pub points: Vec<PointRule>,
+    /// Work that is planned: found and recorded, but nobody is woken.
+    pub planned: Vec<Planned>,
+}
+
+/// What holds for some points: all that fit what is given here.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PointRule {
+    /// The device, `site.device`.
+    pub device: Option<String>,
+    /// The point, with or without its index.
+    pub point: Option<PointName>,
+    /// Every point of a role.
+    pub role: Option<Role>,
+    /// What was measured when all was well: limits are set around it.
+    pub usual: Option<f64>,
+    /// Limits; each in place of the device's own.
+    pub limits: Limits,
+    /// D: departure from its past below which nothing is remarkable.
+    pub least: Option<f64>,
+    /// k: departure in standard deviations.
+    pub deviations: Option<f64>,
+    /// Readings in a row that raise it.
+    pub in_a_row: Option<u8>,
+    /// Kinds of anomalies that are not looked for.
+    pub off: Vec<AnomalyKind>,
+}
+
+/// Work that is planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// Since when.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// On this line alone.
+    pub line: Option<LineId>,
+    /// At this site alone, and on the spans beside it.
+    pub site: Option<SiteId>,
+    /// Who, and what for.
+    pub what: String,
 }
 
 impl Default for EngineSettings {
@@ -36,8 +86,45 @@ impl Default for EngineSettings {
             grace: Duration::from_secs(4),
             wake: Duration::from_secs(120),
             settle: Duration::from_secs(10),
+            proof: Duration::from_secs(120),
             reopen: Duration::from_secs(600),
             close: Duration::from_secs(24 * 3600),
+            points: Vec::new(),
+            planned: Vec::new(),
         }
+    }
+}
+
+impl PointRule {
+    /// Whether it is about this point.
+    #[must_use]
+    pub fn fits(&self, device: &str, point: &PointName, role: Role) -> bool {
+        let named = |name: &PointName| name == point || name.as_str() == point.stem();
+        self.device.as_ref().is_none_or(|own| own == device)
+            && self.point.as_ref().is_none_or(named)
+            && self.role.is_none_or(|own| own == role)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_fits_what_it_names() {
+        let rule = PointRule {
+            device: Some("ganja.edfa-1".into()),
+            point: Some("in_power".parse().unwrap()),
+            ..PointRule::default()
+        };
+        let point: PointName = "in_power.2".parse().unwrap();
+        assert!(rule.fits("ganja.edfa-1", &point, Role::LightIn));
+        assert!(!rule.fits("ganja.edfa-2", &point, Role::LightIn));
+        let by_role = PointRule {
+            role: Some(Role::Osnr),
+            ..PointRule::default()
+        };
+        assert!(by_role.fits("x.y", &point, Role::Osnr));
+        assert!(!by_role.fits("x.y", &point, Role::LightIn));
     }
 }

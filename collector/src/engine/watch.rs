@@ -2,25 +2,36 @@
 //!
 //! What came late, from a backlog, moves a detector only where nothing newer of the device is
 //! known; what came live is always the newest, whatever its clock says.
+//!
+//! ```text
+//!   sample ──► receivers ──► far (who lives on whose light) ──► points ──► relations, spans
+//! ```
 
+mod device;
+mod far;
+mod guide;
 mod point;
+mod said;
+mod sample;
+mod tune;
 
 use core::time::Duration;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use silkline_analysis::series::silent::Silent;
+use silkline_analysis::series::relation::Span;
 use silkline_analysis::series::{Anomaly, AnomalyKind, Change, Severity, device_name};
-use silkline_protocol::device::{About, Limits, Role};
+use silkline_protocol::device::{About, Role};
 use silkline_protocol::id::{AgentId, DeviceId, LineId, PointName, SiteId};
-use silkline_protocol::plant::{End, Line};
-use silkline_protocol::sample::Sample;
 use silkline_protocol::time::Timestamp;
 
+pub(super) use self::device::Watched;
+use self::far::Far;
+pub(super) use self::guide::{Guide, port_key};
 pub(super) use self::point::Point;
-use self::point::{around, described};
+use self::tune::Tuned;
 
-/// A device that tells no poll interval is expected this often.
+/// A device that tells no poll interval is expected this often by those beside it.
 const POLL: Duration = Duration::from_secs(10);
 
 /// Devices that fell silent together were last heard of within a poll and so much more.
@@ -35,9 +46,14 @@ pub(super) struct Watch {
     agents: BTreeMap<String, AgentWatch>,
     /// Anomalies that last, by device, point and kind.
     open: BTreeMap<String, Finding>,
-    /// Feed voltages that are normal at a site, by the plant file.
+    far: Far,
+    /// Spans as both ends see them, by sender and receiver.
+    spans: BTreeMap<String, Span>,
+    /// What devices said of themselves, and until when it counts.
+    said: BTreeMap<String, Timestamp>,
+    /// What the plant and the settings tell.
     #[serde(skip)]
-    feed: BTreeMap<SiteId, Limits>,
+    guide: Guide,
 }
 
 /// What the devices beside a silent one do.
@@ -51,17 +67,6 @@ pub(super) enum Company {
     Silent,
     /// None has answered, not all have had the time to.
     Unknown,
-}
-
-/// One device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Watched {
-    site: SiteId,
-    device: DeviceId,
-    about: Option<About>,
-    silent: Silent,
-    newest: Timestamp,
-    points: BTreeMap<PointName, Point>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,27 +84,44 @@ pub(super) struct Finding {
     pub(super) role: Option<Role>,
     /// When it was found, by our clock.
     pub(super) found: Timestamp,
+    /// The light input that it follows from, `site.device/point`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) because: Option<String>,
+}
+
+/// A change and what it is about.
+struct News {
+    device: String,
+    point: Option<PointName>,
+    kind: AnomalyKind,
+    change: Change,
+    because: Option<String>,
 }
 
 impl Watch {
-    pub(super) const fn new(line: LineId) -> Self {
+    pub(super) fn new(line: LineId) -> Self {
         Self {
             line,
             devices: BTreeMap::new(),
             agents: BTreeMap::new(),
             open: BTreeMap::new(),
-            feed: BTreeMap::new(),
+            far: Far::default(),
+            spans: BTreeMap::new(),
+            said: BTreeMap::new(),
+            guide: Guide::default(),
         }
     }
 
-    /// Tells what feed voltages are normal: anew after every start, for the plant file tells it.
-    pub(super) fn feed(&mut self, line: &Line) {
-        let Some(feed) = &line.feed else { return };
-        for (end, volts) in [(&line.a, feed.volts_a), (&line.b, feed.volts_b)] {
-            if let End::Site(site) = end {
-                self.feed.insert(site.clone(), around(volts));
+    /// Tells what the plant and the settings say: anew after every start.
+    pub(super) fn guided(&mut self, guide: Guide) {
+        for (name, device) in &mut self.devices {
+            let feed = guide.feed(&device.site);
+            for (point, watched) in &mut device.points {
+                let about = device.about.as_ref();
+                watched.tune(Tuned::of((name, point), about, feed, &guide.rules));
             }
         }
+        self.guide = guide;
     }
 
     /// We were away: nobody was silent for that.
@@ -110,53 +132,15 @@ impl Watch {
     }
 
     pub(super) fn about(&mut self, at: (&SiteId, &DeviceId), about: About, now: Timestamp) {
-        let feed = self.feed.get(at.0).copied();
-        let device = self.device(at, now);
-        let poll = Duration::from_millis(about.poll_ms.max(1));
-        let heard = device.silent.heard();
-        if !device.silent.is_silent() {
-            device.silent = Silent::new(poll, heard.max(now));
+        let feed = self.guide.feed(at.0);
+        let name = device_name(at.0, at.1);
+        let device = self.devices.entry(name.clone());
+        let device = device.or_insert_with(|| Watched::new(at.0, at.1, now));
+        device.describe(about, now);
+        let about = device.about.as_ref();
+        for (point, watched) in &mut device.points {
+            watched.tune(Tuned::of((&name, point), about, feed, &self.guide.rules));
         }
-        for (name, point) in &mut device.points {
-            let (role, limits) = described(Some(&about), name, feed);
-            point.role = role;
-            point.limit.set(limits);
-        }
-        device.about = Some(about);
-    }
-
-    pub(super) fn sample(
-        &mut self,
-        at: (&SiteId, &DeviceId),
-        (sample, late): (&Sample, bool),
-        now: Timestamp,
-    ) -> Vec<Finding> {
-        let feed = self.feed.get(at.0).copied();
-        let device = self.device(at, now);
-        if late && sample.at <= device.newest {
-            return Vec::new();
-        }
-        device.newest = sample.at;
-        let mut changes: Vec<(Option<PointName>, AnomalyKind, Change)> = Vec::new();
-        if !late {
-            let answered = sample.readings.values().any(|reading| reading.is_good());
-            let back = answered.then(|| device.silent.seen(now)).flatten();
-            changes.extend(back.map(|change| (None, AnomalyKind::Silent, change)));
-        }
-        for (name, reading) in &sample.readings {
-            let about = device.about.as_ref();
-            let fresh = || Point::new(described(about, name, feed));
-            if !device.points.contains_key(name) {
-                device.points.insert(name.clone(), fresh());
-            }
-            let Some(point) = device.points.get_mut(name) else {
-                continue;
-            };
-            for (kind, change) in point.reading(*reading, sample.at, now) {
-                changes.push((Some(name.clone()), kind, change));
-            }
-        }
-        self.findings(at, changes, now)
     }
 
     pub(super) fn agent(
@@ -184,8 +168,52 @@ impl Watch {
                 detail,
             }
         };
-        let what = (name, None, AnomalyKind::Offline);
-        self.finding(what, (site.clone(), None, None), change, now)
+        let news = News {
+            device: name,
+            point: None,
+            kind: AnomalyKind::Offline,
+            change,
+            because: None,
+        };
+        self.finding(news, (site.clone(), None), now)
+    }
+
+    /// What is raised among `ids` is as it is meant to be from now on.
+    pub(super) fn accept(&mut self, ids: &[String], now: Timestamp) -> Vec<Finding> {
+        let wanted: Vec<(String, PointName)> = self
+            .open
+            .values()
+            .filter(|finding| ids.contains(&finding.anomaly.id))
+            .filter_map(|f| Some((f.anomaly.device.clone(), f.anomaly.point.clone()?)))
+            .collect();
+        let mut news = Vec::new();
+        for (device, point) in wanted {
+            let port = port_key(&device, point.index().unwrap_or(""));
+            for (key, span) in &mut self.spans {
+                let ours = key.ends_with(&format!(">{port}"));
+                let change = ours.then(|| span.accept(now)).flatten();
+                let kind = AnomalyKind::Relation;
+                news.extend(change.map(|change| News {
+                    device: device.clone(),
+                    point: Some(point.clone()),
+                    kind,
+                    change,
+                    because: None,
+                }));
+            }
+            let known = self.devices.get_mut(&device);
+            let Some(known) = known.and_then(|d| d.points.get_mut(&point)) else {
+                continue;
+            };
+            news.extend(known.accept(now).into_iter().map(|(kind, change)| News {
+                device: device.clone(),
+                point: Some(point.clone()),
+                kind,
+                change,
+                because: None,
+            }));
+        }
+        self.findings(news, now)
     }
 
     /// Whether no agent at a site is there, though there were some.
@@ -277,6 +305,7 @@ impl Watch {
         self.devices
             .values()
             .filter_map(|device| device.silent.deadline())
+            .chain(self.said.values().copied())
             .min()
     }
 
@@ -286,54 +315,55 @@ impl Watch {
             let change = device.silent.expire(now);
             silent.extend(change.map(|c| (device.site.clone(), device.device.clone(), c)));
         }
-        let found = silent.into_iter().filter_map(|(site, device, change)| {
-            let what = (device_name(&site, &device), None, AnomalyKind::Silent);
-            self.finding(what, (site, Some(device), None), change, now)
-        });
-        found.collect()
+        let mut found = Vec::new();
+        for (site, device, change) in silent {
+            let news = News {
+                device: device_name(&site, &device),
+                point: None,
+                kind: AnomalyKind::Silent,
+                change,
+                because: None,
+            };
+            found.extend(self.finding(news, (site, Some(device)), now));
+        }
+        found.extend(self.forget_said(now));
+        found
     }
 
-    fn device(&mut self, (site, device): (&SiteId, &DeviceId), now: Timestamp) -> &mut Watched {
-        let fresh = || Watched {
-            site: site.clone(),
-            device: device.clone(),
-            about: None,
-            silent: Silent::new(POLL, now),
-            newest: Timestamp::EPOCH,
-            points: BTreeMap::new(),
-        };
-        self.devices
-            .entry(device_name(site, device))
-            .or_insert_with(fresh)
+    /// Whether a port's signal fell without its supervisory light.
+    pub(super) fn is_apart(&self, device: &str, index: &str) -> bool {
+        let known = self.devices.get(device);
+        known.is_some_and(|device| device.is_apart(index))
     }
 
-    fn findings(
-        &mut self,
-        (site, device): (&SiteId, &DeviceId),
-        changes: Vec<(Option<PointName>, AnomalyKind, Change)>,
-        now: Timestamp,
-    ) -> Vec<Finding> {
-        let name = device_name(site, device);
-        let found = changes.into_iter().filter_map(|(point, kind, change)| {
-            let points = self.devices.get(&name).map(|device| &device.points);
-            let role = point.as_ref().and_then(|p| points?.get(p)).map(|p| p.role);
-            let whose = (site.clone(), Some(device.clone()), role);
-            self.finding((name.clone(), point, kind), whose, change, now)
-        });
-        found.collect()
+    /// Whether the plant says nothing of a device's ports.
+    pub(super) fn is_unplaced(&self, device: &str) -> bool {
+        self.guide.is_unplaced(device)
+    }
+
+    fn findings(&mut self, news: Vec<News>, now: Timestamp) -> Vec<Finding> {
+        let mut found = Vec::new();
+        for news in news {
+            let Some(device) = self.devices.get(&news.device) else {
+                continue;
+            };
+            let whose = (device.site.clone(), Some(device.device.clone()));
+            found.extend(self.finding(news, whose, now));
+        }
+        found
     }
 
     /// The finding that a change makes: a new one, or the new state of one that lasts.
     fn finding(
         &mut self,
-        (device, point, kind): (String, Option<PointName>, AnomalyKind),
-        (site, id, role): (SiteId, Option<DeviceId>, Option<Role>),
-        change: Change,
+        news: News,
+        (site, id): (SiteId, Option<DeviceId>),
         now: Timestamp,
     ) -> Option<Finding> {
-        let place = point.as_ref().map_or("", PointName::as_str);
-        let key = format!("{device}/{place}/{}", kind.word());
-        match change {
+        let place = news.point.as_ref().map_or("", PointName::as_str);
+        let key = format!("{}/{place}/{}", news.device, news.kind.word());
+        let role = self.role(&news);
+        match news.change {
             Change::Began {
                 from,
                 severity,
@@ -342,9 +372,9 @@ impl Watch {
                 let anomaly = Anomaly {
                     id: format!("{key}/{}", from.nanos()),
                     line: self.line.clone(),
-                    device,
-                    point,
-                    kind,
+                    device: news.device,
+                    point: news.point,
+                    kind: news.kind,
                     from,
                     to: None,
                     raised: now,
@@ -357,6 +387,7 @@ impl Watch {
                     device: id,
                     role,
                     found: now,
+                    because: news.because,
                 };
                 self.open.insert(key, finding.clone());
                 Some(finding)
@@ -374,29 +405,22 @@ impl Watch {
             }
         }
     }
-}
 
-impl Watched {
-    pub(super) fn points(&self) -> &BTreeMap<PointName, Point> {
-        &self.points
-    }
-
-    pub(super) const fn is_silent(&self) -> bool {
-        self.silent.is_silent()
-    }
-
-    /// How often the device is polled.
-    pub(super) fn poll(&self) -> Duration {
-        self.about
-            .as_ref()
-            .map_or(Duration::from_secs(1), |a| Duration::from_millis(a.poll_ms))
+    fn role(&self, news: &News) -> Option<Role> {
+        let point = news.point.as_ref()?;
+        let role = self.devices.get(&news.device)?.points.get(point)?.role;
+        Some(match (news.kind, role) {
+            // What both ends of a span say is told under the name of the input.
+            (AnomalyKind::Relation, Role::LightIn) => Role::SpanLoss,
+            (_, role) => role,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use silkline_protocol::sample::Reading;
+    use silkline_protocol::sample::{Reading, Sample};
 
     fn second(seconds: i64) -> Timestamp {
         Timestamp::from_seconds(seconds)
@@ -416,6 +440,19 @@ mod tests {
 
     fn watch() -> Watch {
         Watch::new("dsw".parse().unwrap())
+    }
+
+    /// Tells that a device is polled every ten seconds.
+    fn tell(watch: &mut Watch, device: &str) {
+        let about = About {
+            profile: "p".parse().unwrap(),
+            poll_ms: 10_000,
+            vendor: None,
+            model: None,
+            serial: None,
+            points: Vec::new(),
+        };
+        watch.about((&site(), &device.parse().unwrap()), about, second(100));
     }
 
     fn take(watch: &mut Watch, device: &str, at: i64, (reading, late): (Reading, bool)) -> usize {
@@ -467,6 +504,7 @@ mod tests {
     fn a_device_that_answers_nothing_is_silent() {
         let mut watch = watch();
         let bad = Reading::Bad(silkline_protocol::sample::BadReading::Timeout);
+        tell(&mut watch, "e");
         take(&mut watch, "e", 0, (Reading::Value(-17.0), false));
         let due = watch.deadline().unwrap();
         take(&mut watch, "e", 1, (bad, false));
@@ -479,6 +517,7 @@ mod tests {
     fn company_tells_a_device_from_a_site() {
         let mut watch = watch();
         for device in ["e", "b"] {
+            tell(&mut watch, device);
             take(&mut watch, device, 0, (Reading::Value(-17.0), false));
         }
         take(&mut watch, "b", 25, (Reading::Value(-17.0), false));

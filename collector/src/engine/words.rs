@@ -15,7 +15,7 @@ use silkline_protocol::plant::{End, Node, SpanId};
 use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::RouteLength;
 
-use super::causes::{Key, Scene};
+use super::causes::{Key, Light, Scene};
 
 /// Bytes of a line's id in an incident's: what the time and the number leave of 64.
 const LINE_BYTES: usize = 36;
@@ -232,6 +232,22 @@ pub(super) fn cause(scene: &Scene<'_>, key: &Key, incident: &Incident) -> String
                 named(scene, from),
                 named(scene, to)
             )
+        }
+        (Key::Signal(site, device, index), _) => {
+            let index = if index.is_empty() {
+                String::new()
+            } else {
+                format!(" {index}")
+            };
+            let place = site_name(scene, site);
+            format!("signal at receiver {device}{index} at {place}")
+        }
+        (Key::Unplaced(light), _) => {
+            let what = match light {
+                Light::Lost => "light lost",
+                Light::Worse => "signal worse",
+            };
+            format!("{what} on {}: the plant tells no path of these devices", scene.line.name)
         }
         (Key::Agent(site), _) => format!("agent at {} is gone", site_name(scene, site)),
         (Key::Supply(site), _) => format!("power supply at {}", site_name(scene, site)),

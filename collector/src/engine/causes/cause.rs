@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use silkline_analysis::incident::{Incident, State};
 use silkline_analysis::place::{Evidence, Finding as Says};
-use silkline_analysis::series::{AnomalyKind, Severity};
+use silkline_analysis::series::{Anomaly, AnomalyKind, Severity};
 use silkline_protocol::id::{NodeId, PathId, SiteId, ViewId};
 use silkline_protocol::plant::{Direction, Line};
 use silkline_protocol::time::Timestamp;
 
 use super::Scene;
-use super::key::{Key, follows_light};
+use super::key::{Key, Light, follows_light};
 use crate::engine::exchange::Reason;
 use crate::engine::light::Claim;
 use crate::engine::settings::EngineSettings;
@@ -24,12 +24,27 @@ pub(super) struct Cause {
     pub(super) lost: Vec<Lost>,
     /// Views of the stretch that see their fibre whole.
     pub(super) whole: Vec<ViewId>,
+    /// Whether a trace has shown since that the fibre is whole.
+    pub(super) proven: bool,
+    /// How often it came back lately, and when last.
+    pub(super) recurred: (u32, Timestamp),
+    /// A notice that was held back because work is planned, or it is shelved.
+    pub(super) muted: Option<Muted>,
+    /// Nobody is woken by it before this time.
+    pub(super) shelved: Option<Timestamp>,
     /// Since when all is well, by our clock.
     pub(super) quiet: Option<Timestamp>,
     /// The interval that was last told to people.
     pub(super) told: Option<[i64; 2]>,
     #[serde(skip)]
     pub(super) news: News,
+}
+
+/// A notice that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Muted {
+    pub(super) until: Timestamp,
+    pub(super) reason: Reason,
 }
 
 /// What is to be said of a cause after this step.
@@ -70,6 +85,7 @@ impl Cause {
                     AnomalyKind::Trace
                 }
             }
+            Key::Unplaced(Light::Lost) => kind == AnomalyKind::Dark,
             _ => true,
         };
         self.incident
@@ -83,7 +99,11 @@ impl Cause {
         match self.incident.state {
             State::Cleared => self.incident.cleared.map(|at| at + settings.close),
             State::Closed => None,
-            _ => self.quiet.map(|at| at + settings.settle),
+            _ => {
+                let quiet = self.quiet.map(|at| at + self.patience(settings));
+                let muted = self.muted.map(|muted| muted.until);
+                quiet.into_iter().chain(muted).min()
+            }
         }
     }
 
@@ -109,12 +129,30 @@ impl Cause {
                 scene.watch.is_offline(&finding.site) || scene.watch.is_silent(&finding.site);
             return gone && (self.is_here(scene.line, &finding.site) || (soon && whole));
         }
+        let because = finding.because.as_ref();
+        if because.is_some_and(|input| self.holds(input)) {
+            return true;
+        }
         match &self.key {
+            Key::Unplaced(Light::Lost) => {
+                let soon = finding.found - opened < settings.wake;
+                soon && follows_light(finding) && scene.watch.is_unplaced(&finding.anomaly.device)
+            }
             Key::Supply(site) => at_site(site) && gone,
             Key::Agent(site) => at_site(site) && gone,
             Key::Node(_) => gone && self.is_here(scene.line, &finding.site),
             _ => false,
         }
+    }
+
+    /// Whether light of an input is lost by it.
+    fn holds(&self, input: &str) -> bool {
+        let of = |a: &&Anomaly| {
+            let point = a.point.as_ref().map(ToString::to_string);
+            a.kind == AnomalyKind::Dark
+                && point.is_some_and(|p| format!("{}/{p}", a.device) == input)
+        };
+        self.incident.anomalies.iter().any(|a| of(&a))
     }
 
     /// Whether the cause is at a site's own node.

@@ -22,6 +22,10 @@ pub(in crate::engine) enum Key {
     Point(SiteId, DeviceId, PointName),
     /// A span that loses more light than it did, by rising chainage.
     Fade(NodeId, NodeId),
+    /// What one receiver gets: device and index of its points.
+    Signal(SiteId, DeviceId, String),
+    /// Light of devices whose path the plant does not tell: lost, or getting worse.
+    Unplaced(Light),
     /// The agent of a site, or all that it polls.
     Agent(SiteId),
     /// Mains and battery of a site.
@@ -30,6 +34,16 @@ pub(in crate::engine) enum Key {
     Room(SiteId),
     /// Submarine power feeding.
     Feed,
+}
+
+/// What became of light that nobody can place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::engine) enum Light {
+    /// It is gone.
+    Lost,
+    /// It is getting worse.
+    Worse,
 }
 
 impl Key {
@@ -42,10 +56,14 @@ impl Key {
         let by_role = finding.role.unwrap_or(Role::Other);
         match finding.anomaly.kind {
             AnomalyKind::Offline => return Self::Agent(site),
-            AnomalyKind::Silent | AnomalyKind::Dark | AnomalyKind::Trace | AnomalyKind::Level => {
+            AnomalyKind::Silent | AnomalyKind::Dark | AnomalyKind::Trace | AnomalyKind::Stuck => {
                 return Self::Device(site, device);
             }
-            AnomalyKind::Limit | AnomalyKind::Alarm => {}
+            AnomalyKind::Limit
+            | AnomalyKind::Alarm
+            | AnomalyKind::Step
+            | AnomalyKind::Drift
+            | AnomalyKind::Relation => {}
         }
         match by_role {
             Role::FeedVoltage | Role::FeedCurrent => Self::Feed,
@@ -58,12 +76,15 @@ impl Key {
             | Role::ReturnLoss
             | Role::LightIn
             | Role::LightOut
-            | Role::SupervisoryIn
-            | Role::Ber
-            | Role::Osnr => match finding.anomaly.point.clone() {
+            | Role::SupervisoryIn => match finding.anomaly.point.clone() {
                 Some(point) => Self::Point(site, device, point),
                 None => Self::Device(site, device),
             },
+            Role::Ber | Role::Osnr => {
+                let point = finding.anomaly.point.as_ref();
+                let index = point.and_then(|point| point.index()).unwrap_or("");
+                Self::Signal(site, device, index.to_owned())
+            }
             Role::DeviceAlarm | Role::State | Role::Other => Self::Device(site, device),
         }
     }
@@ -71,9 +92,11 @@ impl Key {
     /// What kind of cause it is.
     pub(in crate::engine) const fn kind(&self) -> Kind {
         match self {
-            Self::Span(..) => Kind::Break,
+            Self::Span(..) | Self::Unplaced(Light::Lost) => Kind::Break,
             Self::Node(_) | Self::Device(..) => Kind::Equipment,
-            Self::Point(..) | Self::Fade(..) => Kind::Degradation,
+            Self::Point(..) | Self::Fade(..) | Self::Signal(..) | Self::Unplaced(Light::Worse) => {
+                Kind::Degradation
+            }
             Self::Agent(_) => Kind::Agent,
             Self::Supply(_) | Self::Room(_) => Kind::Environment,
             Self::Feed => Kind::PowerFeed,
@@ -85,10 +108,13 @@ impl Key {
         match self {
             Self::Device(site, _)
             | Self::Point(site, ..)
+            | Self::Signal(site, ..)
             | Self::Agent(site)
             | Self::Supply(site)
             | Self::Room(site) => Some(site),
-            Self::Span(..) | Self::Node(_) | Self::Fade(..) | Self::Feed => None,
+            Self::Span(..) | Self::Node(_) | Self::Fade(..) | Self::Unplaced(_) | Self::Feed => {
+                None
+            }
         }
     }
 }
@@ -97,8 +123,10 @@ impl Key {
 pub(in crate::engine) fn is_fading(finding: &Finding) -> bool {
     let role = finding.role.unwrap_or(Role::Other);
     match finding.anomaly.kind {
-        AnomalyKind::Level => true,
-        AnomalyKind::Limit => matches!(role, Role::LightIn | Role::SupervisoryIn | Role::SpanLoss),
+        AnomalyKind::Step | AnomalyKind::Drift | AnomalyKind::Limit => {
+            matches!(role, Role::LightIn | Role::SupervisoryIn | Role::SpanLoss)
+        }
+        AnomalyKind::Relation => role == Role::SpanLoss,
         _ => false,
     }
 }
@@ -107,20 +135,29 @@ pub(in crate::engine) fn is_fading(finding: &Finding) -> bool {
 pub(in crate::engine) fn follows_light(finding: &Finding) -> bool {
     let role = finding.role.unwrap_or(Role::Other);
     match finding.anomaly.kind {
-        AnomalyKind::Dark | AnomalyKind::Level => true,
-        AnomalyKind::Alarm => role == Role::DeviceAlarm,
-        AnomalyKind::Limit => matches!(
-            role,
-            Role::LightIn
-                | Role::LightOut
-                | Role::SupervisoryIn
-                | Role::Gain
-                | Role::SpanLoss
-                | Role::ReturnLoss
-                | Role::PumpBias
-                | Role::Ber
-                | Role::Osnr
-        ),
-        AnomalyKind::Silent | AnomalyKind::Offline | AnomalyKind::Trace => false,
+        AnomalyKind::Dark => true,
+        AnomalyKind::Alarm => matches!(role, Role::DeviceAlarm | Role::Ber | Role::Osnr),
+        AnomalyKind::Limit | AnomalyKind::Step | AnomalyKind::Drift | AnomalyKind::Relation => {
+            is_of_light(role)
+        }
+        AnomalyKind::Silent | AnomalyKind::Offline | AnomalyKind::Trace | AnomalyKind::Stuck => {
+            false
+        }
     }
+}
+
+/// Whether a role measures light or what is made of it.
+pub(in crate::engine) const fn is_of_light(role: Role) -> bool {
+    matches!(
+        role,
+        Role::LightIn
+            | Role::LightOut
+            | Role::SupervisoryIn
+            | Role::Gain
+            | Role::SpanLoss
+            | Role::ReturnLoss
+            | Role::PumpBias
+            | Role::Ber
+            | Role::Osnr
+    )
 }

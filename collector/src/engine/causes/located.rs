@@ -72,6 +72,7 @@ impl Causes {
             cause.key = key;
         }
         cause.incident.kind = Kind::Break;
+        cause.proven = false;
         self.place(k, scene);
     }
 
@@ -85,7 +86,14 @@ impl Causes {
             let stretch = cause.stretch(scene.line).zip(low.zip(high));
             let here = stretch.is_some_and(|((a, b), (l, h))| l <= a && b <= h && a < b);
             let seen = |e: &Evidence| e.finding.sighting().is_some_and(|s| s.view == *view);
-            let known = cause.whole.contains(view) || cause.incident.evidence.iter().any(seen);
+            let seen = cause.incident.evidence.iter().any(seen);
+            if here && seen && cause.is_active() && cause.is_well() && !cause.proven {
+                cause.proven = true;
+                let said = format!("view {view} shows the fibre whole again");
+                cause.incident.note(SELF, &said, scene.now);
+                cause.news.changed = true;
+            }
+            let known = cause.whole.contains(view) || seen;
             if !here || known || !cause.is_active() {
                 continue;
             }

@@ -241,7 +241,7 @@ impl World {
             put(
                 "osc_in_power",
                 if reaches {
-                    Reading::Value(-20.0)
+                    Reading::Value(-20.0 - self.bent(node, toward_b))
                 } else {
                     Reading::Dark
                 },

@@ -2,17 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 use silkline_analysis::series::dark::{Dark, Light};
-use silkline_analysis::series::level::Level;
+use silkline_analysis::series::drift::Drift;
 use silkline_analysis::series::limit::Limit;
+use silkline_analysis::series::past::thousandths;
+use silkline_analysis::series::rules;
+use silkline_analysis::series::step::Step;
+use silkline_analysis::series::stuck::Stuck;
 use silkline_analysis::series::{AnomalyKind, Change};
-use silkline_protocol::device::{About, Limits, Role};
-use silkline_protocol::id::PointName;
+use silkline_protocol::device::Role;
 use silkline_protocol::sample::Reading;
 use silkline_protocol::time::Timestamp;
-use silkline_protocol::unit::Dbm;
+
+use super::tune::Tuned;
 
 /// Below this many volts it is no battery of 48 V, and the limits for those mean nothing.
 const OTHER_BATTERY: f64 = 36.0;
+
+/// Decibels by which a level must be back inside its limit.
+const BACK_DB: f64 = 0.5;
 
 /// One point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,30 +30,73 @@ pub(in crate::engine) struct Point {
     pub(in crate::engine) turned: Timestamp,
     /// When it was last answered for, by our clock.
     pub(in crate::engine) heard: Timestamp,
-    pub(super) limit: Limit,
-    level: Option<Level>,
-    /// The newest value in thousandths, where another point's meaning rests on it.
+    limit: Limit,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    step: Option<Step>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stuck: Option<Stuck>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drift: Option<Drift>,
+    /// The newest value in thousandths; none where it is dark.
     pub(super) last: Option<i64>,
+    #[serde(skip)]
+    tuned: Tuned,
+}
+
+/// What the point alone cannot know of a reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Context {
+    /// The light is lost by what is known of the path: its far receiver needs more than this.
+    pub(super) needs: Option<f64>,
+    /// What it says is an effect of lost light, and no news.
+    pub(super) hushed: bool,
 }
 
 impl Point {
-    pub(super) fn new((role, limits): (Role, Limits)) -> Self {
-        Self {
+    pub(super) fn new(tuned: Tuned) -> Self {
+        let role = tuned.role;
+        let mut point = Self {
             role,
             dark: Dark::default(),
             turned: Timestamp::EPOCH,
             heard: Timestamp::EPOCH,
-            limit: Limit::new(limits),
-            level: (role == Role::LightIn).then(Level::default),
+            limit: Limit::default(),
+            step: None,
+            stuck: None,
+            drift: None,
             last: None,
+            tuned: Tuned::default(),
+        };
+        point.tune(tuned);
+        point
+    }
+
+    /// Goes by `tuned` from now on; what was learnt under another role is forgotten.
+    pub(super) fn tune(&mut self, tuned: Tuned) {
+        let role = tuned.role;
+        if self.role != role {
+            (self.step, self.stuck, self.drift) = (None, None, None);
         }
+        self.role = role;
+        let looks = |kind| tuned.looks_for(kind);
+        let step = tuned.rule.is_some() && looks(AnomalyKind::Step);
+        let stuck = moves(role) && looks(AnomalyKind::Stuck);
+        let drift = tuned.bound(1.0).is_some() && looks(AnomalyKind::Drift);
+        keep(&mut self.step, step);
+        keep(&mut self.stuck, stuck);
+        keep(&mut self.drift, drift);
+        if is_decibels(role) {
+            self.limit = core::mem::take(&mut self.limit).with_back(BACK_DB);
+        }
+        self.limit.set(tuned.limits);
+        self.tuned = tuned;
     }
 
     pub(super) fn reading(
         &mut self,
         reading: Reading,
-        at: Timestamp,
-        now: Timestamp,
+        (at, now): (Timestamp, Timestamp),
+        context: Context,
     ) -> Vec<(AnomalyKind, Change)> {
         let mut changes = Vec::new();
         if !reading.is_good() {
@@ -54,52 +104,123 @@ impl Point {
         }
         self.heard = now;
         if is_light(self.role) {
-            let before = self.dark.light();
-            changes.extend(
-                self.dark
-                    .reading(reading, at)
-                    .map(|c| (AnomalyKind::Dark, c)),
-            );
-            if self.dark.light() != before {
-                self.turned = now;
-            }
+            let light = self.light(reading, at, context.needs);
+            changes.extend(light.map(|change| (AnomalyKind::Dark, change)));
             if self.dark.light() == Light::Dark {
+                self.last = None;
+                changes.extend(self.quieten(at));
+                if !changes.is_empty() {
+                    self.turned = now;
+                }
                 return changes;
             }
-        }
-        if let (Role::FeedVoltage | Role::FeedCurrent, Some(value)) = (self.role, reading.value()) {
-            self.last = Some(thousandths(value));
+            if !changes.is_empty() {
+                self.turned = now;
+            }
         }
         let Some(value) = reading.value() else {
+            self.last = None;
             return changes;
         };
+        self.last = Some(thousandths(value));
+        changes.extend(self.limited(value, at));
+        if context.hushed {
+            changes.extend(self.quieten(at));
+        } else {
+            changes.extend(self.moved(value, at));
+        }
+        changes
+    }
+
+    /// What it sees is no light since `from`, as its far receiver shows.
+    pub(super) fn lose(
+        &mut self,
+        (from, detail): (Timestamp, String),
+        now: Timestamp,
+    ) -> Vec<(AnomalyKind, Change)> {
+        let at = self.dark.at().max(from);
+        let lost = self.dark.judged(Light::Dark, at, (from, detail));
+        let mut changes: Vec<_> = lost.map(|c| (AnomalyKind::Dark, c)).into_iter().collect();
+        if !changes.is_empty() {
+            self.turned = now;
+        }
+        self.last = None;
+        changes.extend(self.quieten(at));
+        changes
+    }
+
+    /// What is now is as it is meant to be.
+    pub(super) fn accept(&mut self, at: Timestamp) -> Vec<(AnomalyKind, Change)> {
+        let step = self.step.as_mut().and_then(|step| step.accept(at));
+        let drift = self.drift.as_mut().and_then(|drift| drift.accept(at));
+        let step = step.map(|change| (AnomalyKind::Step, change));
+        let drift = drift.map(|change| (AnomalyKind::Drift, change));
+        step.into_iter().chain(drift).collect()
+    }
+
+    fn light(&mut self, reading: Reading, at: Timestamp, needs: Option<f64>) -> Option<Change> {
+        match (Light::of(reading), needs, reading.value()) {
+            (Some(Light::Lit), Some(needs), Some(value)) => {
+                let detail = format!(
+                    "no light: {value:.1} dBm, its far receiver needs more than {needs:.1} dBm"
+                );
+                self.dark.judged(Light::Dark, at, (at, detail))
+            }
+            _ => self.dark.reading(reading, at),
+        }
+    }
+
+    fn limited(&mut self, value: f64, at: Timestamp) -> Option<(AnomalyKind, Change)> {
         let kind = match self.role {
             Role::DeviceAlarm | Role::Door => AnomalyKind::Alarm,
             _ => AnomalyKind::Limit,
         };
-        let value = if self.role == Role::BatteryVoltage {
-            value.abs()
-        } else {
-            value
+        let battery = self.role == Role::BatteryVoltage;
+        let value = if battery { value.abs() } else { value };
+        if (battery && value < OTHER_BATTERY) || !self.tuned.looks_for(kind) {
+            return None;
+        }
+        self.limit.reading(value, at).map(|change| (kind, change))
+    }
+
+    /// What the value says against its own past. No light and no signal are no value.
+    fn moved(&mut self, value: f64, at: Timestamp) -> Vec<(AnomalyKind, Change)> {
+        let none = matches!(self.role, Role::Osnr | Role::Ber) && value <= 0.0;
+        let scaled = rules::scaled(self.role, value).filter(|_| !none);
+        let Some(scaled) = scaled else {
+            return Vec::new();
         };
-        if self.role == Role::BatteryVoltage && value < OTHER_BATTERY {
-            return changes;
-        }
-        changes.extend(self.limit.reading(value, at).map(|c| (kind, c)));
-        if let Some(level) = &mut self.level {
-            let change = level.reading(Dbm::of(value), at);
-            changes.extend(change.map(|c| (AnomalyKind::Level, c)));
-        }
-        changes
+        let (step, rule) = (self.step.as_mut(), self.tuned.rule.as_ref());
+        let step = step.zip(rule).and_then(|(s, r)| s.reading(scaled, at, r));
+        let stuck = self.stuck.as_mut().and_then(|s| s.reading(scaled, at));
+        let bound = |origin| self.tuned.bound(origin);
+        let drift = self.drift.as_mut();
+        let drift = drift.and_then(|d| d.reading(scaled, at, bound));
+        let named = [
+            (AnomalyKind::Step, step),
+            (AnomalyKind::Stuck, stuck),
+            (AnomalyKind::Drift, drift),
+        ];
+        let said = named.into_iter();
+        said.filter_map(|(kind, change)| Some((kind, change?)))
+            .collect()
+    }
+
+    /// Darkness says it all: a step that stands gives way to it.
+    fn quieten(&mut self, at: Timestamp) -> Option<(AnomalyKind, Change)> {
+        let step = self.step.as_mut()?;
+        step.yield_to_darkness(at)
+            .map(|change| (AnomalyKind::Step, change))
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "volts and amperes are far below 2^53"
-)]
-fn thousandths(value: f64) -> i64 {
-    (value * 1000.0).round() as i64
+/// Makes a detector be there or not.
+fn keep<T: Default>(detector: &mut Option<T>, wanted: bool) {
+    if !wanted {
+        *detector = None;
+    } else if detector.is_none() {
+        *detector = Some(T::default());
+    }
 }
 
 /// Whether a role is a light meter, for which dark is a finding.
@@ -107,96 +228,46 @@ pub(super) const fn is_light(role: Role) -> bool {
     matches!(role, Role::LightIn | Role::LightOut | Role::SupervisoryIn)
 }
 
-/// What a point means and its limits: by the device's own word, by its name as long as the device
-/// has not told.
-pub(super) fn described(
-    about: Option<&About>,
-    name: &PointName,
-    feed: Option<Limits>,
-) -> (Role, Limits) {
-    let points = about.map(|about| &about.points);
-    let named = |want: &str| points?.iter().find(|point| point.name.as_str() == want);
-    let told = named(name.as_str()).or_else(|| named(name.stem()));
-    let role = told.map_or_else(
-        || match name.stem() {
-            "in_power" | "rx_power" => Role::LightIn,
-            "out_power" | "tx_power" => Role::LightOut,
-            "osc_in_power" => Role::SupervisoryIn,
-            _ => Role::Other,
-        },
-        |point| point.role,
-    );
-    let limits = told.map_or_else(Limits::default, |point| point.limits);
-    let usual = || {
-        if role == Role::FeedVoltage {
-            feed.unwrap_or_default()
-        } else {
-            usual_limits(role)
-        }
-    };
-    (role, if limits.is_empty() { usual() } else { limits })
+const fn is_decibels(role: Role) -> bool {
+    is_light(role) || matches!(role, Role::Osnr | Role::SpanLoss | Role::ReturnLoss)
 }
 
-/// A feed voltage has no reason to change by more than its meter and the day's temperature.
-pub(super) fn around(volts: f64) -> Limits {
-    Limits {
-        low_warning: Some(volts * 0.98),
-        low_major: Some(volts * 0.9),
-        high_warning: Some(volts * 1.02),
-        high_major: Some(volts * 1.1),
-    }
-}
-
-/// Limits of a role where its device tells none.
-///
-/// # Source
-///
-/// Common practice for huts on 48 V batteries; set them in the profile where it is otherwise.
-fn usual_limits(role: Role) -> Limits {
-    let none = Limits::default();
-    match role {
-        Role::Temperature => Limits {
-            high_warning: Some(45.0),
-            high_major: Some(55.0),
-            ..none
-        },
-        Role::BatteryVoltage => Limits {
-            low_warning: Some(46.0),
-            low_major: Some(43.2),
-            ..none
-        },
-        Role::DeviceAlarm | Role::Door => Limits {
-            high_warning: Some(0.5),
-            ..none
-        },
-        _ => none,
-    }
+/// Whether a role's values never stand still for long by nature.
+const fn moves(role: Role) -> bool {
+    is_light(role)
+        || matches!(
+            role,
+            Role::Osnr
+                | Role::Ber
+                | Role::PumpBias
+                | Role::Temperature
+                | Role::FeedVoltage
+                | Role::FeedCurrent
+        )
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tune::usual_limits;
     use super::*;
+    use silkline_protocol::id::PointName;
 
     fn point(role: Role) -> Point {
-        Point::new((role, usual_limits(role)))
+        Point::new(Tuned {
+            role,
+            limits: usual_limits(role),
+            rule: rules::rule(role),
+            off: Vec::new(),
+        })
+    }
+
+    fn take(point: &mut Point, reading: Reading, second: i64) -> Vec<(AnomalyKind, Change)> {
+        let at = Timestamp::from_seconds(second);
+        point.reading(reading, (at, at), Context::default())
     }
 
     fn read(point: &mut Point, value: f64, second: i64) -> Vec<(AnomalyKind, Change)> {
-        let at = Timestamp::from_seconds(second);
-        point.reading(Reading::of(value), at, at)
-    }
-
-    fn name(text: &str) -> PointName {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn a_light_meter_is_known_by_its_name_until_the_device_tells() {
-        let role = |point: &str| described(None, &name(point), None).0;
-        assert_eq!(role("in_power.1"), Role::LightIn);
-        assert_eq!(role("tx_power.2"), Role::LightOut);
-        assert_eq!(role("osc_in_power.1"), Role::SupervisoryIn);
-        assert_eq!(role("humidity"), Role::Other);
+        take(point, Reading::of(value), second)
     }
 
     #[test]
@@ -206,12 +277,53 @@ mod tests {
             assert!(read(&mut point, -17.0, second).is_empty());
         }
         let at = Timestamp::from_seconds(31);
-        let said = point.reading(Reading::Dark, at, at);
+        let said = take(&mut point, Reading::Dark, 31);
         assert!(
             matches!(said[..], [(AnomalyKind::Dark, Change::Began { .. })]),
             "{said:?}"
         );
         assert_eq!((point.dark.light(), point.turned), (Light::Dark, at));
+    }
+
+    #[test]
+    fn light_that_its_receiver_cannot_live_on_is_dark() {
+        let mut point = point(Role::LightIn);
+        let at = Timestamp::from_seconds(1);
+        let low = Context {
+            needs: Some(-37.0),
+            ..Context::default()
+        };
+        let said = point.reading(Reading::Value(-38.0), (at, at), low);
+        assert!(
+            matches!(&said[..], [(AnomalyKind::Dark, Change::Began { detail, .. })] if detail.contains("-37.0")),
+            "{said:?}"
+        );
+        let said = read(&mut point, -23.0, 2);
+        assert!(matches!(
+            said[..],
+            [(AnomalyKind::Dark, Change::Ended { .. })]
+        ));
+    }
+
+    #[test]
+    fn a_step_gives_way_to_darkness() {
+        let mut point = point(Role::LightIn);
+        for second in 0..30 {
+            read(&mut point, -17.0, second);
+        }
+        let said = read(&mut point, -30.0, 31);
+        assert!(
+            matches!(said[..], [(AnomalyKind::Step, Change::Began { .. })]),
+            "{said:?}"
+        );
+        let kinds: Vec<_> = take(&mut point, Reading::Dark, 32)
+            .into_iter()
+            .map(|(kind, change)| (kind, matches!(change, Change::Began { .. })))
+            .collect();
+        assert_eq!(
+            kinds,
+            [(AnomalyKind::Dark, true), (AnomalyKind::Step, false)]
+        );
     }
 
     #[test]
@@ -228,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn alarm_bits_are_alarms_and_feed_volts_are_kept() {
+    fn alarm_bits_are_alarms_and_values_are_kept() {
         let mut alarm = point(Role::DeviceAlarm);
         let said: Vec<_> = (0..3)
             .flat_map(|second| read(&mut alarm, 1.0, second))
@@ -237,18 +349,27 @@ mod tests {
             matches!(said[..], [(AnomalyKind::Alarm, Change::Began { .. })]),
             "{said:?}"
         );
-        let limits = described(None, &name("x"), None).1;
-        let mut feed = Point::new((Role::FeedVoltage, limits));
+        let mut feed = point(Role::FeedVoltage);
         read(&mut feed, 1952.4, 1);
         assert_eq!(feed.last, Some(1_952_400));
     }
 
     #[test]
+    fn a_role_that_changes_forgets_what_the_old_one_learnt() {
+        let mut point = point(Role::LightIn);
+        for second in 0..30 {
+            read(&mut point, -17.0, second);
+        }
+        let name: PointName = "x".parse().unwrap();
+        point.tune(Tuned::of(("s.d", &name), None, None, &[]));
+        assert_eq!((point.role, &point.step), (Role::Other, &None));
+    }
+
+    #[test]
     fn what_is_no_answer_changes_nothing() {
         let mut point = point(Role::LightIn);
-        let at = Timestamp::from_seconds(5);
         let bad = Reading::Bad(silkline_protocol::sample::BadReading::Timeout);
-        assert!(point.reading(bad, at, at).is_empty());
+        assert!(take(&mut point, bad, 5).is_empty());
         assert_eq!(point.heard, Timestamp::EPOCH);
     }
 }
