@@ -12,7 +12,8 @@ cd "$(dirname "$0")/.."
 # The HTTP stack of the InfluxDB client links OpenSSL; SQLite is compiled from its source.
 demo_packages=(gcc libc6-dev make pkg-config libssl-dev)
 test_packages=("${demo_packages[@]}" mosquitto mosquitto-clients snmpd snmp victoria-metrics
-               chromium python3-aiosmtpd openssl fonts-dejavu-core curl libmodbus-dev)
+               chromium python3-aiosmtpd openssl fonts-dejavu-core curl libmodbus-dev
+               prometheus-alertmanager)
 
 missing() {
     local package

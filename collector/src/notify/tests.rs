@@ -25,6 +25,8 @@ use crate::config::{
 use crate::store::write::Told;
 use crate::store::{Reader, Writer};
 
+mod alertmanager;
+
 /// Long enough for a busy machine; nothing waits this long when all is well.
 const DEADLINE: Duration = Duration::from_secs(30);
 
