@@ -11,7 +11,6 @@ use silkline_collector::cli::{self, Exit};
 use silkline_collector::clock;
 use silkline_collector::config::Settings;
 use silkline_collector::run::{RunError, run};
-use silkline_protocol::id::ViewId;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -37,33 +36,10 @@ enum Command {
     /// Check the settings and the plant file, and tell every mistake at once.
     Check,
     /// Say what OTDR files show: where the fibre ends, what it loses, what changed.
-    Trace {
-        /// The files, in the SOR format; a folder stands for the .sor files in it.
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-        /// Print one line of JSON a file.
-        #[arg(long)]
-        json: bool,
-        /// A good trace of the same view to compare with; several show smaller changes.
-        #[arg(long = "reference", value_name = "FILE")]
-        references: Vec<PathBuf>,
-        /// Draw each trace into OUT.svg or OUT.png; of several files into a folder, or by a name
-        /// with {} for the file's own, such as plots/{}.png.
-        #[arg(long, value_name = "OUT")]
-        plot: Option<PathBuf>,
-        /// A trace of the same fibre from its other end: true losses of its joints.
-        #[arg(long, value_name = "FILE")]
-        both: Option<PathBuf>,
-        /// The plant file, to say where on the route the fibre ends.
-        #[arg(long, requires = "view")]
-        plant: Option<PathBuf>,
-        /// The view of the plant that the files show.
-        #[arg(long, requires = "plant")]
-        view: Option<ViewId>,
-    },
+    Trace(Question),
     /// Pair what OTDR files show with the landmarks of a plant file, propose marks, and hold the
     /// fibre against its operator's limits.
-    Survey(SurveyArguments),
+    Survey(Order),
     /// Say where the fault is that a file of evidence speaks of.
     Locate {
         /// The evidence, as JSON.
@@ -108,31 +84,6 @@ enum Command {
     /// Look at messages that were set aside because they could not be understood.
     #[command(subcommand)]
     Quarantine(Quarantine),
-}
-
-#[derive(Debug, clap::Args)]
-struct SurveyArguments {
-    /// Traces of the view, in the SOR format; a folder stands for the .sor files in it.
-    #[arg(required = true)]
-    files: Vec<PathBuf>,
-    /// The plant file.
-    #[arg(long)]
-    plant: PathBuf,
-    /// The view that the files show.
-    #[arg(long)]
-    view: ViewId,
-    /// Traces of the same fibre from its other end.
-    #[arg(long, num_args = 1.., value_name = "FILE")]
-    from_b: Vec<PathBuf>,
-    /// What the operator allows, as TOML.
-    #[arg(long, value_name = "LIMITS.toml")]
-    limits: Option<PathBuf>,
-    /// Write the acceptance report as one printable page.
-    #[arg(long, value_name = "OUT.html")]
-    html: Option<PathBuf>,
-    /// Write the acceptance report as a table, a row an event.
-    #[arg(long, value_name = "OUT.csv")]
-    csv: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -187,37 +138,8 @@ fn carry_out(arguments: &Arguments) -> io::Result<Exit> {
             plant,
             json,
         } => cli::locate::locate(evidence, plant, *json, &mut out),
-        Command::Trace {
-            files,
-            json,
-            references,
-            plot,
-            both,
-            plant,
-            view,
-        } => {
-            let question = Question {
-                files: files.clone(),
-                references: references.clone(),
-                view: plant.clone().zip(view.clone()),
-                json: *json,
-                plot: plot.clone(),
-                both: both.clone(),
-            };
-            cli::trace::trace(&question, &mut out)
-        }
-        Command::Survey(survey) => {
-            let order = Order {
-                plant: survey.plant.clone(),
-                view: survey.view.clone(),
-                files: survey.files.clone(),
-                from_b: survey.from_b.clone(),
-                limits: survey.limits.clone(),
-                html: survey.html.clone(),
-                csv: survey.csv.clone(),
-            };
-            cli::survey::run(&order, &mut out, &mut io::stderr().lock())
-        }
+        Command::Trace(question) => cli::trace::trace(question, &mut out),
+        Command::Survey(order) => cli::survey::run(order, &mut out, &mut io::stderr().lock()),
         Command::Run => {
             drop(out);
             Ok(with_settings(config, |settings| {

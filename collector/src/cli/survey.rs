@@ -24,21 +24,28 @@ use super::trace::{Looked, files, order};
 use super::{Exit, say};
 
 /// What to look at, and where the reports go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Order {
+    /// Traces of the view, in the SOR format; a folder stands for the .sor files in it.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
     /// The plant file.
+    #[arg(long)]
     pub plant: PathBuf,
     /// The view that the files show.
+    #[arg(long)]
     pub view: ViewId,
-    /// Traces of the view: files, folders, or patterns.
-    pub files: Vec<PathBuf>,
     /// Traces of the same fibre from its other end.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
     pub from_b: Vec<PathBuf>,
-    /// What the operator allows.
+    /// What the operator allows, as TOML.
+    #[arg(long, value_name = "LIMITS.toml")]
     pub limits: Option<PathBuf>,
-    /// Where the printable report goes.
+    /// Write the acceptance report as one printable page.
+    #[arg(long, value_name = "OUT.html")]
     pub html: Option<PathBuf>,
-    /// Where the table goes.
+    /// Write the acceptance report as a table, a row an event.
+    #[arg(long, value_name = "OUT.csv")]
     pub csv: Option<PathBuf>,
 }
 

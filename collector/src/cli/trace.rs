@@ -26,20 +26,30 @@ pub use look::{Looked, TraceProblem};
 const MANY: usize = 12;
 
 /// What to look at, and by what.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Question {
-    /// The files, folders of files, or patterns.
+    /// The files, in the SOR format; a folder stands for the .sor files in it.
+    #[arg(required = true)]
     pub files: Vec<PathBuf>,
-    /// Good traces of the same view.
-    pub references: Vec<PathBuf>,
-    /// The plant file and the view that the files show.
-    pub view: Option<(PathBuf, ViewId)>,
-    /// Whether the answer is one line of JSON a file.
+    /// Print one line of JSON a file.
+    #[arg(long)]
     pub json: bool,
-    /// Where pictures go.
+    /// A good trace of the same view to compare with; several show smaller changes.
+    #[arg(long = "reference", value_name = "FILE")]
+    pub references: Vec<PathBuf>,
+    /// Draw each trace into OUT.svg or OUT.png; of several files into a folder, or by a name with
+    /// {} for the file's own, such as plots/{}.png.
+    #[arg(long, value_name = "OUT")]
     pub plot: Option<PathBuf>,
-    /// A trace of the same fibre from its other end.
+    /// A trace of the same fibre from its other end: true losses of its joints.
+    #[arg(long, value_name = "FILE")]
     pub both: Option<PathBuf>,
+    /// The plant file, to say where on the route the fibre ends.
+    #[arg(long, requires = "view")]
+    pub plant: Option<PathBuf>,
+    /// The view of the plant that the files show.
+    #[arg(long, requires = "plant")]
+    pub view: Option<ViewId>,
 }
 
 /// What to say of one file.

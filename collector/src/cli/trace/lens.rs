@@ -45,7 +45,7 @@ pub(in crate::cli) type Refusal = (Exit, String);
 impl Lens {
     /// All there is to look with.
     pub(in crate::cli) fn of(question: &Question) -> Result<Self, Refusal> {
-        let view = question.view.as_ref();
+        let view = question.plant.as_deref().zip(question.view.as_ref());
         let place = view.map(|(file, view)| read_view(file, view)).transpose()?;
         let other_end = question.both.as_deref().map(must_look).transpose()?;
         Ok(Self {

@@ -1,6 +1,7 @@
 use serde_json::Value;
 use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::{Db, OpticalLength};
+use silkline_sim::Seed;
 use silkline_sim::forward::{Fibre, Instrument, Joint, Labels, Part, Shot, shoot};
 
 use super::*;
@@ -18,14 +19,22 @@ launch_m = 1000
 
 /// The file of a shot into a fibre of `length` metres, with a splice of `splice` decibels at 5 km.
 fn sor(length: f64, splice: f64) -> Vec<u8> {
+    shot(length, splice, 0)
+}
+
+/// The same as another shot.
+fn shot(length: f64, splice: f64, number: u64) -> Vec<u8> {
     let part = |metres, then| Part::standard(OpticalLength::of(metres), then);
-    file_of(&Fibre {
-        panel: Joint::default(),
-        parts: vec![
-            part(5_000.0, Joint::splice(Db::of(splice))),
-            part(length - 5_000.0, Joint::default()),
-        ],
-    })
+    file_of(
+        &Fibre {
+            panel: Joint::default(),
+            parts: vec![
+                part(5_000.0, Joint::splice(Db::of(splice))),
+                part(length - 5_000.0, Joint::default()),
+            ],
+        },
+        number,
+    )
 }
 
 /// A span with three splices, a connector, and an end that reflects; `cut` at a place.
@@ -48,12 +57,13 @@ fn span(cut: Option<f64>) -> Vec<u8> {
             Joint::reflecting(Db::of(0.0), Db::of(-40.0)),
         );
     }
-    file_of(&fibre)
+    file_of(&fibre, 0)
 }
 
-fn file_of(fibre: &Fibre) -> Vec<u8> {
+fn file_of(fibre: &Fibre, number: u64) -> Vec<u8> {
     let shot = Shot {
         taken: Timestamp::from_seconds(1_790_000_000),
+        noise: Seed(number),
         ..Shot::of(OpticalLength::of(22_000.0), 100, 30)
     };
     shoot(fibre, &Instrument::default(), &shot).sor(&Labels::default())
@@ -155,10 +165,8 @@ fn a_break_against_a_reference_gets_a_place_on_the_route() {
     let question = Question {
         files: vec![files.put("shot.sor", &sor(9_000.0, 0.3))],
         references: vec![files.put("good.sor", &sor(21_000.0, 0.3))],
-        view: Some((
-            files.put("plant.toml", plant.as_bytes()),
-            "west-b".parse().unwrap(),
-        )),
+        plant: Some(files.put("plant.toml", plant.as_bytes())),
+        view: Some("west-b".parse().unwrap()),
         json: true,
         ..Question::default()
     };
@@ -236,7 +244,8 @@ fn what_cannot_be_looked_with_is_refused() {
     let files = Files::new();
     let plant = files.put("plant.toml", PLANT.as_bytes());
     let of_view = |plant: &Path, view: &str| Question {
-        view: Some((plant.to_path_buf(), view.parse().unwrap())),
+        plant: Some(plant.to_path_buf()),
+        view: Some(view.parse().unwrap()),
         ..Question::default()
     };
     assert_eq!(ask(&of_view(&plant, "nowhere")), (Exit::Usage, Vec::new()));
