@@ -165,18 +165,15 @@ impl Picture<'_> {
                 format!("{kind} at {km:.4} km ± {half:.1} m")
             },
         );
-        let db = |value: Option<Db>| number_or_dash(value.map(Db::get), 2);
-        let (loss, back) = (db(report.total_loss_db), db(report.orl_db));
+        let db = |what: &str, value: Option<Db>| {
+            value.map_or_else(String::new, |db| format!("{what} {:.2} dB", db.get()))
+        };
         let many = match report.events.len() {
             1 => "1 event".to_owned(),
             many => format!("{many} events"),
         };
-        joined(&[
-            end,
-            format!("loss {loss} dB"),
-            format!("return loss {back} dB"),
-            many,
-        ])
+        let loss = db("loss", report.total_loss_db);
+        joined(&[end, loss, db("return loss", report.orl_db), many])
     }
 
     /// What changed, most important first, or what is odd, in one line.

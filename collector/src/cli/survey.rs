@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use silkline_analysis::survey::accept::{Acceptance, Limits, Section, Verdict, accept};
 use silkline_analysis::survey::{Shot, Survey, survey};
 use silkline_analysis::trace::report::Report;
-use silkline_protocol::id::ViewId;
-use silkline_protocol::plant::{Line, Plant, View};
+use silkline_protocol::id::{NodeId, ViewId};
+use silkline_protocol::plant::{Line, Plant, Toward, View};
 use silkline_protocol::time::Timestamp;
 
 use super::trace::lens::read_view;
@@ -249,14 +249,22 @@ fn at_reference<'a>(
 
 /// The view of the same fibre from where this one's light ends.
 fn opposite<'a>(line: &'a Line, view: &View) -> Option<&'a View> {
-    let far = |view: &'a View| view.until.as_ref();
-    let own = line.view(&view.id).and_then(far);
+    let own = far_node(line, view)?;
     line.views.iter().find(|other| {
         other.fibre == view.fibre
             && other.toward != view.toward
-            && Some(&other.node) == own
-            && far(other).is_none_or(|until| *until == view.node)
+            && other.node == *own
+            && far_node(line, other) == Some(&view.node)
     })
+}
+
+/// The node where a view's light ends.
+fn far_node<'a>(line: &'a Line, view: &'a View) -> Option<&'a NodeId> {
+    let end = match view.toward {
+        Toward::A => line.nodes.first(),
+        Toward::B => line.nodes.last(),
+    };
+    view.until.as_ref().or_else(|| end.map(|node| &node.id))
 }
 
 #[cfg(test)]

@@ -224,3 +224,23 @@ fn what_cannot_be_read_or_written_is_told_with_its_code() {
     assert_eq!(exit, Exit::Unavailable);
     assert!(err.contains("folder.html"), "{err}");
 }
+
+#[test]
+fn a_view_to_the_end_of_the_line_has_an_opposite() {
+    let mut plant = read_plant(&corridor::plant_toml());
+    let line = &mut plant.lines[0];
+    let ends = [
+        line.nodes[0].id.clone(),
+        line.nodes.last().unwrap().id.clone(),
+    ];
+    let mut whole = [line.views[0].clone(), line.views[1].clone()];
+    for (view, node) in whole.iter_mut().zip(&ends) {
+        view.node = node.clone();
+        view.until = None;
+    }
+    line.views = whole.to_vec();
+    let found = opposite(line, &whole[0]).map(|view| &view.id);
+    assert_eq!(found, Some(&whole[1].id));
+    line.views.pop();
+    assert_eq!(opposite(line, &whole[0]), None);
+}
