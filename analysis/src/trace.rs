@@ -38,4 +38,4 @@ pub use compare::{Change, ChangeKind, Comparison, Reference, compare};
 pub use end::{EndKind, EndOfFibre};
 pub use event::{Event, EventKind};
 pub use samples::{Settings, Trace, TraceError};
-pub use watch::{Watch, WatchError};
+pub use watch::{Drift, How, Look, Watch, WatchError};

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use silkline_protocol::unit::{Db, OpticalLength};
 
 use super::analyse::{Analysis, InstrumentFault};
+use super::anchor::nearest;
 use super::end::{EndKind, EndOfFibre};
 use super::event::{Event, EventKind};
 
 /// A launch that lost less than this is no finding: connectors repeat to about 0.2 dB.
-const LAUNCH_CHANGE: Db = Db::of(0.5);
+pub(super) const LAUNCH_CHANGE: Db = Db::of(0.5);
 
 /// A change of total loss below this is no finding whatever the noise, by default.
 const LOSS_CHANGE: Db = Db::of(0.15);
@@ -57,8 +58,15 @@ pub struct Change {
     pub at: OpticalLength,
     /// Half of the 95 % interval of the place.
     pub plus_minus: OpticalLength,
-    /// By how much, in decibels: loss gained, or light lost behind a break, at least.
+    /// By how much, in decibels: loss gained, or light lost behind a break, at least; of a
+    /// reflection, how much more it reflects, or how high a new one stands.
     pub delta: Db,
+    /// Half of the 95 % interval of that, where it was measured.
+    pub delta_plus_minus: Option<Db>,
+    /// How many standard deviations it stands out, where that was measured.
+    pub sigmas: Option<f64>,
+    /// The reference's event nearest to it: what the place is best told from.
+    pub near: Option<OpticalLength>,
 }
 
 /// Kinds of change, as design §5.1 names them.
@@ -119,7 +127,7 @@ fn launch_loss(shot: &Analysis, reference: &Analysis) -> Option<Db> {
     (less > LAUNCH_CHANGE).then_some(less)
 }
 
-fn end_change(end: &EndOfFibre, reference: &Reference) -> Option<Change> {
+pub(super) fn end_change(end: &EndOfFibre, reference: &Reference) -> Option<Change> {
     let Some(known) = &reference.analysis.end else {
         // The reference saw no end, so any end is before it.
         return Some(change(ChangeKind::Break, end, end.drop));
@@ -143,6 +151,9 @@ const fn change(kind: ChangeKind, end: &EndOfFibre, delta: Db) -> Change {
         at: end.at,
         plus_minus: end.plus_minus,
         delta,
+        delta_plus_minus: None,
+        sigmas: None,
+        near: None,
     }
 }
 
@@ -169,35 +180,37 @@ fn event_changes(shot: &[Event], reference: &[Event], end: Option<OpticalLength>
 
 /// How one event differs from the nearest of the reference, if it does.
 fn event_change(event: &Event, reference: &[Event]) -> Option<Change> {
-    let of = |kind, delta| Change {
+    let half = |event: &Event| event.loss_plus_minus.map_or(0.0, Db::get);
+    let near = nearest(reference, event.at);
+    let of = |kind, delta, half: Option<f64>| Change {
         kind,
         at: event.at,
         plus_minus: event.plus_minus,
         delta,
+        delta_plus_minus: half.map(Db::of),
+        sigmas: half.map(|half| 1.96 * delta.abs().get() / half.max(1e-6)),
+        near: near.map(|near| near.at),
     };
-    let half = |event: &Event| event.loss_plus_minus.map_or(0.0, Db::get);
-    let off = |other: &Event| (event.at - other.at).abs();
-    let known = reference
-        .iter()
-        .min_by(|a, b| off(a).get().total_cmp(&off(b).get()));
-    let known = known.filter(|known| {
+    let known = near.filter(|known| {
         let doubt = event.plus_minus.get().hypot(known.plus_minus.get());
-        off(known) < SAME_PLACE + OpticalLength::of(3.0 * doubt)
+        (event.at - known.at).abs() < SAME_PLACE + OpticalLength::of(3.0 * doubt)
     });
     let Some(known) = known else {
         let least = EVENT_CHANGE.get().max(2.0 * half(event));
         let loss = event.loss?;
-        return (loss.get() > least).then(|| of(ChangeKind::NewLoss, loss));
+        return (loss.get() > least).then(|| of(ChangeKind::NewLoss, loss, Some(half(event))));
     };
     if let (Some(now), Some(before)) = (event.loss, known.loss) {
-        let least = EVENT_CHANGE.get().max(2.0 * half(event).hypot(half(known)));
-        if (now - before).abs().get() > least {
-            return Some(of(ChangeKind::LossChange, now - before));
+        let doubt = half(event).hypot(half(known));
+        let delta = now - before;
+        if delta.abs().get() > EVENT_CHANGE.get().max(2.0 * doubt) {
+            return Some(of(ChangeKind::LossChange, delta, Some(doubt)));
         }
     }
     let delta = event.reflectance? - known.reflectance?;
     let clear = !event.saturated && !known.saturated;
-    (clear && delta.abs() > REFLECTANCE_CHANGE).then(|| of(ChangeKind::ReflectanceChange, delta))
+    (clear && delta.abs() > REFLECTANCE_CHANGE)
+        .then(|| of(ChangeKind::ReflectanceChange, delta, None))
 }
 
 fn total_loss_change(shot: &Analysis, reference: &Analysis) -> Option<Change> {

@@ -1,65 +1,89 @@
-//! Watching one fibre: a shot against the mean of good ones, sample by sample.
+//! Watching one fibre: shots against the mean of good ones.
+//!
+//! ```text
+//! good shots ─▶ learn ─▶ Watch: mean, spread, slow noise, events ─▶ a file, a store
+//!                          │
+//! new shots ───────────────┴─▶ look ─▶ launch · break, end · steps · reflections · total loss
+//! ```
 //!
 //! Structure of the fibre and its fading are the same in every shot of one view and laser, so they
-//! cancel in the difference, and what is left is noise, a launch that varies, and what changed.
-//! A new loss is a step in the difference; its place and size come from the step alone, so that
-//! nothing of the group index or the pulse enters twice.
+//! cancel in the difference; what is left is noise, a launch that varies, and what changed. What
+//! noise is, good shots have shown: bin by bin, and slowly along the glass. A new loss is a step in
+//! the difference, told in the reference's own positions.
 //!
-//! The reference is learned once, from shots taken when all was well; learning anew after a repair
-//! is an operator's act.
+//! Nothing is learned silently: after a repair an operator learns anew. A look says where shots have
+//! drifted so far from the reference that they should.
 
+mod bins;
+mod find;
+mod modes;
+mod peaks;
+mod place;
+mod shift;
+mod spread;
+mod steps;
+mod store;
+
+use serde::{Deserialize, Serialize};
+use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::{Db, OpticalLength};
 
-use super::analyse::{self, InstrumentFault};
-use super::compare::{Change, ChangeKind, Comparison};
-use super::end::{self, Search};
-use super::line::{Line, median};
+use self::bins::{Bins, fall, mean_power};
+use self::find::Sight;
+use self::peaks::Peak;
+use self::spread::Spread;
+use self::steps::{Noise, Search};
+use super::analyse::{self, Analysis, InstrumentFault, analyse};
+use super::anchor::anchor;
+use super::compare::{ChangeKind, Comparison, Reference, compare};
+use super::end::EndOfFibre;
+use super::line::median;
+use super::noise;
 use super::samples::{Settings, Trace, cut};
-use super::windows::survey;
+use super::windows::{Window, survey};
 
-/// Fewer good shots say nothing about how shots repeat.
-const FEWEST_SHOTS: usize = 3;
+/// What the largest step in a few dozen good shots counts for, in deviations: the margin to what
+/// is reported is for the thousands of shots to come.
+const LARGEST_OF_NOTHING: f64 = 5.0;
 
-/// A launch this much lower than usual is a finding: connectors repeat better.
-const LAUNCH_CHANGE: Db = Db::of(0.5);
+/// Shots tremble along the glass by this part of a sample, where more is not learned.
+const TREMBLE: f64 = 0.15;
 
-/// A step must stand this many deviations out: with some thousand places to stand at, once in
-/// about 10⁷ quiet shots of white noise.
-const LEAST_SIGMAS: f64 = 6.5;
+/// Noise of a single trace is known to about this part.
+const ALONE_DOUBT: f64 = 1.25;
 
-/// What the largest step in a few dozen good shots counts for, in the same deviations: the margin
-/// to what is reported is for the thousands of shots to come.
-const LARGEST_OF_NOTHING: f64 = 4.8;
-
-/// A step smaller than this is not worth a word.
-const LEAST_STEP_DB: f64 = 0.02;
-
-/// Steps taken out of one shot at the most.
-const MOST_STEPS: usize = 8;
-
-/// Shots repeat no better than their files resolve.
-const LEAST_SPREAD_DB: f64 = 0.001;
+/// Shorter stretches can not be watched, in samples.
+const FEWEST_SAMPLES: usize = 64;
 
 /// What good shots of one view have in common.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// It serialises to a few bytes a sample: a file or a row in a store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "store::Stored", into = "store::Stored")]
 pub struct Watch {
     settings: Settings,
-    mean: Vec<f64>,
-    /// How one shot scatters about the mean at each sample, one standard deviation.
-    spread: Vec<f64>,
-    /// How much larger steps appear in good shots than white noise of that spread would make them.
-    slow: f64,
+    /// Linear power, sample by sample.
+    power: Vec<f64>,
+    mean: Trace,
+    analysis: Analysis,
     shots: usize,
-    /// Samples between which the fibre can be watched: behind the launch, before the noise.
-    from: usize,
-    to: usize,
+    learned: Option<[Timestamp; 2]>,
+    bins: Bins,
+    /// Samples on edges: they tell where a shot's zero is.
+    marks: Vec<usize>,
+    spread: Spread,
+    peaks: Vec<Peak>,
+    /// Noise of one sample where there is no light, in linear power.
+    dark: f64,
+    /// Samples over which an instrument smooths what it stores.
+    smoothing: f64,
 }
 
-/// Why shots make no reference, or a shot can not be held against one.
+/// Why shots make no reference, or can not be held against one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WatchError {
-    /// Too few usable shots.
-    #[error("{usable} usable shots, want at least {FEWEST_SHOTS}")]
+    /// No usable shot.
+    #[error("{usable} usable shots, want at least 1")]
     TooFew {
         /// How many were usable.
         usable: usize,
@@ -72,78 +96,128 @@ pub enum WatchError {
     NoFibre,
 }
 
+/// How shots were held against the reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Sample by sample: the mean of so many shots.
+    Subtracted {
+        /// How many.
+        shots: usize,
+    },
+    /// By their lists of events alone: larger changes only.
+    ByEvents {
+        /// Why they could not be subtracted.
+        why: String,
+    },
+}
+
+/// How far shots have drifted from the reference without anything being wrong with the line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Drift {
+    /// Less light into the fibre, negative for more.
+    pub launch_db: Db,
+    /// Loss that the whole fibre adds evenly.
+    pub tilt_db: Db,
+    /// How far the instrument's zero moved.
+    pub zero_m: OpticalLength,
+    /// Noise, as a multiple of what good shots had.
+    pub noise: f64,
+}
+
+/// What shots show against a reference.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Look {
+    /// The changes.
+    pub comparison: Comparison,
+    /// How they were found.
+    pub how: How,
+    /// How launch and instrument drifted, where that could be told.
+    pub drift: Option<Drift>,
+    /// What a reader should know, one line each.
+    pub notes: Vec<String>,
+}
+
+impl Drift {
+    /// Whether the reference no longer describes this instrument well: changes are found less
+    /// surely, and an operator who knows the line to be good should learn anew.
+    #[must_use]
+    pub fn stale(&self, spacing: OpticalLength) -> bool {
+        self.launch_db.abs() > super::compare::LAUNCH_CHANGE
+            || self.noise > 1.5
+            || self.zero_m.abs() > spacing
+            || self.tilt_db.abs() > Db::of(0.3)
+    }
+}
+
 impl Watch {
     /// Learns from shots taken when all was well; blank ones are left out.
+    ///
+    /// One shot gives the reduced form: how shots scatter is then taken from its own noise. From
+    /// three on they tell themselves, the better the more there are and the longer they span.
     ///
     /// # Errors
     ///
     /// [`WatchError`] where the shots do not make a reference.
     pub fn learn(shots: &[Trace]) -> Result<Self, WatchError> {
         let usable: Vec<&Trace> = shots.iter().filter(|shot| fault(shot).is_none()).collect();
-        let Some(first) = usable.first().filter(|_| usable.len() >= FEWEST_SHOTS) else {
-            return Err(WatchError::TooFew {
-                usable: usable.len(),
-            });
+        let Some(first) = usable.first() else {
+            return Err(WatchError::TooFew { usable: 0 });
         };
         if !usable.iter().all(|shot| alike(first, shot)) {
             return Err(WatchError::Settings);
         }
-        let mean = mean(&usable);
-        let settings = *first.settings();
-        let (from, to) = watchable(first).ok_or(WatchError::NoFibre)?;
-        let off = |shot: &&Trace| residual(&mean, shot, from, to);
-        let residuals: Vec<Vec<f64>> = usable.iter().map(off).collect();
-        let spread = spread(&residuals);
-        let slow = slow_scatter(&residuals, &spread);
-        Ok(Self {
-            settings,
-            mean,
-            spread,
-            slow,
-            shots: usable.len(),
-            from,
-            to,
-        })
+        let mean = store::rounded(first, &mean_power(&usable)).ok_or(WatchError::NoFibre)?;
+        let mut watch = Self::of_mean(mean, usable.len())?;
+        let powers: Vec<Vec<f64>> = usable.iter().map(|shot| bins::powers(shot)).collect();
+        watch.dark = watch.dark_noise(&powers);
+        watch.smoothing = watch.smoothing_of(first);
+        if powers.len() < 2 {
+            watch.learn_alone(first);
+        } else {
+            watch.learn_spread(&powers);
+        }
+        let events = watch.analysis.events.clone();
+        watch.peaks = peaks::follow(&watch.mean, &watch.power, &events, &powers);
+        Ok(watch)
     }
 
-    /// Looks at the mean of one or more shots for what changed.
+    /// The same with the times of the first and the last shot it was learned from.
+    #[must_use]
+    pub const fn learned_at(mut self, first: Timestamp, last: Timestamp) -> Self {
+        self.learned = Some([first, last]);
+        self
+    }
+
+    /// Looks at shots in the best way there is: subtracted where they were taken like the
+    /// reference, by their events where not. Several shots are averaged, and smaller changes seen.
+    #[must_use]
+    pub fn look(&self, shots: &[Trace]) -> Look {
+        let Some(first) = shots.first() else {
+            return Look::faulty(InstrumentFault::NoLight);
+        };
+        let unlike = self.unlike(shots);
+        // A shot that is as bright as the reference near the panel needs no thorough look.
+        let doubtful = |shot: &&Trace| unlike.is_some() || !self.is_lit(shot);
+        if let Some(fault) = shots.iter().filter(doubtful).find_map(fault) {
+            return Look::faulty(fault);
+        }
+        match unlike {
+            None => self.subtracted(shots),
+            Some(why) => self.by_events(first, why),
+        }
+    }
+
+    /// The changes alone, of shots that were taken like the reference.
     ///
     /// # Errors
     ///
-    /// [`WatchError::Settings`] for shots that were taken otherwise than the reference.
+    /// [`WatchError::Settings`] for shots that were taken otherwise.
     pub fn examine(&self, shots: &[Trace]) -> Result<Comparison, WatchError> {
-        let fault = shots.iter().find_map(fault);
-        if fault.is_some() || shots.is_empty() {
-            let fault = fault.or(Some(InstrumentFault::NoLight));
-            return Ok(Comparison {
-                fault,
-                ..Comparison::default()
-            });
+        let look = self.look(shots);
+        match look.how {
+            How::Subtracted { .. } => Ok(look.comparison),
+            How::ByEvents { .. } => Err(WatchError::Settings),
         }
-        let same = |shot: &Trace| {
-            *shot.settings() == self.settings && shot.levels().len() == self.mean.len()
-        };
-        if !shots.iter().all(same) {
-            return Err(WatchError::Settings);
-        }
-        let now = mean(&shots.iter().collect::<Vec<_>>());
-        let mut difference: Vec<f64> = self
-            .mean
-            .iter()
-            .zip(&now)
-            .map(|(before, now)| before - now)
-            .collect();
-        let watched = difference.get_mut(self.from..self.to).unwrap_or_default();
-        let near = watched.len() / 8;
-        let less = median(&mut cut(watched, 0, near.max(1)).to_vec());
-        let launch_loss = (less > LAUNCH_CHANGE.get()).then(|| Db::of(less));
-        let mut changes = self.steps(watched, shots.len());
-        changes.sort_by(|a, b| b.delta.abs().get().total_cmp(&a.delta.abs().get()));
-        Ok(Comparison {
-            fault: None,
-            launch_loss,
-            changes,
-        })
     }
 
     /// Shots the reference was learned from.
@@ -152,45 +226,306 @@ impl Watch {
         self.shots
     }
 
-    /// Takes the largest step out of the difference, and again while one is left.
-    fn steps(&self, difference: &mut [f64], shots: usize) -> Vec<Change> {
-        let share = 1.0 / shots.max(1) as f64 + 1.0 / self.shots.max(1) as f64;
-        let weights: Vec<f64> = self
-            .spread
-            .iter()
-            .map(|s| 1.0 / (s * s * share * self.slow * self.slow))
-            .collect();
-        let mut changes = Vec::new();
-        for _ in 0..MOST_STEPS {
-            let Some(step) = largest_step(difference, &weights) else {
-                break;
-            };
-            if step.sigmas < LEAST_SIGMAS || step.size.abs() < LEAST_STEP_DB {
-                break;
-            }
-            difference
-                .iter_mut()
-                .skip(step.at)
-                .for_each(|level| *level -= step.size);
-            changes.push(self.change(&step));
+    /// When the first and the last of them were taken, where that was told.
+    #[must_use]
+    pub const fn learned(&self) -> Option<[Timestamp; 2]> {
+        self.learned
+    }
+
+    /// The analysis of the mean: events to tell places from.
+    #[must_use]
+    pub const fn analysis(&self) -> &Analysis {
+        &self.analysis
+    }
+
+    /// How its shots were taken.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The mean of its shots, as a trace.
+    #[must_use]
+    pub const fn mean(&self) -> &Trace {
+        &self.mean
+    }
+
+    /// The reference that [`compare`] takes.
+    #[must_use]
+    pub fn reference(&self) -> Reference {
+        Reference {
+            analysis: self.analysis.clone(),
         }
+    }
+
+    /// How one shot's sample scatters there, as one standard deviation of white noise; none where
+    /// the fibre is not watched.
+    #[must_use]
+    pub fn spread_at(&self, at: OpticalLength) -> Option<Db> {
+        let sample = self.mean.index_of(at.get());
+        let watched = (self.bins.from..self.bins.to()).contains(&sample);
+        let bin = self.spread.sigma.get(self.bins.of(sample));
+        let sigma = bin.filter(|_| watched)?;
+        Some(Db::of(sigma * (self.bins.size as f64).sqrt()))
+    }
+
+    /// All that follows from the mean alone.
+    fn of_mean(mean: Trace, shots: usize) -> Result<Self, WatchError> {
+        let analysis = analyse(&mean);
+        let (from, to) = watchable(&mean, analysis.end.as_ref()).ok_or(WatchError::NoFibre)?;
+        let behind = to + 2 * mean.samples_in(mean.pulse().get());
+        Ok(Self {
+            settings: *mean.settings(),
+            marks: shift::marks(&mean, behind),
+            power: bins::powers(&mean),
+            bins: Bins::over(&mean, from, to),
+            mean,
+            analysis,
+            shots,
+            learned: None,
+            spread: Spread::alone(Vec::new(), 0.0),
+            peaks: Vec::new(),
+            dark: 0.0,
+            smoothing: 1.0,
+        })
+    }
+
+    fn learn_spread(&mut self, powers: &[Vec<f64>]) {
+        let bins = &self.bins;
+        let sums: Vec<Vec<f64>> = powers.iter().map(|power| bins.sums(power)).collect();
+        let count = sums.len() as f64;
+        let mut all = vec![0.0; bins.count];
+        for shot in &sums {
+            all.iter_mut().zip(shot).for_each(|(all, own)| *all += own);
+        }
+        // Against the mean of the others, scaled to the scatter of one shot alone.
+        let own_part = ((count - 1.0) / count).sqrt();
+        let against_others = |shot: &Vec<f64>| {
+            let pairs = all.iter().zip(shot);
+            pairs
+                .map(|(all, own)| own_part * fall((all - own) / (count - 1.0), *own))
+                .collect()
+        };
+        let falls: Vec<Vec<f64>> = sums.iter().map(against_others).collect();
+        self.spread = Spread::learn(&falls, bins);
+        self.spread.widen(&self.steep(), TREMBLE);
+        let louder = vec![1.0; bins.count];
+        let search = Search::new(&self.noise(&louder, 1.0));
+        let loudest = falls.iter().map(|fall| search.loudest(fall));
+        // No model of noise holds for the next instrument: the largest step that any good shot
+        // shows is taken for what it is, nothing.
+        let more = (loudest.fold(0.0, f64::max) / LARGEST_OF_NOTHING).max(1.0);
+        self.spread.sigma.iter_mut().for_each(|s| *s *= more);
+    }
+
+    /// The spread from one trace: its own noise, fading included since no other shot shows which
+    /// part of it stays.
+    fn learn_alone(&mut self, shot: &Trace) {
+        let windows = survey(shot);
+        let at = |sample: usize| {
+            let near = |window: &&Window| window.to > sample;
+            windows.iter().find(near).map_or(1.0, |window| window.sigma)
+        };
+        let size = self.bins.size as f64;
+        let more = ALONE_DOUBT * self.smoothing.max(1.0).sqrt() / size.sqrt();
+        let sigma = |bin: usize| (at(self.bins.start(bin)) * more).max(0.001);
+        let sigma = (0..self.bins.count).map(sigma).collect();
+        self.spread = Spread::alone(sigma, self.watched_loss());
+        self.spread.widen(&self.steep(), 2.0 * TREMBLE);
+    }
+
+    /// Loss of the watched stretch, in decibels.
+    fn watched_loss(&self) -> f64 {
+        let sums = self.bins.sums(&self.power);
+        let pair = sums.first().zip(sums.last());
+        pair.map_or(0.0, |(first, last)| fall(*first, *last).abs())
+    }
+
+    /// What each bin changes beyond the glass around it, in decibels a sample.
+    fn steep(&self) -> Vec<f64> {
+        let sums = self.bins.sums(&self.power);
+        let size = self.bins.size as f64;
+        let change = |bin: usize| {
+            let before = sums.get(bin.saturating_sub(1))?;
+            let after = sums.get((bin + 1).min(sums.len() - 1))?;
+            Some(fall(*before, *after).abs() / size)
+        };
+        let mut changes: Vec<f64> = (0..sums.len()).map(|b| change(b).unwrap_or(0.0)).collect();
+        let usual = 3.0 * median(&mut changes.clone());
+        changes.iter_mut().for_each(|c| *c = (*c - usual).max(0.0));
         changes
     }
 
-    fn change(&self, step: &Step) -> Change {
-        let settings = &self.settings;
-        let sample = (self.from + step.at) as f64 - 0.5;
-        let pulse_ns = settings.pulse_ns * 1e-9;
-        let pulse = pulse_ns * silkline_protocol::unit::LIGHT_M_PER_S / 2.0;
-        let pulse = OpticalLength::of(pulse / settings.group_index.get());
-        // A step is seen along the pulse behind it: its middle lies half a pulse late.
-        let at = settings.first + settings.spacing * sample - pulse * 0.5;
-        let doubt = (step.spread * settings.spacing.get()).hypot(0.25 * pulse.get());
-        Change {
-            kind: ChangeKind::NewLoss,
-            at,
-            plus_minus: OpticalLength::of(1.96 * doubt),
-            delta: Db::of(step.size),
+    /// The noise of a comparison of which each bin is so much louder than learned.
+    fn noise(&self, louder: &[f64], share: f64) -> Noise<'_> {
+        let sigma = self.spread.sigma.iter().zip(louder);
+        Noise {
+            sigma: sigma.map(|(sigma, louder)| sigma * louder).collect(),
+            extra: &self.spread.extra,
+            tilt: self.spread.tilt_of(share, self.watched_loss()),
+            share,
+        }
+    }
+
+    /// Scatter of one shot's linear power behind the fibre.
+    fn dark_noise(&self, powers: &[Vec<f64>]) -> f64 {
+        let pulse = self.mean.samples_in(self.mean.pulse().get());
+        let from = self.bins.to() + 20 * pulse;
+        let behind: Vec<&[f64]> = powers
+            .iter()
+            .map(|power| cut(power, from, power.len()))
+            .collect();
+        let square = |values: &&[f64]| {
+            let count = values.len().max(1) as f64;
+            let mean = values.iter().sum::<f64>() / count;
+            values.iter().map(|p| (p - mean).powi(2)).sum::<f64>() / count
+        };
+        (behind.iter().map(square).sum::<f64>() / behind.len().max(1) as f64).sqrt()
+    }
+
+    /// Over how many samples a shot's noise is alike.
+    fn smoothing_of(&self, shot: &Trace) -> f64 {
+        let windows = survey(shot);
+        let watched = windows.iter().filter(|window| {
+            window.may_be_glass() && window.from >= self.bins.from && window.to <= self.bins.to()
+        });
+        let mut all: Vec<f64> = watched
+            .map(|window| {
+                let levels = shot.stretch(window.from, window.to).iter().enumerate();
+                let left =
+                    levels.map(|(i, level)| level - window.line.at((window.from + i) as f64));
+                noise::correlation(&left.collect::<Vec<f64>>(), (window.to - window.from) / 3)
+            })
+            .collect();
+        median(&mut all).max(1.0)
+    }
+
+    /// Why shots can not be subtracted from the mean.
+    fn unlike(&self, shots: &[Trace]) -> Option<String> {
+        let own = &self.settings;
+        let differs = |shot: &Trace| {
+            let settings = shot.settings();
+            let near = |a: f64, b: f64| (a - b).abs() <= 1e-5 * a.abs().max(b.abs()).max(1e-9);
+            let pulse = near(own.pulse_ns, settings.pulse_ns);
+            let spacing = near(own.spacing.get(), settings.spacing.get());
+            let index = near(own.group_index.get(), settings.group_index.get());
+            let first =
+                (own.first - settings.first).abs().get() < 0.01 * own.spacing.get().max(0.1);
+            let nm = |s: &Settings| s.wavelength.map(|w| w.get());
+            let colour = nm(own)
+                .zip(nm(settings))
+                .is_none_or(|(a, b)| (a - b).abs() < 3.0);
+            if !pulse {
+                Some("pulse")
+            } else if !spacing {
+                Some("spacing")
+            } else if !index {
+                Some("group index")
+            } else if !first {
+                Some("zero")
+            } else if !colour {
+                Some("wavelength")
+            } else if shot.levels().len() < self.bins.to() {
+                Some("range")
+            } else {
+                None
+            }
+        };
+        let what = shots.iter().find_map(differs)?;
+        Some(format!("another {what} than the reference"))
+    }
+
+    /// Whether a shot shows light where the watched stretch begins.
+    fn is_lit(&self, shot: &Trace) -> bool {
+        let (from, to) = (self.bins.from, self.bins.from + self.bins.size * 8);
+        let level = |trace: &Trace| median(&mut trace.stretch(from, to).to_vec());
+        let darker = level(&self.mean) - level(shot);
+        darker.abs() < 3.0
+            && shot
+                .stretch(from, to)
+                .iter()
+                .any(|level| !shot.is_dark(*level))
+    }
+
+    fn subtracted(&self, shots: &[Trace]) -> Look {
+        let sight = Sight::of(self, shots);
+        let (comparison, drift) = sight.compared();
+        let mut notes = Vec::new();
+        if drift.stale(self.settings.spacing) {
+            notes.push(format!(
+                "the reference may be stale: launch {:+.2} dB, tilt {:+.2} dB, zero {:+.2} m, \
+                 noise {:.1} times; learn anew once the line is known to be good",
+                -drift.launch_db.get(),
+                -drift.tilt_db.get(),
+                drift.zero_m.get(),
+                drift.noise
+            ));
+        }
+        if self.shots < 3 {
+            notes.push(format!(
+                "learned from {} shot{}: how shots scatter is guessed from its noise",
+                self.shots,
+                if self.shots == 1 { "" } else { "s" }
+            ));
+        }
+        Look {
+            comparison,
+            how: How::Subtracted { shots: shots.len() },
+            drift: Some(drift),
+            notes,
+        }
+    }
+
+    /// Compares lists of events, the shot's told in the reference's positions.
+    fn by_events(&self, shot: &Trace, why: String) -> Look {
+        let mut analysis = analyse(shot);
+        let anchors = anchor(&analysis.events, &self.analysis.events);
+        let mut notes = vec![format!(
+            "{why}: compared by events, small changes do not show"
+        )];
+        match &anchors {
+            Some(anchors) => {
+                for event in &mut analysis.events {
+                    *event = anchors.event(event);
+                }
+                if let Some(end) = &mut analysis.end {
+                    let there = anchors.to_reference(end.at, end.plus_minus);
+                    (end.at, end.plus_minus) = (there.at, there.plus_minus);
+                }
+            }
+            None => {
+                notes.push("too few events agree to tell places from: positions as told".into())
+            }
+        }
+        let mut comparison = compare(&analysis, &self.reference());
+        let pulse = |settings: &Settings| settings.pulse_ns;
+        if (pulse(shot.settings()) - pulse(&self.settings)).abs() > 0.01 * pulse(&self.settings) {
+            // Levels of different pulses say nothing of the launch; a short pulse sees less far.
+            comparison.launch_loss = None;
+            let reaches = analysis.end.is_some() || self.analysis.end.is_none();
+            comparison
+                .changes
+                .retain(|c| reaches || c.kind != ChangeKind::TotalLossChange);
+        }
+        Look {
+            comparison,
+            how: How::ByEvents { why },
+            drift: None,
+            notes,
+        }
+    }
+}
+
+impl Look {
+    fn faulty(fault: InstrumentFault) -> Self {
+        Self {
+            comparison: Comparison {
+                fault: Some(fault),
+                ..Comparison::default()
+            },
+            how: How::Subtracted { shots: 0 },
+            drift: None,
+            notes: vec![fault.to_string()],
         }
     }
 }
@@ -199,248 +534,28 @@ fn alike(a: &Trace, b: &Trace) -> bool {
     a.settings() == b.settings() && a.levels().len() == b.levels().len()
 }
 
-/// Mean levels; in decibels, for shots of one view differ by little.
-fn mean(shots: &[&Trace]) -> Vec<f64> {
-    let mut sums = vec![0.0; shots.first().map_or(0, |shot| shot.levels().len())];
-    for shot in shots {
-        sums.iter_mut()
-            .zip(shot.levels())
-            .for_each(|(sum, level)| *sum += level);
-    }
-    let count = shots.len().max(1) as f64;
-    sums.iter_mut().for_each(|sum| *sum /= count);
-    sums
-}
-
 fn fault(shot: &Trace) -> Option<InstrumentFault> {
     analyse::fault(shot, &survey(shot))
 }
 
-/// From well behind the launch to where the light of a single shot ends.
-fn watchable(shot: &Trace) -> Option<(usize, usize)> {
-    let pulse = shot.samples_in(shot.pulse().get());
-    let from = shot.index_of(-shot.settings().launch.get()) + 20 * pulse;
-    let windows = survey(shot);
-    let to = match end::search(shot, &windows) {
-        Search::Found(end, _) => shot.index_of(end.at.get()),
-        Search::Fades | Search::Beyond | Search::NoFibre => {
-            windows
-                .iter()
-                .rev()
-                .find(|window| window.may_be_glass())?
-                .to
+/// From behind the launch to the end of the fibre, or to where the light of a single shot ends.
+fn watchable(mean: &Trace, end: Option<&EndOfFibre>) -> Option<(usize, usize)> {
+    /// What a launch hides: so many pulses, or so many metres where that is more than a few.
+    const HIDES: (f64, f64, f64) = (3.0, 20.0, 200.0);
+    let pulse = mean.pulse().get();
+    let hidden = (HIDES.0 * pulse).max((HIDES.1 * pulse).min(HIDES.2));
+    let from = mean.index_of(hidden - mean.settings().launch.get());
+    let to = match end {
+        Some(end) => mean
+            .index_of(end.at.get() - end.plus_minus.get())
+            .saturating_sub(3),
+        None => {
+            let windows = survey(mean);
+            windows.iter().rev().find(|w| w.may_be_glass())?.to
         }
     };
-    let to = to.saturating_sub(2 * pulse);
-    (from + 100 < to).then_some((from, to))
-}
-
-/// A shot minus the mean over the watched stretch, without its launch and its tilt.
-fn residual(mean: &[f64], shot: &Trace, from: usize, to: usize) -> Vec<f64> {
-    let pairs = cut(mean, from, to).iter().zip(shot.stretch(from, to));
-    let raw: Vec<f64> = pairs.map(|(mean, level)| level - mean).collect();
-    // Level and tilt are taken off here as in the search for steps.
-    let line = Line::fit(&raw, 0);
-    let flat = |(i, level): (usize, f64)| level - line.map_or(0.0, |line| line.at(i as f64));
-    raw.into_iter().enumerate().map(flat).collect()
-}
-
-/// How a shot scatters at each sample: over all shots and a stretch around it.
-fn spread(residuals: &[Vec<f64>]) -> Vec<f64> {
-    const HALF: usize = 50;
-    let length = residuals.first().map_or(0, Vec::len);
-    let shots = residuals.len() as f64;
-    // A shot is part of the mean it is compared with, and so scatters a little less about it.
-    let part = shots / (shots - 1.0).max(1.0);
-    let mut sums = vec![0.0];
-    for i in 0..length {
-        let square: f64 = residuals
-            .iter()
-            .filter_map(|shot| shot.get(i))
-            .map(|r| r * r)
-            .sum();
-        sums.push(sums.last().copied().unwrap_or(0.0) + square / shots * part);
-    }
-    let around = |i: usize| {
-        let (a, b) = (i.saturating_sub(HALF), (i + HALF + 1).min(length));
-        let sum = sums.get(b).zip(sums.get(a)).map_or(0.0, |(b, a)| b - a);
-        (sum / (b - a) as f64).sqrt().max(LEAST_SPREAD_DB)
-    };
-    (0..length).map(around).collect()
-}
-
-/// How much larger steps appear in good shots than white noise of their spread would make them.
-///
-/// Drift and fading are not white, and no model of theirs would hold for the next instrument: so
-/// the largest step that any good shot shows against the mean is taken for what it is, nothing.
-fn slow_scatter(residuals: &[Vec<f64>], spread: &[f64]) -> f64 {
-    let weights: Vec<f64> = spread.iter().map(|s| 1.0 / (s * s)).collect();
-    let steps = residuals
-        .iter()
-        .filter_map(|shot| largest_step(shot, &weights));
-    let largest = steps.map(|step| step.sigmas).fold(0.0, f64::max);
-    (largest / LARGEST_OF_NOTHING).max(1.0)
-}
-
-/// A step in a difference of levels.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    at: usize,
-    /// Its size in decibels.
-    size: f64,
-    /// The same in standard deviations.
-    sigmas: f64,
-    /// Standard deviation of its place, in samples.
-    spread: f64,
-}
-
-/// The step that explains most, beside a level and a tilt of the whole.
-fn largest_step(levels: &[f64], weights: &[f64]) -> Option<Step> {
-    let scan = Scan::of(levels, weights);
-    let edge = (levels.len() / 50).max(8);
-    let tries: Vec<(usize, f64, f64)> = (edge..levels.len().saturating_sub(edge))
-        .filter_map(|at| scan.step(at).map(|(size, gain)| (at, size, gain)))
-        .collect();
-    let &(at, size, gain) = tries.iter().max_by(|a, b| a.2.total_cmp(&b.2))?;
-    let weight = |other: f64| (0.5 * (other - gain)).exp();
-    let total: f64 = tries.iter().map(|t| weight(t.2)).sum();
-    let off = |t: &(usize, f64, f64)| (t.0 as f64 - at as f64).powi(2) * weight(t.2);
-    let spread = (tries.iter().map(off).sum::<f64>() / total).sqrt();
-    Some(Step {
-        at,
-        size,
-        sigmas: gain.max(0.0).sqrt(),
-        spread: spread.max(0.5),
-    })
-}
-
-/// Weighted sums up to each sample, for fitting level, tilt and a step anywhere at once.
-struct Scan {
-    sums: Vec<Moments>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Moments {
-    w: f64,
-    x: f64,
-    xx: f64,
-    y: f64,
-    xy: f64,
-}
-
-impl Scan {
-    fn of(levels: &[f64], weights: &[f64]) -> Self {
-        let mut total = Moments::default();
-        let mut sums = vec![total];
-        let length = levels.len().max(1) as f64;
-        for (i, (level, w)) in levels.iter().zip(weights).enumerate() {
-            let x = i as f64 / length - 0.5;
-            total = Moments {
-                w: total.w + w,
-                x: total.x + w * x,
-                xx: total.xx + w * x * x,
-                y: total.y + w * level,
-                xy: total.xy + w * x * level,
-            };
-            sums.push(total);
-        }
-        Self { sums }
-    }
-
-    /// The size of a step at sample `at`, and by how much it lessens the weighted squares.
-    fn step(&self, at: usize) -> Option<(f64, f64)> {
-        let (all, before) = (self.sums.last()?, self.sums.get(at)?);
-        let (w, x, y) = (all.w - before.w, all.x - before.x, all.y - before.y);
-        // The step's column after level and tilt are projected out.
-        let middle = all.x / all.w;
-        let spread = all.xx - all.x * middle;
-        let tilt = x - w * middle;
-        let own = w - w * w / all.w - tilt * tilt / spread;
-        let joint = y - w / all.w * all.y - tilt / spread * (all.xy - middle * all.y);
-        (own > 1e-9 * w).then(|| (joint / own, joint * joint / own))
-    }
+    (from + FEWEST_SAMPLES < to).then_some((from, to))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::trace::synth::{Feature, Plan};
-
-    fn shot(seed: u64, loss: Option<f64>) -> Trace {
-        let feature = |loss_db| Feature {
-            at_m: 7_000.0,
-            loss_db,
-            reflectance_db: None,
-        };
-        let splice = Feature {
-            at_m: 4_000.0,
-            loss_db: 0.3,
-            reflectance_db: None,
-        };
-        let features = loss.map(feature).into_iter().chain([splice]).collect();
-        Plan {
-            features,
-            end_m: 12_000.0,
-            range_m: 15_000.0,
-            roughness_db: 0.05,
-            pulse_ns: 100.0,
-            step_m: 2.0,
-            seed,
-            ..Plan::default()
-        }
-        .trace()
-    }
-
-    fn watch() -> Watch {
-        Watch::learn(&(0..8).map(|seed| shot(seed, None)).collect::<Vec<_>>()).unwrap()
-    }
-
-    #[test]
-    fn quiet_shots_show_no_change() {
-        let watch = watch();
-        for seed in 100..140 {
-            let found = watch.examine(&[shot(seed, None)]).unwrap();
-            assert_eq!(found, Comparison::default(), "seed {seed}");
-        }
-    }
-
-    #[test]
-    fn a_new_loss_is_found_where_it_is() {
-        let watch = watch();
-        for seed in 200..220 {
-            let found = watch.examine(&[shot(seed, Some(0.05))]).unwrap();
-            let [change] = found.changes[..] else {
-                panic!("seed {seed}: {found:?}")
-            };
-            assert!((change.delta.get() - 0.05).abs() < 0.02, "{change:?}");
-            assert!((change.at.get() - 7_000.0).abs() < 60.0, "{change:?}");
-        }
-    }
-
-    #[test]
-    fn a_low_launch_is_no_change_of_the_line() {
-        let good = shot(300, None);
-        let levels = good.levels().iter().map(|level| level - 1.0).collect();
-        let low = Trace::new(*good.settings(), levels, None).unwrap();
-        let found = watch().examine(&[low]).unwrap();
-        assert_eq!(found.changes, []);
-        assert!(
-            (found.launch_loss.unwrap().get() - 1.0).abs() < 0.05,
-            "{found:?}"
-        );
-    }
-
-    #[test]
-    fn blank_shots_and_other_settings_are_named() {
-        let good = shot(1, None);
-        let blank = Trace::new(*good.settings(), vec![0.0; good.levels().len()], None).unwrap();
-        let found = watch().examine(std::slice::from_ref(&blank)).unwrap();
-        assert_eq!(found.fault, Some(InstrumentFault::Blank));
-        assert_eq!(
-            Watch::learn(&[blank, good]),
-            Err(WatchError::TooFew { usable: 1 })
-        );
-        let other = Plan::default().trace();
-        assert_eq!(watch().examine(&[other]), Err(WatchError::Settings));
-    }
-}
+mod tests;

@@ -1,0 +1,491 @@
+//! One comparison: new shots against the reference, from the plainest finding to the faintest.
+
+use silkline_protocol::unit::{Db, OpticalLength};
+
+use super::bins::{fall, mean_power, powers};
+use super::peaks::{self, Falls};
+use super::place::{self, Around};
+use super::shift;
+use super::steps::{Found, Noise, Search, Step};
+use super::{Drift, Watch, store};
+use crate::trace::analyse::{Analysis, analyse};
+use crate::trace::anchor::nearest;
+use crate::trace::compare::{self, Change, ChangeKind, Comparison};
+use crate::trace::event::{Event, EventKind};
+use crate::trace::line::median;
+use crate::trace::samples::{Trace, cut, whole};
+
+/// Light that fell by this much may be gone: worth a thorough look, in decibels.
+const MAY_BE_GONE_DB: f64 = 1.5;
+
+/// Light that fell by this much is gone.
+const GONE_DB: f64 = 3.0;
+
+/// Deviations at which anything is worth a thorough look.
+const SUSPICIOUS: f64 = 8.0;
+
+/// A reflection at the end varies by so much of itself without anything being wrong.
+const END_VARIES: f64 = 0.25;
+
+/// A change of the whole fibre's loss below this is not worth a word, in decibels.
+const TOTAL_DB: f64 = 0.15;
+
+/// Instruments misread loss by this part of it from month to month at the most.
+const TOTAL_PART: f64 = 0.02;
+
+/// What a bad launch may tilt a trace by, as a part of what it loses.
+const LAUNCH_TILTS: f64 = 0.75;
+
+/// From a standard deviation to half a 95 % interval.
+const HALF_95: f64 = 1.96;
+
+/// New shots beside the reference.
+pub(super) struct Sight<'a> {
+    watch: &'a Watch,
+    shots: &'a [Trace],
+    /// Their mean power, the zero moved back.
+    power: Vec<f64>,
+    /// Samples by which their zero is late.
+    shift: f64,
+    fall: Vec<f64>,
+    /// Fall of the first bins: the launch.
+    level: f64,
+}
+
+/// What became of the end of the fibre.
+enum End {
+    AsBefore,
+    Changed(Change),
+    Faulty(Comparison),
+}
+
+impl<'a> Sight<'a> {
+    pub(super) fn of(watch: &'a Watch, shots: &'a [Trace]) -> Self {
+        let mut power = match shots {
+            [only] => powers(only),
+            several => mean_power(&several.iter().collect::<Vec<_>>()),
+        };
+        let bins = &watch.bins;
+        let before = bins.sums(&watch.power);
+        let level = |power: &[f64]| {
+            let fall = bins.fall(&before, &bins.sums(power));
+            median(&mut cut(&fall, 0, (bins.count / 8).max(8)).to_vec())
+        };
+        let launch = level(&power);
+        let levels: Vec<f64> = match shots {
+            [only] => only.levels().to_vec(),
+            _ => decibels(&power),
+        };
+        let shift = shift::shift(&watch.mean, &levels, &watch.marks, launch);
+        if shift.abs() > 0.1 {
+            let moved = shift::moved(&levels, shift);
+            power = moved.iter().map(|level| 10_f64.powf(level / 5.0)).collect();
+        }
+        let fall = bins.fall(&before, &bins.sums(&power));
+        Self {
+            watch,
+            shots,
+            level: launch,
+            power,
+            shift,
+            fall,
+        }
+    }
+
+    /// What changed, and how launch and instrument drifted.
+    pub(super) fn compared(&self) -> (Comparison, Drift) {
+        let watch = self.watch;
+        let share = watch.spread.share(self.shots.len(), watch.shots);
+        let louder = watch.spread.louder(&self.fall, share);
+        let mut noise = watch.noise(&louder, share);
+        let mut drift = Drift {
+            launch_db: Db::of(self.level),
+            tilt_db: Db::of(0.0),
+            zero_m: watch.settings.spacing * self.shift,
+            noise: median(&mut louder.clone()),
+        };
+        let mut changes = Vec::new();
+        let mut count = watch.bins.count;
+        match self.end(&noise) {
+            End::AsBefore => {}
+            End::Faulty(comparison) => return (comparison, drift),
+            End::Changed(change) => {
+                if change.kind == ChangeKind::Break {
+                    count = self.bins_before(&change);
+                }
+                changes.push(change);
+            }
+        }
+        noise.sigma.truncate(count);
+        let fall = cut(&self.fall, 0, count);
+        if count >= super::FEWEST_SAMPLES.min(watch.bins.count) {
+            let events = self.events(count);
+            let bins: Vec<usize> = events.iter().map(|(bin, _)| *bin).collect();
+            let found = Search::new(&noise).run(fall, &bins);
+            drift.launch_db = Db::of(found.launch);
+            drift.tilt_db = Db::of(found.tilt);
+            let mut small = self.step_changes(&found, &noise, &events);
+            let reflections = self.reflections(&found, &noise, &mut small);
+            small.extend(reflections);
+            if changes.is_empty() && small.is_empty() {
+                small.extend(self.total(&found));
+            }
+            small.sort_by(|a, b| b.delta.abs().get().total_cmp(&a.delta.abs().get()));
+            changes.extend(small);
+        }
+        for change in &mut changes {
+            change.near = nearest(&watch.analysis.events, change.at).map(|event| event.at);
+        }
+        let launch_loss = (drift.launch_db > compare::LAUNCH_CHANGE).then_some(drift.launch_db);
+        let comparison = Comparison {
+            fault: None,
+            launch_loss,
+            changes,
+        };
+        (comparison, drift)
+    }
+
+    /// Whether the fibre ends elsewhere than it did. Only suspicion is worth a whole analysis.
+    fn end(&self, noise: &Noise<'_>) -> End {
+        if !self.light_is_missing(noise) && !self.tail_differs() {
+            return End::AsBefore;
+        }
+        let Some(trace) = self.trace() else {
+            return End::AsBefore;
+        };
+        let analysis = analyse(&trace);
+        if analysis.fault.is_some() {
+            return End::Faulty(Comparison {
+                fault: analysis.fault,
+                ..Comparison::default()
+            });
+        }
+        match self.end_of(&analysis) {
+            Some(change) => End::Changed(change),
+            None => self.dark_from().map_or(End::AsBefore, End::Changed),
+        }
+    }
+
+    fn end_of(&self, analysis: &Analysis) -> Option<Change> {
+        let end = analysis.end.as_ref()?;
+        let watched_to = self.watch.mean.position(self.watch.bins.to() as f64);
+        let known = self.watch.analysis.end.is_some();
+        // A reference that fades has no end to be missed; light must be gone to believe one.
+        let gone = self.gone_at(end.at);
+        if !known && (end.at + end.plus_minus > watched_to || !gone) {
+            return None;
+        }
+        let change = compare::end_change(end, &self.watch.reference())?;
+        // Where the light goes on as before there is no break.
+        let before = change.kind != ChangeKind::Break || gone || change.at > watched_to;
+        before.then_some(change)
+    }
+
+    /// Whether light is missing behind a place.
+    fn gone_at(&self, at: OpticalLength) -> bool {
+        let bin = self.watch.bins.of(self.watch.mean.index_of(at.get()));
+        let pulse = self.watch.mean.samples_in(self.watch.mean.pulse().get());
+        let behind = bin + 2 * pulse.div_ceil(self.watch.bins.size) + 1;
+        let mut falls = cut(&self.fall, behind, self.fall.len()).to_vec();
+        falls.is_empty() || median(&mut falls) - self.level > MAY_BE_GONE_DB
+    }
+
+    /// The place behind which no light is left, where no end is seen there.
+    fn dark_from(&self) -> Option<Change> {
+        let lit = |fall: &f64| fall - self.level < GONE_DB;
+        let last = self.fall.iter().rposition(lit).map_or(0, |bin| bin + 1);
+        let dark = cut(&self.fall, last, self.fall.len());
+        if dark.len() < 3 {
+            return None;
+        }
+        // Light that goes on at a lower level is a loss, however large; behind a break it is noise.
+        let floor = self.watch.dark * (self.watch.bins.size as f64);
+        let sums = self.watch.bins.sums(&self.power);
+        let noise_alone = cut(&sums, last, sums.len())
+            .iter()
+            .filter(|sum| **sum < 3.0 * floor);
+        if noise_alone.count() * 2 < dark.len() {
+            return None;
+        }
+        let size = self.watch.settings.spacing * self.watch.bins.size as f64;
+        let at = self.watch.mean.position(self.watch.bins.start(last) as f64);
+        Some(Change {
+            kind: ChangeKind::Break,
+            at: at - self.watch.mean.pulse() * 0.5,
+            plus_minus: size * 2.0 + self.watch.mean.pulse(),
+            delta: Db::of(median(&mut dark.to_vec())),
+            delta_plus_minus: None,
+            sigmas: None,
+            near: None,
+        })
+    }
+
+    fn light_is_missing(&self, noise: &Noise<'_>) -> bool {
+        if self.level > GONE_DB {
+            return true;
+        }
+        let missing = |(fall, sigma): (&f64, &f64)| {
+            let less = fall - self.level;
+            less > MAY_BE_GONE_DB && less > SUSPICIOUS * sigma * noise.share.sqrt()
+        };
+        let all: Vec<bool> = self.fall.iter().zip(&noise.sigma).map(missing).collect();
+        all.windows(2)
+            .any(|pair| pair.iter().all(|missing| *missing))
+            || all.last().is_some_and(|last| *last)
+    }
+
+    /// Whether the light from just before the end on differs from the reference's.
+    fn tail_differs(&self) -> bool {
+        let watch = self.watch;
+        let pulse = watch.mean.samples_in(watch.mean.pulse().get()).max(4);
+        // Behind the light the reference is one shot.
+        let share = watch.spread.share(self.shots.len(), 1);
+        let launch = 10_f64.powf(self.level / 5.0);
+        let from = watch.bins.to();
+        let chunks = cut(&watch.power, from, self.power.len()).chunks(pulse);
+        let now = cut(&self.power, from, watch.power.len()).chunks(pulse);
+        let mut last = false;
+        for (before, now) in chunks.zip(now) {
+            let jumps = before.windows(2).map(|pair| match pair {
+                [a, b] => (b - a).abs(),
+                _ => 0.0,
+            });
+            let steepest = jumps.fold(0.0, f64::max);
+            let (was, is) = (before.iter().sum::<f64>(), now.iter().sum::<f64>() * launch);
+            let varies = END_VARIES * was + 0.5 * steepest;
+            let dark = watch.dark * (before.len() as f64 * share).sqrt();
+            let differs = (is - was).abs() > SUSPICIOUS * dark + 2.0 * varies;
+            if differs && last {
+                return true;
+            }
+            last = differs;
+        }
+        last
+    }
+
+    /// The mean of the shots as a trace, with its zero where the reference has it.
+    fn trace(&self) -> Option<Trace> {
+        store::rounded(self.shots.first()?, &self.power)
+    }
+
+    /// Bins that lie wholly before a break.
+    fn bins_before(&self, change: &Change) -> usize {
+        let at = change.at.get() - change.plus_minus.get();
+        let sample = self.watch.mean.index_of(at);
+        let bins = &self.watch.bins;
+        (sample.saturating_sub(bins.from) / bins.size)
+            .saturating_sub(1)
+            .min(bins.count)
+    }
+
+    /// Known events that can lose more or less, with the bin from which that shows.
+    fn events(&self, count: usize) -> Vec<(usize, &'a Event)> {
+        let watch = self.watch;
+        let half = 0.5 * watch.mean.pulse().get();
+        let bins = &watch.bins;
+        let at = |event: &'a Event| {
+            let sample = watch.mean.index_of(event.at.get() + half);
+            let bin = (sample.saturating_sub(bins.from) + bins.size / 2) / bins.size;
+            (sample > bins.from && bin < count).then_some((bin, event))
+        };
+        let known = watch.analysis.events.iter();
+        known
+            .filter(|event| !matches!(event.kind, EventKind::End | EventKind::Ghost))
+            .filter_map(at)
+            .collect()
+    }
+
+    fn step_changes(
+        &self,
+        found: &Found,
+        noise: &Noise<'_>,
+        events: &[(usize, &Event)],
+    ) -> Vec<Change> {
+        let change = |step: &Step| {
+            let known = events.iter().find(|(bin, _)| *bin == step.bin);
+            let (at, plus_minus) = match known {
+                Some((_, event)) => (event.at, event.plus_minus),
+                None => self.placed(step, found, noise),
+            };
+            let kind = if known.is_some() || step.size < 0.0 {
+                ChangeKind::LossChange
+            } else {
+                ChangeKind::NewLoss
+            };
+            Change {
+                kind,
+                at,
+                plus_minus,
+                delta: Db::of(step.size),
+                delta_plus_minus: Some(Db::of(HALF_95 * step.size_sd)),
+                sigmas: Some(step.sigmas),
+                near: None,
+            }
+        };
+        found.steps.iter().map(change).collect()
+    }
+
+    /// The place of a step between samples.
+    fn placed(
+        &self,
+        step: &Step,
+        found: &Found,
+        noise: &Noise<'_>,
+    ) -> (OpticalLength, OpticalLength) {
+        let watch = self.watch;
+        let bins = &watch.bins;
+        let pulse = watch.mean.pulse().get() / watch.mean.step_m();
+        let size = bins.size as f64;
+        let [first, last] = step.bins.map(|bin| bins.start(bin) as f64);
+        let (low, high) = (first - 2.5 * pulse - size, last + size);
+        let (from, to) = place::window(
+            (low + high) / 2.0,
+            (high - low) / 2.0 + 3.0 * pulse + 2.0 * size,
+            watch.power.len().min(self.power.len()),
+        );
+        let others: Vec<&Step> = found.steps.iter().filter(|other| *other != step).collect();
+        let mut falls = Vec::with_capacity(to - from);
+        let mut sigmas = Vec::with_capacity(to - from);
+        let pairs = cut(&watch.power, from, to)
+            .iter()
+            .zip(cut(&self.power, from, to));
+        for (i, (before, now)) in pairs.enumerate() {
+            let sample = from + i;
+            let bin = bins.of(sample);
+            let other: f64 = others.iter().filter(|o| o.bin <= bin).map(|o| o.size).sum();
+            let under = found
+                .under
+                .get(bin)
+                .or(found.under.last())
+                .copied()
+                .unwrap_or(0.0);
+            falls.push(fall(*before, *now) - under - other);
+            let sigma = noise.sigma.get(bin).copied().unwrap_or(1.0);
+            sigmas.push(sigma * (size * noise.share).sqrt() * found.misfit);
+        }
+        let around = Around {
+            fall: &falls,
+            sigma: &sigmas,
+            pulse,
+            size: step.size,
+        };
+        let between = [low - from as f64, high - from as f64];
+        let coarse = (
+            first + (last - first) / 2.0 - 0.5 * pulse,
+            (last - first) / 2.0 + size,
+        );
+        let (at, half) = place::start(&around, between)
+            .map_or(coarse, |start| (from as f64 + start.at, start.plus_minus));
+        // An instrument that smooths what it stores spreads a step to both sides.
+        let smoothed = HALF_95 * (watch.smoothing - pulse).max(0.0) / 4.0;
+        let half = half.hypot(smoothed).hypot(0.5);
+        (watch.mean.position(at), watch.settings.spacing * half)
+    }
+
+    /// Changed and new reflections; a loss at a new reflection is where that begins.
+    fn reflections(&self, found: &Found, noise: &Noise<'_>, steps: &mut [Change]) -> Vec<Change> {
+        let watch = self.watch;
+        let to = if noise.sigma.len() == watch.bins.count {
+            usize::MAX
+        } else {
+            watch.bins.start(noise.sigma.len())
+        };
+        let change = |changed: &peaks::Changed, sample: f64, doubt: f64| Change {
+            kind: ChangeKind::ReflectanceChange,
+            at: watch.mean.position(sample),
+            plus_minus: watch.settings.spacing * (HALF_95 * doubt),
+            delta: Db::of(changed.delta),
+            delta_plus_minus: Some(Db::of(HALF_95 * changed.sd)),
+            sigmas: Some(changed.sigmas),
+            near: None,
+        };
+        let known = peaks::changed(&watch.peaks, &self.power, noise.share, to);
+        let mut changes: Vec<Change> = known
+            .iter()
+            .map(|changed| {
+                let mut change = change(changed, changed.from as f64, 1.0);
+                if let Some(event) = nearest(&watch.analysis.events, change.at) {
+                    (change.at, change.plus_minus) = (event.at, event.plus_minus);
+                }
+                change
+            })
+            .collect();
+        let sigma: Vec<f64> = noise.sigma.iter().map(|s| s * noise.share.sqrt()).collect();
+        let falls = Falls {
+            fall: cut(&self.fall, 0, sigma.len()),
+            under: &found.under,
+            sigma: &sigma,
+            steps: &found.steps,
+        };
+        let pulse = watch.mean.pulse().get() / watch.mean.step_m();
+        let is_known = |at: usize| {
+            let near = |peak: &peaks::Peak| {
+                at + 2 * watch.bins.size >= peak.from && at <= peak.to + whole(pulse)
+            };
+            watch.peaks.iter().any(near)
+        };
+        for new in peaks::new(&falls, &watch.bins, pulse) {
+            if is_known(new.from) {
+                continue;
+            }
+            let doubt = (0.3 * watch.bins.size as f64).hypot(0.2 * pulse).max(0.5);
+            let change = change(&new, self.rise(&new, pulse), doubt);
+            for step in steps.iter_mut() {
+                if (step.at - change.at).abs() < watch.mean.pulse() * 2.0 + step.plus_minus {
+                    (step.at, step.plus_minus) = (change.at, change.plus_minus);
+                }
+            }
+            changes.push(change);
+        }
+        changes
+    }
+
+    /// The sample at which a new reflection begins: where half its height is passed, less the rise.
+    fn rise(&self, new: &peaks::Changed, pulse: f64) -> f64 {
+        let from = new.from.saturating_sub(whole(pulse) + self.watch.bins.size);
+        let to = new.from + 2 * whole(pulse) + 3 * self.watch.bins.size;
+        let pairs = cut(&self.watch.power, from, to)
+            .iter()
+            .zip(cut(&self.power, from, to));
+        let rises: Vec<f64> = pairs
+            .map(|(before, now)| -fall(*before, *now) + self.level)
+            .collect();
+        let top = rises.iter().copied().fold(f64::MIN, f64::max);
+        let first = rises.iter().position(|rise| *rise > 0.5 * top).unwrap_or(0);
+        (from + first) as f64 - 0.5
+    }
+
+    /// A loss that came evenly, where no single place lost anything.
+    fn total(&self, found: &Found) -> Option<Change> {
+        let watch = self.watch;
+        let share = watch.spread.share(self.shots.len(), watch.shots);
+        let sd = found
+            .tilt_sd
+            .hypot(watch.spread.tilt_of(share, watch.watched_loss()));
+        let least = TOTAL_DB
+            .max(6.0 * sd)
+            .max(TOTAL_PART * watch.watched_loss())
+            .max(LAUNCH_TILTS * found.launch.abs());
+        let end = watch.analysis.end.as_ref();
+        let last = watch.mean.position(watch.bins.to() as f64);
+        (found.tilt.abs() > least).then(|| Change {
+            kind: ChangeKind::TotalLossChange,
+            at: end.map_or(last, |end| end.at),
+            plus_minus: end.map_or(watch.mean.pulse(), |end| end.plus_minus),
+            delta: Db::of(found.tilt),
+            delta_plus_minus: Some(Db::of(HALF_95 * found.tilt_sd)),
+            sigmas: Some(found.tilt.abs() / sd),
+            near: None,
+        })
+    }
+}
+
+/// One-way decibels of powers; none of them lower than the faintest light there is.
+fn decibels(power: &[f64]) -> Vec<f64> {
+    let lit = power.iter().copied().filter(|p| *p > 0.0);
+    let least = lit.fold(f64::MAX, f64::min).min(1e300);
+    power
+        .iter()
+        .map(|p| 5.0 * p.max(least * 0.5).log10())
+        .collect()
+}

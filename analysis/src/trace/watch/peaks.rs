@@ -1,0 +1,264 @@
+//! Reflections: known ones that changed, and new ones.
+//!
+//! A known reflection is measured as the power it adds, relative to the glass before it, so that
+//! neither the launch nor a loss ahead of it counts. A cut-off peak tells nothing and is left out.
+
+use serde::{Deserialize, Serialize};
+
+use super::bins::Bins;
+use super::steps::Step;
+use crate::trace::event::{Event, EventKind};
+use crate::trace::line::median;
+use crate::trace::samples::{Trace, cut, whole};
+
+/// Connectors breathe: what a reflection is believed to vary by, in decibels, before any shot, and
+/// what that counts for in shots.
+const BREATHES_DB: f64 = 0.4;
+const BREATHES_SHOTS: f64 = 2.0;
+
+/// A reflection must change by this many deviations.
+const LEAST_SIGMAS: f64 = 7.0;
+
+/// And by this much, in decibels.
+const LEAST_DB: f64 = 1.0;
+
+/// A reflection that adds less than this part of the glass's power is too small to follow.
+const LEAST_RISE: f64 = 0.15;
+
+/// A new reflection stands this many deviations over the glass, and this high in decibels.
+const NEW_SIGMAS: f64 = 8.0;
+const NEW_DB: f64 = 0.15;
+
+/// A reflection of the reference.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Peak {
+    /// First sample of its rise.
+    pub(super) from: usize,
+    /// The sample behind it.
+    pub(super) to: usize,
+    /// What it adds, relative to the glass before it.
+    pub(super) rise: f64,
+    /// How one shot's scatters, in decibels of reflectance.
+    pub(super) sd_db: f64,
+}
+
+/// A change of a reflection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Changed {
+    /// First sample of its rise.
+    pub(super) from: usize,
+    /// In decibels of reflectance; for a new one how high it stands, one way.
+    pub(super) delta: f64,
+    /// Standard deviation of that.
+    pub(super) sd: f64,
+    /// How far it stands out.
+    pub(super) sigmas: f64,
+}
+
+/// The reflections of a reference that can be followed, with how the shots' scatter.
+pub(super) fn follow(
+    mean: &Trace,
+    power: &[f64],
+    events: &[Event],
+    shots: &[Vec<f64>],
+) -> Vec<Peak> {
+    let pulse = mean.pulse().get();
+    let reflects = |event: &&Event| {
+        matches!(event.kind, EventKind::Reflective | EventKind::End) && !event.saturated
+    };
+    let peak = |event: &Event| {
+        let from = mean.index_of(event.at.get() - event.plus_minus.get() - mean.step_m());
+        let to = mean.index_of(event.at.get() + 1.3 * pulse) + 3;
+        let mut peak = Peak {
+            from,
+            to,
+            rise: 0.0,
+            sd_db: BREATHES_DB,
+        };
+        peak.rise = peak.rise_of(power)?;
+        let square = |shot: &Vec<f64>| peak.change(shot).map(|delta| delta * delta);
+        let squares: Vec<f64> = shots.iter().filter_map(square).collect();
+        let known = squares.len() as f64 + BREATHES_SHOTS;
+        let sum = squares.iter().sum::<f64>() + BREATHES_SHOTS * BREATHES_DB.powi(2);
+        peak.sd_db = (sum / known).sqrt();
+        (peak.rise > LEAST_RISE).then_some(peak)
+    };
+    events.iter().filter(reflects).filter_map(peak).collect()
+}
+
+impl Peak {
+    /// Power the reflection adds, a sample of glass before it being 1.
+    fn rise_of(&self, power: &[f64]) -> Option<f64> {
+        let width = self.to.saturating_sub(self.from).max(6);
+        let mut before = cut(power, self.from.saturating_sub(2 * width), self.from).to_vec();
+        let glass = median(&mut before);
+        let top = cut(power, self.from, self.to);
+        let sum: f64 = top.iter().map(|p| p - glass).sum();
+        (glass > 0.0 && !top.is_empty()).then(|| sum / glass / top.len() as f64)
+    }
+
+    /// By how much more it reflects, in decibels.
+    fn change(&self, power: &[f64]) -> Option<f64> {
+        let now = self.rise_of(power)?.max(0.01 * self.rise);
+        Some(10.0 * (now / self.rise).log10())
+    }
+}
+
+/// Which known reflections changed.
+///
+/// `share` is the variance of this comparison as a part of one shot's; what lies from sample `to`
+/// on is not looked at.
+pub(super) fn changed(peaks: &[Peak], power: &[f64], share: f64, to: usize) -> Vec<Changed> {
+    let change = |peak: &Peak| {
+        let delta = peak.change(power)?;
+        let sd = peak.sd_db * share.sqrt();
+        let sigmas = delta.abs() / sd;
+        (sigmas > LEAST_SIGMAS && delta.abs() > LEAST_DB).then_some(Changed {
+            from: peak.from,
+            delta,
+            sd,
+            sigmas,
+        })
+    };
+    let before = peaks.iter().filter(|peak| peak.to <= to);
+    before.filter_map(change).collect()
+}
+
+/// Falls of bins, with what is expected of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Falls<'a> {
+    /// In decibels.
+    pub(super) fall: &'a [f64],
+    /// Level, tilt and slow noise.
+    pub(super) under: &'a [f64],
+    /// Standard deviations of this comparison.
+    pub(super) sigma: &'a [f64],
+    /// The steps found.
+    pub(super) steps: &'a [Step],
+}
+
+/// Light above the glass where the reference shows none: over one pulse and more.
+pub(super) fn new(falls: &Falls<'_>, bins: &Bins, pulse: f64) -> Vec<Changed> {
+    let wide = whole((pulse / bins.size as f64).ceil()).max(1) + 1;
+    // A step counts from well behind it: where it may lie, the light is not expected lower.
+    let step = |bin: usize| {
+        let behind = |step: &&Step| {
+            let [_, last] = step.bins;
+            let doubt = if step.size > 0.0 {
+                last + wide + 1
+            } else {
+                step.bin.saturating_sub(wide)
+            };
+            bin > doubt
+        };
+        falls
+            .steps
+            .iter()
+            .filter(behind)
+            .map(|s| s.size)
+            .sum::<f64>()
+    };
+    let rise: Vec<f64> = (falls.fall.iter().zip(falls.under).enumerate())
+        .map(|(bin, (fall, under))| under + step(bin) - fall)
+        .collect();
+    let mut found: Vec<Changed> = Vec::new();
+    for first in 0..(rise.len() + 1).saturating_sub(wide) {
+        let (top, sigma) = (
+            cut(&rise, first, first + wide),
+            cut(falls.sigma, first, first + wide),
+        );
+        let weight: f64 = sigma.iter().map(|s| 1.0 / (s * s)).sum();
+        let sum: f64 = top.iter().zip(sigma).map(|(r, s)| r / (s * s)).sum();
+        let (height, sd) = (sum / weight, weight.sqrt().recip());
+        if height < NEW_DB || height < NEW_SIGMAS * sd {
+            continue;
+        }
+        let here = Changed {
+            from: bins.start(first),
+            delta: height,
+            sd,
+            sigmas: height / sd,
+        };
+        match found.last_mut() {
+            Some(last) if here.from <= last.from + 2 * wide * bins.size => {
+                if here.sigmas > last.sigmas {
+                    *last = here;
+                }
+            }
+            _ => found.push(here),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peaked(rise: f64) -> Vec<f64> {
+        (0..400)
+            .map(|i| {
+                if (200..210).contains(&i) {
+                    1.0 + rise
+                } else {
+                    1.0
+                }
+            })
+            .collect()
+    }
+
+    const PEAK: Peak = Peak {
+        from: 198,
+        to: 212,
+        rise: 10.0 * 10.0 / 14.0,
+        sd_db: 0.1,
+    };
+
+    #[test]
+    fn a_reflection_ten_times_as_strong_is_ten_decibels_more() {
+        let found = changed(&[PEAK], &peaked(100.0), 1.0, 400);
+        assert!((found[0].delta - 10.0).abs() < 1e-6, "{found:?}");
+        assert_eq!(changed(&[PEAK], &peaked(10.5), 1.0, 400), []);
+        assert_eq!(changed(&[PEAK], &peaked(100.0), 1.0, 205), []);
+        // A launch at half its power changes nothing.
+        let low: Vec<f64> = peaked(10.0).iter().map(|p| 0.5 * p).collect();
+        assert_eq!(changed(&[PEAK], &low, 1.0, 400), []);
+    }
+
+    #[test]
+    fn a_new_reflection_stands_over_the_glass_and_a_loss_does_not() {
+        let bins = Bins {
+            from: 100,
+            size: 4,
+            count: 200,
+        };
+        let (under, sigma) = (vec![0.0; 200], vec![0.02; 200]);
+        let mut fall = vec![0.0; 200];
+        fall[80] = -1.0;
+        fall[81] = -0.8;
+        let falls = Falls {
+            fall: &fall,
+            under: &under,
+            sigma: &sigma,
+            steps: &[],
+        };
+        let found = new(&falls, &bins, 6.0);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!((412..=424).contains(&found[0].from), "{found:?}");
+        let mut lossy = vec![0.0; 200];
+        lossy.iter_mut().skip(100).for_each(|v| *v = 1.0);
+        let step = Step {
+            bin: 100,
+            size: 1.0,
+            size_sd: 0.01,
+            sigmas: 50.0,
+            bins: [99, 101],
+        };
+        let falls = Falls {
+            fall: &lossy,
+            steps: &[step],
+            ..falls
+        };
+        assert_eq!(new(&falls, &bins, 6.0), []);
+    }
+}

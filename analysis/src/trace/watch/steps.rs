@@ -1,0 +1,549 @@
+//! Steps in a difference: generalised least squares at every bin at once.
+//!
+//! ```text
+//! fall = level + tilt·x + slow cosines + white noise + Σ size · [behind the step]
+//!        free    known    learned        learned
+//! ```
+//!
+//! A step must stand out twice: against the noise as learned, and, more mildly, with the tilt left
+//! free: a bad launch tilts a trace by far more than good shots ever showed, and a step in the
+//! middle is much like a tilt. What is left over after all steps must look like the noise that was
+//! learned; where it does not, all deviations count for less.
+
+use super::modes::{amplitude, cosine};
+
+/// A step must stand this many deviations out: with a thousand places to stand at, once in some
+/// 10⁵ quiet shots of noise as learned.
+pub(super) const LEAST_SIGMAS: f64 = 5.3;
+
+/// A known event that changes is one place of a few, not of a thousand.
+pub(super) const LEAST_AT_EVENT: f64 = 4.9;
+
+/// And this many with the tilt left free.
+const LEAST_FREE: f64 = 4.3;
+
+/// A step smaller than this is not worth a word, in decibels.
+const LEAST_STEP_DB: f64 = 0.01;
+
+/// Steps taken out of one shot at the most.
+const MOST_STEPS: usize = 8;
+
+/// Rounds in which each step is measured again beside the others.
+const ROUNDS: usize = 3;
+
+/// What is left over may be this many times what was learned before it counts.
+const MISFIT: f64 = 1.5;
+
+/// Noise over bins, for one comparison.
+#[derive(Clone, Debug)]
+pub(super) struct Noise<'a> {
+    /// Standard deviation of a bin of one shot.
+    pub(super) sigma: Vec<f64>,
+    /// Variance of slow cosines beyond white noise.
+    pub(super) extra: &'a [f64],
+    /// Standard deviation of the tilt from end to end.
+    pub(super) tilt: f64,
+    /// Variance of this comparison, as a part of one shot's.
+    pub(super) share: f64,
+}
+
+/// A step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Step {
+    /// The first bin behind it.
+    pub(super) bin: usize,
+    /// Its size in decibels, positive for loss.
+    pub(super) size: f64,
+    /// Standard deviation of the size.
+    pub(super) size_sd: f64,
+    /// How far it stands out of the noise.
+    pub(super) sigmas: f64,
+    /// Bins that hold 99.9 % of where it may be.
+    pub(super) bins: [usize; 2],
+}
+
+/// What a comparison shows.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Found {
+    /// Steps, largest first.
+    pub(super) steps: Vec<Step>,
+    /// Level, tilt and slow noise under the steps, for each bin.
+    pub(super) under: Vec<f64>,
+    /// Fall at the beginning of the stretch.
+    pub(super) launch: f64,
+    /// Fall that the line adds from end to end, whatever good shots' tilts were.
+    pub(super) tilt: f64,
+    /// Standard deviation of that.
+    pub(super) tilt_sd: f64,
+    /// By how much deviations count for less than the noise as learned would have them.
+    pub(super) misfit: f64,
+}
+
+/// The machinery for one noise, whatever the falls.
+pub(super) struct Search {
+    /// `1 / sigma` of each bin.
+    inverse: Vec<f64>,
+    /// By how much each cosine is believed to be noise: 0 to 1.
+    shrink: Vec<f64>,
+    extra: Vec<f64>,
+    /// What a step at each bin weighs before level and tilt are taken off.
+    weight: Vec<f64>,
+    /// A step's joint weight with level and tilt.
+    with_line: Vec<[f64; 2]>,
+    known: Inverse,
+    free: Inverse,
+    lines: [Vec<f64>; 2],
+    share: f64,
+    edges: [usize; 2],
+}
+
+/// Inverse of a symmetric 2 × 2 matrix.
+#[derive(Clone, Copy, Debug)]
+struct Inverse {
+    a: f64,
+    b: f64,
+    d: f64,
+}
+
+impl Inverse {
+    fn of(a: f64, b: f64, d: f64) -> Self {
+        let determinant = (a * d - b * b).max(f64::MIN_POSITIVE);
+        Self {
+            a: d / determinant,
+            b: -b / determinant,
+            d: a / determinant,
+        }
+    }
+
+    fn between(&self, u: [f64; 2], v: [f64; 2]) -> f64 {
+        let [u0, u1] = u;
+        let [v0, v1] = v;
+        u0 * (self.a * v0 + self.b * v1) + u1 * (self.b * v0 + self.d * v1)
+    }
+
+    fn times(&self, v: [f64; 2]) -> [f64; 2] {
+        let [v0, v1] = v;
+        [self.a * v0 + self.b * v1, self.b * v0 + self.d * v1]
+    }
+}
+
+/// How a step at one bin stands.
+#[derive(Clone, Copy, Debug)]
+struct Stand {
+    size: f64,
+    sd: f64,
+    /// Deviations, the mildly demanded ones scaled to the sternly demanded.
+    score: f64,
+    sigmas: f64,
+}
+
+impl Search {
+    pub(super) fn new(noise: &Noise<'_>) -> Self {
+        let count = noise.sigma.len();
+        let inverse: Vec<f64> = noise.sigma.iter().map(|sigma| 1.0 / sigma).collect();
+        let shrink: Vec<f64> = noise.extra.iter().map(|e| e / (1.0 + e)).collect();
+        let x = |bin: usize| (bin as f64 + 0.5) / count.max(1) as f64 - 0.5;
+        let level = inverse.clone();
+        let tilt: Vec<f64> = inverse.iter().enumerate().map(|(b, w)| w * x(b)).collect();
+        let mut search = Self {
+            weight: Vec::new(),
+            with_line: Vec::new(),
+            known: Inverse::of(1.0, 0.0, 1.0),
+            free: Inverse::of(1.0, 0.0, 1.0),
+            lines: [Vec::new(), Vec::new()],
+            share: noise.share,
+            edges: [(count / 50).max(4), 4],
+            extra: noise.extra.to_vec(),
+            inverse,
+            shrink,
+        };
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let white = [search.whitened(&level), search.whitened(&tilt)];
+        let [q0, q1] = &white;
+        let (a, b, d) = (dot(&level, q0), dot(&level, q1), dot(&tilt, q1));
+        search.free = Inverse::of(a, b, d);
+        search.known = Inverse::of(a, b, d + noise.share / (noise.tilt * noise.tilt).max(1e-12));
+        search.with_line = search
+            .behind(q0)
+            .into_iter()
+            .zip(search.behind(q1))
+            .map(<[f64; 2]>::from)
+            .collect();
+        search.weight = search.weights();
+        search.lines = white;
+        search
+    }
+
+    /// All steps that stand out.
+    pub(super) fn run(&self, fall: &[f64], events: &[usize]) -> Found {
+        let mut steps: Vec<Step> = Vec::new();
+        let mut rest = fall.to_vec();
+        let least = |step: &Step| {
+            if events.contains(&step.bin) {
+                LEAST_AT_EVENT
+            } else {
+                LEAST_SIGMAS
+            }
+        };
+        for _ in 0..MOST_STEPS {
+            let step = self.strongest(&rest, events);
+            let stands =
+                |step: &Step| step.sigmas >= least(step) && step.size.abs() >= LEAST_STEP_DB;
+            let Some(step) = step.filter(stands) else {
+                break;
+            };
+            let mut without = rest.clone();
+            take(&mut without, &step);
+            // What the step itself explains is no misfit; what no step explains is.
+            if step.sigmas < least(&step) * self.misfit(&without, &steps) {
+                break;
+            }
+            steps.push(step);
+            rest = without;
+            self.refine(fall, &mut steps, &mut rest, events);
+        }
+        let misfit = if steps.is_empty() {
+            1.0
+        } else {
+            self.misfit(&rest, &steps)
+        };
+        for step in &mut steps {
+            step.sigmas /= misfit;
+            step.size_sd *= misfit;
+        }
+        steps.sort_by(|a, b| b.size.abs().total_cmp(&a.size.abs()));
+        let (line, under) = self.under(&rest);
+        let [level, tilt] = line;
+        let tilt_sd = (self.share * self.free.d).sqrt() * misfit;
+        Found {
+            steps,
+            under,
+            launch: level - tilt / 2.0,
+            tilt,
+            tilt_sd,
+            misfit,
+        }
+    }
+
+    /// The strongest score of any step: what good shots show of nothing.
+    pub(super) fn loudest(&self, fall: &[f64]) -> f64 {
+        self.strongest(fall, &[]).map_or(0.0, |step| step.sigmas)
+    }
+
+    /// Measures each step again, the others taken out.
+    fn refine(&self, fall: &[f64], steps: &mut [Step], rest: &mut Vec<f64>, events: &[usize]) {
+        if steps.len() < 2 {
+            return;
+        }
+        for _ in 0..ROUNDS {
+            for k in 0..steps.len() {
+                let mut others = fall.to_vec();
+                for (j, other) in steps.iter().enumerate() {
+                    if j != k {
+                        take(&mut others, other);
+                    }
+                }
+                if let (Some(again), Some(step)) =
+                    (self.strongest(&others, events), steps.get_mut(k))
+                {
+                    *step = again;
+                }
+            }
+        }
+        *rest = fall.to_vec();
+        steps.iter().for_each(|step| take(rest, step));
+    }
+
+    /// The step that stands out most; one at a known event where that does nearly as well.
+    fn strongest(&self, fall: &[f64], events: &[usize]) -> Option<Step> {
+        let stands = self.stands(fall);
+        let [near, far] = self.edges;
+        let places = near..stands.len().saturating_sub(far);
+        let score = |bin: usize| stands.get(bin).map_or(0.0, |stand| stand.score);
+        let best = places
+            .clone()
+            .max_by(|a, b| score(*a).total_cmp(&score(*b)))?;
+        let at_event = |bin: &&usize| {
+            let least = 2.0_f64
+                .mul_add(-EVENT_BONUS, score(best).powi(2))
+                .max(0.0)
+                .sqrt();
+            places.contains(*bin) && score(**bin) >= least
+        };
+        let known = events.iter().filter(at_event);
+        let bin = known
+            .copied()
+            .max_by(|a, b| score(*a).total_cmp(&score(*b)))
+            .unwrap_or(best);
+        let stand = stands.get(bin)?;
+        let likely = |other: &Stand| other.sigmas.powi(2) > stand.sigmas.powi(2) - 14.0;
+        let mut first = bin;
+        while stands.get(first.wrapping_sub(1)).is_some_and(likely) {
+            first -= 1;
+        }
+        let mut last = bin;
+        while stands.get(last + 1).is_some_and(likely) {
+            last += 1;
+        }
+        Some(Step {
+            bin,
+            size: stand.size,
+            size_sd: stand.sd,
+            sigmas: stand.score,
+            bins: [first, last],
+        })
+    }
+
+    /// How a step stands at each bin.
+    fn stands(&self, fall: &[f64]) -> Vec<Stand> {
+        let white = self.whitened(&self.scaled(fall));
+        let on_line = self.on_line(&white);
+        let joints = self.behind(&white);
+        let parts = joints.iter().zip(&self.weight).zip(&self.with_line);
+        parts
+            .map(|((joint, weight), line)| {
+                let stand = |inverse: &Inverse| {
+                    let own = weight - inverse.between(*line, *line);
+                    let joint = joint - inverse.between(*line, on_line);
+                    let own = own.max(1e-9 * weight).max(f64::MIN_POSITIVE);
+                    (joint / own, (self.share / own).sqrt())
+                };
+                let ((size, sd), (free, free_sd)) = (stand(&self.known), stand(&self.free));
+                let sigmas = (size / sd).abs();
+                Stand {
+                    size,
+                    sd,
+                    sigmas,
+                    score: sigmas.min((free / free_sd).abs() * LEAST_SIGMAS / LEAST_FREE),
+                }
+            })
+            .collect()
+    }
+
+    /// Level and tilt under what is left, and with slow noise the curve through it.
+    fn under(&self, rest: &[f64]) -> ([f64; 2], Vec<f64>) {
+        let scaled = self.scaled(rest);
+        let white = self.whitened(&scaled);
+        let on_line = self.on_line(&white);
+        let [level, tilt] = self.known.times(on_line);
+        let count = rest.len();
+        let straight = |bin: usize| level + tilt * ((bin as f64 + 0.5) / count.max(1) as f64 - 0.5);
+        let left: Vec<f64> = rest
+            .iter()
+            .enumerate()
+            .map(|(b, y)| y - straight(b))
+            .collect();
+        let left = self.scaled(&left);
+        let mut slow = vec![0.0; count];
+        for (k, shrink) in self.shrink.iter().enumerate() {
+            let strength = shrink * amplitude(&left, k + 1);
+            cosine(k + 1, count, |bin, c| {
+                if let Some(slow) = slow.get_mut(bin) {
+                    *slow += strength * c;
+                }
+            });
+        }
+        let under = slow.iter().zip(&self.inverse).enumerate();
+        let under = under.map(|(bin, (slow, inverse))| straight(bin) + slow / inverse);
+        (self.free.times(on_line), under.collect())
+    }
+
+    /// How much more slow noise is left than was learned; at least 1.
+    fn misfit(&self, rest: &[f64], steps: &[Step]) -> f64 {
+        let white = self.whitened(&self.scaled(rest));
+        let [level, tilt] = self.known.times(self.on_line(&white));
+        let count = rest.len().max(1) as f64;
+        let flat = rest.iter().enumerate();
+        let flat: Vec<f64> = flat
+            .map(|(bin, y)| y - level - tilt * ((bin as f64 + 0.5) / count - 0.5))
+            .collect();
+        let flat = self.scaled(&flat);
+        let power = |(k, extra): (usize, &f64)| {
+            amplitude(&flat, k + 1).powi(2) / (1.0 + extra) / self.share
+        };
+        let modes = self.extra.len() as f64;
+        let degrees = (modes - 2.0 - steps.len() as f64).max(4.0);
+        let sum: f64 = self.extra.iter().enumerate().map(power).sum();
+        (sum / degrees / MISFIT).max(1.0).sqrt()
+    }
+
+    fn scaled(&self, values: &[f64]) -> Vec<f64> {
+        values
+            .iter()
+            .zip(&self.inverse)
+            .map(|(v, i)| v * i)
+            .collect()
+    }
+
+    /// The values without what slow noise explains of them.
+    fn whitened(&self, values: &[f64]) -> Vec<f64> {
+        let mut white = values.to_vec();
+        for (k, shrink) in self.shrink.iter().enumerate() {
+            let strength = shrink * amplitude(values, k + 1);
+            cosine(k + 1, values.len(), |bin, c| {
+                if let Some(value) = white.get_mut(bin) {
+                    *value -= strength * c;
+                }
+            });
+        }
+        white
+    }
+
+    fn on_line(&self, white: &[f64]) -> [f64; 2] {
+        let count = white.len().max(1) as f64;
+        let mut sums = [0.0; 2];
+        for (bin, (value, inverse)) in white.iter().zip(&self.inverse).enumerate() {
+            let here = value * inverse;
+            let [level, tilt] = &mut sums;
+            *level += here;
+            *tilt += here * ((bin as f64 + 0.5) / count - 0.5);
+        }
+        sums
+    }
+
+    /// A step at each bin times the values.
+    fn behind(&self, white: &[f64]) -> Vec<f64> {
+        let mut sum = 0.0;
+        let mut sums: Vec<f64> = white
+            .iter()
+            .zip(&self.inverse)
+            .rev()
+            .map(|(value, inverse)| {
+                sum += value * inverse;
+                sum
+            })
+            .collect();
+        sums.reverse();
+        sums
+    }
+
+    /// What a step at each bin weighs under slow noise.
+    fn weights(&self) -> Vec<f64> {
+        let count = self.inverse.len();
+        let mut weights = self.behind(&self.inverse);
+        let mut onto = vec![0.0; count];
+        for (k, shrink) in self.shrink.iter().enumerate() {
+            cosine(k + 1, count, |bin, c| {
+                if let Some(onto) = onto.get_mut(bin) {
+                    *onto = c;
+                }
+            });
+            let sums = self.behind(&onto);
+            weights
+                .iter_mut()
+                .zip(&sums)
+                .for_each(|(w, s)| *w -= shrink * s * s);
+        }
+        weights
+    }
+}
+
+/// By how much likelier, in log odds, a change is at a known event than at one bin of the glass.
+const EVENT_BONUS: f64 = 3.0;
+
+/// Takes a step out of falls.
+fn take(fall: &mut [f64], step: &Step) {
+    fall.iter_mut()
+        .skip(step.bin)
+        .for_each(|value| *value -= step.size);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::synth::Dice;
+
+    /// Seeds this far apart draw nothing in common.
+    const APART: u64 = 1_000_003;
+
+    const COUNT: usize = 600;
+
+    fn noise(extra: &[f64]) -> Noise<'_> {
+        Noise {
+            sigma: vec![0.05; COUNT],
+            extra,
+            tilt: 0.02,
+            share: 1.0,
+        }
+    }
+
+    fn quiet(seed: u64) -> Vec<f64> {
+        let mut dice = Dice::new(seed * APART);
+        let tilt = 0.02 * dice.normal();
+        let level = dice.normal();
+        let value = |bin: usize| level + tilt * (bin as f64 / COUNT as f64 - 0.5);
+        (0..COUNT)
+            .map(|bin| value(bin) + 0.05 * dice.normal())
+            .collect()
+    }
+
+    #[test]
+    fn quiet_falls_hold_no_step_and_scores_are_deviations() {
+        let extra = vec![0.5; 24];
+        let search = Search::new(&noise(&extra));
+        let mut loudest: Vec<f64> = (0..400).map(|seed| search.loudest(&quiet(seed))).collect();
+        loudest.sort_by(f64::total_cmp);
+        assert!(loudest[399] < 5.2, "{}", loudest[399]);
+        assert!((1.8..3.2).contains(&loudest[200]), "{}", loudest[200]);
+        assert!(search.run(&quiet(1), &[]).steps.is_empty());
+    }
+
+    #[test]
+    fn two_steps_are_both_found_with_honest_sizes() {
+        let extra = vec![0.5; 24];
+        let search = Search::new(&noise(&extra));
+        let mut worst = 0.0_f64;
+        for seed in 0..40 {
+            let mut fall = quiet(seed);
+            fall.iter_mut().skip(200).for_each(|v| *v += 0.12);
+            fall.iter_mut().skip(450).for_each(|v| *v -= 0.08);
+            let found = search.run(&fall, &[]);
+            assert_eq!(found.steps.len(), 2, "seed {seed}: {:?}", found.steps);
+            for (step, truth) in found.steps.iter().zip([0.12, -0.08]) {
+                worst = worst.max((step.size - truth).abs() / step.size_sd);
+            }
+        }
+        assert!((1.5..4.0).contains(&worst), "{worst}");
+    }
+
+    #[test]
+    fn a_tilt_that_no_good_shot_showed_is_no_step() {
+        let extra = vec![0.5; 24];
+        let search = Search::new(&noise(&extra));
+        for seed in 0..40 {
+            let mut fall = quiet(seed);
+            let tilt = |(bin, value): (usize, &mut f64)| *value += 0.3 * bin as f64 / COUNT as f64;
+            fall.iter_mut().enumerate().for_each(tilt);
+            assert_eq!(search.run(&fall, &[]).steps, [], "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn slow_noise_that_was_learned_is_no_step_and_a_step_in_it_is() {
+        let extra: Vec<f64> = (1..=24).map(|k| 200.0 / f64::from(k * k)).collect();
+        let search = Search::new(&noise(&extra));
+        for seed in 0..40 {
+            let mut fall = quiet(seed);
+            let mut dice = Dice::new((seed + 700) * APART);
+            for (k, extra) in extra.iter().enumerate() {
+                let strength = 0.05 * extra.sqrt() * dice.normal();
+                cosine(k + 1, COUNT, |bin, c| fall[bin] += strength * c);
+            }
+            assert_eq!(search.run(&fall, &[]).steps, [], "seed {seed}");
+            fall.iter_mut().skip(300).for_each(|v| *v += 0.2);
+            let found = search.run(&fall, &[]);
+            assert_eq!(found.steps.len(), 1, "seed {seed}: {:?}", found.steps);
+            assert!((found.steps[0].bin as f64 - 300.0).abs() < 8.0);
+        }
+    }
+
+    #[test]
+    fn a_step_beside_a_known_event_is_that_events() {
+        let extra = vec![0.5; 24];
+        let search = Search::new(&noise(&extra));
+        let mut fall = quiet(3);
+        fall.iter_mut().skip(302).for_each(|v| *v += 0.05);
+        let found = search.run(&fall, &[100, 300, 500]);
+        assert_eq!(found.steps[0].bin, 300);
+    }
+}

@@ -1,0 +1,260 @@
+use super::*;
+use crate::trace::synth::{Feature, Plan};
+use silkline_protocol::unit::OpticalLength;
+
+/// Seeds this far apart draw nothing in common.
+const APART: u64 = 1_000_003;
+
+fn shot(seed: u64, loss: Option<f64>) -> Trace {
+    let feature = |loss_db| Feature {
+        at_m: 7_000.0,
+        loss_db,
+        reflectance_db: None,
+    };
+    let splice = Feature {
+        at_m: 4_000.0,
+        loss_db: 0.3,
+        reflectance_db: None,
+    };
+    let features = loss.map(feature).into_iter().chain([splice]).collect();
+    Plan {
+        features,
+        end_m: 12_000.0,
+        range_m: 15_000.0,
+        roughness_db: 0.05,
+        pulse_ns: 100.0,
+        step_m: 2.0,
+        seed: seed * APART,
+        ..Plan::default()
+    }
+    .trace()
+}
+
+fn watch() -> Watch {
+    Watch::learn(&(0..8).map(|seed| shot(seed, None)).collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn quiet_shots_show_no_change() {
+    let watch = watch();
+    for seed in 100..140 {
+        let found = watch.examine(&[shot(seed, None)]).unwrap();
+        assert_eq!(found, Comparison::default(), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_new_loss_is_found_where_it_is() {
+    let watch = watch();
+    for seed in 200..220 {
+        let found = watch.examine(&[shot(seed, Some(0.05))]).unwrap();
+        let [change] = found.changes[..] else {
+            panic!("seed {seed}: {found:?}")
+        };
+        assert_eq!(change.kind, ChangeKind::NewLoss);
+        assert!((change.delta.get() - 0.05).abs() < 0.02, "{change:?}");
+        assert!((change.at.get() - 7_000.0).abs() < 60.0, "{change:?}");
+        assert_eq!(
+            change.near.map(OpticalLength::get).map(f64::round),
+            watch.analysis().events.first().map(|e| e.at.get().round())
+        );
+    }
+}
+
+#[test]
+fn a_low_launch_is_no_change_of_the_line() {
+    let good = shot(300, None);
+    let levels = good.levels().iter().map(|level| level - 1.0).collect();
+    let low = Trace::new(*good.settings(), levels, None).unwrap();
+    let look = watch().look(&[low]);
+    assert_eq!(look.comparison.changes, []);
+    let launch = look.comparison.launch_loss.unwrap().get();
+    assert!((launch - 1.0).abs() < 0.05, "{look:?}");
+    assert!(
+        look.notes.iter().any(|note| note.contains("stale")),
+        "{:?}",
+        look.notes
+    );
+}
+
+#[test]
+fn blank_shots_and_other_settings_are_named() {
+    let good = shot(1, None);
+    let blank = Trace::new(*good.settings(), vec![0.0; good.levels().len()], None).unwrap();
+    let found = watch().examine(std::slice::from_ref(&blank)).unwrap();
+    assert_eq!(found.fault, Some(InstrumentFault::Blank));
+    assert_eq!(
+        Watch::learn(&[blank]),
+        Err(WatchError::TooFew { usable: 0 })
+    );
+    let other = Plan::default().trace();
+    assert_eq!(watch().examine(&[other]), Err(WatchError::Settings));
+}
+
+#[test]
+fn a_reference_is_the_same_after_a_file() {
+    let watch = watch();
+    let text = serde_json::to_string(&watch).unwrap();
+    assert!(
+        text.len() < 8 * watch.mean().levels().len() + 20_000,
+        "{}",
+        text.len()
+    );
+    let again: Watch = serde_json::from_str(&text).unwrap();
+    for loss in [None, Some(0.04), Some(-0.06)] {
+        let shots = [shot(400, loss)];
+        let (first, second) = (watch.look(&shots), again.look(&shots));
+        assert_eq!(
+            first.comparison.changes.len(),
+            second.comparison.changes.len()
+        );
+        for (a, b) in first
+            .comparison
+            .changes
+            .iter()
+            .zip(&second.comparison.changes)
+        {
+            assert!((a.at - b.at).abs().get() < 0.5, "{a:?} {b:?}");
+            assert!((a.delta - b.delta).abs().get() < 1e-3, "{a:?} {b:?}");
+        }
+    }
+    let broken = text.replace("\"v\":1", "\"v\":9");
+    let error = serde_json::from_str::<Watch>(&broken).unwrap_err();
+    assert!(error.to_string().contains("version 9, want 1"), "{error}");
+    let broken = text.replace("\"bin\":", "\"bin\":99999");
+    assert!(serde_json::from_str::<Watch>(&broken).is_err());
+}
+
+#[test]
+fn a_break_a_longer_fibre_and_no_light_are_told() {
+    let watch = watch();
+    let plan = |end_m| {
+        let splice = Feature {
+            at_m: 4_000.0,
+            loss_db: 0.3,
+            reflectance_db: None,
+        };
+        Plan {
+            features: vec![splice],
+            end_m,
+            range_m: 15_000.0,
+            roughness_db: 0.05,
+            pulse_ns: 100.0,
+            step_m: 2.0,
+            seed: 900,
+            ..Plan::default()
+        }
+        .trace()
+    };
+    for (end, kind) in [
+        (8_000.0, ChangeKind::Break),
+        (11_950.0, ChangeKind::Break),
+        (12_400.0, ChangeKind::EndMoved),
+    ] {
+        let found = watch.examine(&[plan(end)]).unwrap();
+        let first = found
+            .changes
+            .first()
+            .unwrap_or_else(|| panic!("{end}: {found:?}"));
+        assert_eq!(first.kind, kind, "{end}: {found:?}");
+        assert!(
+            (first.at.get() - end).abs() <= first.plus_minus.get() + 3.0,
+            "{end}: {found:?}"
+        );
+    }
+    let cut_off = watch.look(&[plan(20.0)]);
+    assert!(
+        cut_off.comparison.fault.is_some()
+            || cut_off.comparison.changes.first().map(|c| c.kind) == Some(ChangeKind::Break),
+        "{cut_off:?}"
+    );
+}
+
+#[test]
+fn one_shot_makes_a_reference_that_says_so() {
+    let watch = Watch::learn(&[shot(1, None)]).unwrap();
+    for seed in 500..530 {
+        let look = watch.look(&[shot(seed, None)]);
+        assert_eq!(look.comparison.changes, [], "seed {seed}");
+        assert!(
+            look.notes
+                .iter()
+                .any(|note| note.contains("learned from 1 shot"))
+        );
+    }
+    let found = watch.examine(&[shot(600, Some(0.3))]).unwrap();
+    assert_eq!(found.changes.len(), 1, "{found:?}");
+    assert!(
+        (found.changes[0].at.get() - 7_000.0).abs() < 30.0,
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_shot_with_another_pulse_is_compared_by_events() {
+    let loss = Feature {
+        at_m: 9_000.0,
+        loss_db: 1.0,
+        reflectance_db: None,
+    };
+    let splice = Feature {
+        at_m: 4_000.0,
+        loss_db: 0.3,
+        reflectance_db: None,
+    };
+    let other = Plan {
+        features: vec![splice, loss],
+        end_m: 12_000.0,
+        range_m: 15_000.0,
+        pulse_ns: 300.0,
+        step_m: 2.0,
+        ..Plan::default()
+    };
+    let look = watch().look(&[other.trace()]);
+    assert!(
+        matches!(&look.how, How::ByEvents { why } if why.contains("pulse")),
+        "{look:?}"
+    );
+    let kinds: Vec<ChangeKind> = look.comparison.changes.iter().map(|c| c.kind).collect();
+    assert_eq!(kinds, [ChangeKind::NewLoss], "{look:?}");
+    assert_eq!(look.comparison.launch_loss, None);
+}
+
+#[test]
+fn a_known_joint_that_loses_more_and_one_that_reflects_more_are_told_apart() {
+    let fibre = |loss_db, reflectance_db: f64, seed| {
+        let joint = Feature {
+            at_m: 6_000.0,
+            loss_db,
+            reflectance_db: Some(reflectance_db),
+        };
+        Plan {
+            features: vec![joint],
+            end_m: 12_000.0,
+            range_m: 15_000.0,
+            pulse_ns: 100.0,
+            step_m: 2.0,
+            seed: seed * APART,
+            ..Plan::default()
+        }
+        .trace()
+    };
+    let watch = Watch::learn(&(0..6).map(|s| fibre(0.3, -55.0, s)).collect::<Vec<_>>()).unwrap();
+    let kinds = |shot: Trace| -> Vec<ChangeKind> {
+        let found = watch.examine(&[shot]).unwrap();
+        assert!(
+            found
+                .changes
+                .iter()
+                .all(|c| (c.at.get() - 6_000.0).abs() < 15.0),
+            "{found:?}"
+        );
+        found.changes.iter().map(|c| c.kind).collect()
+    };
+    assert_eq!(kinds(fibre(0.3, -55.0, 50)), []);
+    assert_eq!(kinds(fibre(0.4, -55.0, 51)), [ChangeKind::LossChange]);
+    assert_eq!(
+        kinds(fibre(0.3, -47.0, 52)),
+        [ChangeKind::ReflectanceChange]
+    );
+}
