@@ -31,7 +31,7 @@ use super::samples::Trace;
 use super::windows::Window;
 
 /// Times the glass is cut anew with the noise that the last cutting showed.
-const MOST_PASSES: usize = 3;
+const MOST_PASSES: usize = 4;
 
 /// Edges of about the expected length need no second look.
 const SAME_EDGE: std::ops::RangeInclusive<f64> = 0.7..=1.4;

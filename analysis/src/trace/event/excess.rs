@@ -37,29 +37,25 @@ pub(crate) struct Excess {
 }
 
 /// A first estimate before any event is known, from the quieter ones of lines over a few pulses:
-/// how far the means of one to four pulses stray from them.
+/// how far the means of whole pulses stray from them.
+///
+/// Rather too low than too high: what is too low finds too many events at first and is raised by
+/// what they leave over, what is too high hides the events that would lower it. Longer means
+/// would always hold an event where a span has many.
 pub(crate) fn before(grid: &Grid) -> f64 {
-    let longest = (grid.levels.len() / (FEWEST_LINES * LINE_MEANS)).max(1);
-    let scales = [1, 2, 4].map(|pulses| (pulses * grid.pulse.max(2)).min(longest));
-    let scatter = |size: usize| {
-        let lines = grid.levels.chunks_exact(LINE_MEANS * size);
-        let noise = grid.sigma.chunks_exact(LINE_MEANS * size);
-        let mut scatters: Vec<f64> = lines
-            .zip(noise)
-            .map(|(levels, sigma)| {
-                let noise = sigma.first().copied().unwrap_or(1.0);
-                off_line(levels, size) * (size as f64).sqrt() / noise
-            })
-            .collect();
-        noise::low(&mut scatters, LINE_MEANS - 2)
-    };
-    let factor = scales.into_iter().map(scatter).fold(1.0, f64::max);
-    if grid.levels.len() >= FEWEST_LINES * LINE_MEANS * grid.pulse {
-        return factor;
+    let size = grid.pulse.max(2);
+    if grid.levels.len() < FEWEST_LINES * LINE_MEANS * size {
+        // Events fill every line of so short a trace: a receiver correlates a third of a pulse.
+        return (grid.pulse as f64 / 3.0).sqrt().max(1.0);
     }
-    // Events fill every line of so short a trace: a receiver correlates a third
-    // of a pulse.
-    (grid.pulse as f64 / 3.0).sqrt().max(1.0)
+    let lines = grid.levels.chunks_exact(LINE_MEANS * size);
+    let noise = grid.sigma.chunks_exact(LINE_MEANS * size);
+    let scatter = |(levels, sigma): (&[f64], &[f64])| {
+        let noise = sigma.first().copied().unwrap_or(1.0);
+        off_line(levels, size) * (size as f64).sqrt() / noise
+    };
+    let mut scatters: Vec<f64> = lines.zip(noise).map(scatter).collect();
+    noise::low(&mut scatters, LINE_MEANS - 2).max(1.0)
 }
 
 /// How far the means of `size` neighbours stray from a line.
@@ -121,4 +117,35 @@ fn sums(stretch: &[f64], size: usize) -> impl Iterator<Item = f64> + '_ {
     stretch
         .chunks_exact(size)
         .map(move |chunk| chunk.iter().sum::<f64>().abs() / scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::synth::{Feature, Plan};
+    use crate::trace::windows::survey;
+
+    fn factor(features: Vec<Feature>, roughness_db: f64) -> f64 {
+        let plan = Plan {
+            features,
+            roughness_db,
+            ..Plan::default()
+        };
+        let trace = plan.trace();
+        let grid = Grid::of(&trace, &survey(&trace), None).unwrap();
+        before(&grid)
+    }
+
+    #[test]
+    fn events_hardly_inflate_the_first_estimate() {
+        let feature = |at_km: f64| Feature {
+            at_m: at_km * 1_000.0,
+            loss_db: 0.4,
+            reflectance_db: None,
+        };
+        let quiet = factor(Vec::new(), 0.01);
+        let busy = factor((2..18).map(|km| feature(f64::from(km))).collect(), 0.01);
+        assert!((1.0..2.5).contains(&quiet), "{quiet}");
+        assert!(busy < 2.0 * quiet, "{busy} {quiet}");
+    }
 }

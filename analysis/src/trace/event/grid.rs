@@ -39,6 +39,9 @@ const RECOVERY_KM: f64 = 0.004;
 /// Price of a tail, in units of squared noise.
 const TAIL_PRICE: f64 = 12.0;
 
+/// Price of its second exponential.
+const SECOND_PRICE: f64 = 6.0;
+
 /// Levels from the start of the trace to the end of the fibre, thinned.
 #[derive(Debug)]
 pub(crate) struct Grid {
@@ -108,8 +111,9 @@ pub(crate) struct Fit {
     pub(crate) weight: f64,
     pub(crate) lever: f64,
     pub(crate) both: f64,
-    /// Height, reach and first point of a tail over it, in decibels and kilometres.
-    pub(crate) tail: Option<[f64; 3]>,
+    /// A tail over it: heights of its exponentials, their reach and its first point, in decibels
+    /// and kilometres.
+    pub(crate) tail: Option<[f64; 4]>,
 }
 
 impl Fit {
@@ -120,8 +124,9 @@ impl Fit {
 
     /// The same with the tail that stands on it.
     pub(crate) fn lit(&self, km: f64) -> f64 {
-        let tail = self.tail.map_or(0.0, |[height, reach, from]| {
-            height * (-(km - from).max(0.0) / reach).exp()
+        let tail = self.tail.map_or(0.0, |[height, second, reach, from]| {
+            let left = (-(km - from).max(0.0) / reach).exp();
+            height * left + second * left * left
         });
         self.at(km) + tail
     }
@@ -244,18 +249,19 @@ impl Grid {
     pub(crate) fn fit_recovering(&self, from: usize, to: usize) -> Option<Fit> {
         let line = self.line(from, to)?;
         let length = self.km(to) - self.km(from);
-        let priced = |mut fit: Fit| {
-            fit.cost += TAIL_PRICE;
-            fit
+        let scale = self.excess.powi(-2);
+        let priced = |tail: &Tail| {
+            let fits = tail.fits([from, to], (length, scale), &line);
+            let prices = [TAIL_PRICE, TAIL_PRICE + SECOND_PRICE];
+            let paid = |(fit, price): (Option<Fit>, f64)| {
+                fit.map(|fit| Fit {
+                    cost: fit.cost + price,
+                    ..fit
+                })
+            };
+            fits.into_iter().zip(prices).filter_map(paid)
         };
-        let tails = self.tails.iter();
-        let fits = tails.filter_map(|tail| {
-            Some(priced(tail.fit(
-                [from, to],
-                (length, self.excess.powi(-2)),
-                &line,
-            )?))
-        });
+        let fits = self.tails.iter().flat_map(priced);
         fits.chain(self.fit(from, to))
             .min_by(|a, b| a.cost.total_cmp(&b.cost))
     }

@@ -11,10 +11,10 @@ use crate::trace::line::median;
 use crate::trace::samples::{Trace, whole};
 
 /// A loss below this many deviations is nothing.
-const LEAST_SIGMAS: f64 = 4.0;
+const LEAST_SIGMAS: f64 = 4.5;
 
 /// A loss below this is nothing whatever the noise, where the file sets no threshold of its own.
-const LEAST_LOSS_DB: f64 = 0.025;
+const LEAST_LOSS_DB: f64 = 0.015;
 
 /// A peak must stand this many deviations of a sample over the glass, and [`PEAK_DB`].
 const PEAK_SIGMAS: f64 = 6.0;

@@ -20,8 +20,11 @@ const TAIL: f64 = 5.0;
 /// A tail falls by a factor of e within this many pulses.
 const RECOVERY: f64 = 3.0;
 
+/// Price of a pulse hidden by the launch.
+const LAUNCH: f64 = 8.0;
+
 /// The launch hides this many pulses and kilometres at the most; the glass behind it recovers.
-const MOST_LAUNCH: f64 = 3.0;
+const MOST_LAUNCH: f64 = 8.0;
 const MOST_LAUNCH_KM: f64 = 0.06;
 
 /// Price of a pulse hidden by a step beyond its first: what is longer is rather two events.
@@ -182,10 +185,10 @@ impl Prices {
         (beyond < MOST_STEP).then_some(price + self.honest * points)
     }
 
-    /// The launch, whose own reflection is free.
-    fn launch(&self, to: usize) -> f64 {
-        let rises = (self.rises(0, to).0 - 1.0).max(0.0);
-        PRICE * rises + RECOVERY * TAIL * to as f64 / self.tail + self.honest * to as f64
+    /// The launch, whose own reflection, up to `top`, is free.
+    fn launch(&self, top: usize, to: usize) -> f64 {
+        let rises = self.rises(top, to).0;
+        PRICE * rises + RECOVERY * LAUNCH * to as f64 / self.tail + self.honest * to as f64
     }
 }
 
@@ -250,7 +253,7 @@ fn launches(grid: &Grid, prices: &Prices) -> Vec<Way> {
         .collect();
     lengths.dedup();
     let way = |to: usize| Way {
-        cost: prices.launch(to),
+        cost: prices.launch(least, to),
         cut: Cut {
             from: 0,
             to,

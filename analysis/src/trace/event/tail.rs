@@ -1,97 +1,279 @@
 //! Glass that a receiver still recovers on: a line under a tail that dies away.
 //!
 //! Behind the launch and behind reflections a receiver's light lingers. Hiding the whole tail
-//! costs the glass under it; taking it for glass makes steps of it. So the fit may have a tail,
-//! `height · exp(−u / reach)`, for a few reaches, from sums that cost the same for any length.
+//! costs the glass under it; taking it for glass makes steps of it. So the fit may have a tail.
+//! Light that lingers as `x = A · exp(−u / reach)` beside the glass lifts its level by
+//!
+//! ```text
+//! 5·log₁₀(1 + x) = 5/ln 10 · (x − x²/2 + …)
+//! ```
+//!
+//! so a tail is one exponential, or two of which the second dies away twice as fast; sums of them
+//! cost the same for any length of glass.
 
 use super::grid::{Fit, Line};
 
-impl Sums {
-    fn times(self, scale: f64) -> Self {
-        Self {
-            e: self.e * scale,
-            xe: self.xe * scale,
-            ye: self.ye * scale,
-            ee: self.ee * scale,
-        }
-    }
-}
+/// The series holds up to about as much lingering light as glass: what it comes to in decibels.
+const MOST_HEIGHT_DB: f64 = 2.5;
+const LEAST_SECOND_DB: f64 = -1.5;
 
-/// Sums of `exp(−u / reach)` from each point to the last, u counted from that point.
+/// A tail is believed on glass of this many reaches.
+const FEWEST_REACHES: f64 = 1.5;
+
+/// Sums of both exponentials from each point to the last, u counted from that point.
 #[derive(Debug)]
 pub(crate) struct Tail {
     reach_km: f64,
     sums: Vec<Sums>,
 }
 
+/// Sums of `exp(−u / reach)` and of its square, in that order, and of products.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
-    e: f64,
-    xe: f64,
-    ye: f64,
-    ee: f64,
+    e: [f64; 2],
+    xe: [f64; 2],
+    ye: [f64; 2],
+    /// The first squared, both together, the second squared.
+    ee: [f64; 3],
+}
+
+impl Sums {
+    /// Both sums moved to a point `length` farther back, where `left` remains of the first.
+    fn moved(&self, length: f64, left: f64) -> Self {
+        let [a, b] = [left, left * left];
+        let [e, f] = self.e;
+        let [xe, xf] = self.xe;
+        let [ye, yf] = self.ye;
+        let [ee, ef, ff] = self.ee;
+        Self {
+            e: [a * e, b * f],
+            xe: [a * (xe + length * e), b * (xf + length * f)],
+            ye: [a * ye, b * yf],
+            ee: [a * a * ee, a * b * ef, b * b * ff],
+        }
+    }
+
+    /// What remains without another, times a scale.
+    fn less(&self, other: &Self, scale: f64) -> Self {
+        let two = |a: [f64; 2], b: [f64; 2]| {
+            let ([p, q], [r, s]) = (a, b);
+            [scale * (p - r), scale * (q - s)]
+        };
+        let ([a, b, c], [d, e, f]) = (self.ee, other.ee);
+        Self {
+            e: two(self.e, other.e),
+            xe: two(self.xe, other.xe),
+            ye: two(self.ye, other.ye),
+            ee: [scale * (a - d), scale * (b - e), scale * (c - f)],
+        }
+    }
 }
 
 impl Tail {
     /// The sums over points `step_km` apart, as pairs of weight and level.
     pub(crate) fn new(reach_km: f64, step_km: f64, points: &[(f64, f64)]) -> Self {
-        let keep = (-step_km / reach_km).exp();
+        let left = (-step_km / reach_km).exp();
         let mut sums = vec![Sums::default(); points.len() + 1];
         let mut next = Sums::default();
         for (&(w, y), sum) in points.iter().zip(&mut sums).rev() {
-            next = Sums {
-                e: w + keep * next.e,
-                xe: keep * (next.xe + step_km * next.e),
-                ye: w * y + keep * next.ye,
-                ee: w + keep * keep * next.ee,
-            };
+            next = next.moved(step_km, left);
+            next.e = next.e.map(|e| e + w);
+            next.ye = next.ye.map(|ye| ye + w * y);
+            next.ee = next.ee.map(|ee| ee + w);
             *sum = next;
         }
         Self { reach_km, sums }
     }
 
-    fn between(&self, from: usize, to: usize, length_km: f64) -> Option<Sums> {
-        let (a, b) = (self.sums.get(from)?, self.sums.get(to)?);
-        let left = (-length_km / self.reach_km).exp();
-        Some(Sums {
-            e: a.e - left * b.e,
-            xe: a.xe - left * (b.xe + length_km * b.e),
-            ye: a.ye - left * b.ye,
-            ee: a.ee - left * left * b.ee,
-        })
-    }
-
-    /// The line with this tail over points whose plain sums are known; none where no tail stands.
-    pub(crate) fn fit(
+    /// The line with this tail, of one exponential and of two, over points whose plain sums are
+    /// known, `length_km` long; `scale` multiplies weights. None where no tail stands.
+    pub(crate) fn fits(
         &self,
         [from, to]: [usize; 2],
         (length_km, scale): (f64, f64),
         line: &Line,
-    ) -> Option<Fit> {
-        let tail = self.between(from, to, length_km)?.times(scale);
-        let mean = tail.e / line.w;
-        let cross = tail.xe - line.into * tail.e;
-        let own = tail.ee - tail.e * mean;
-        let down = tail.ye - line.y * tail.e;
-        let determinant = line.xx * own - cross * cross;
-        if determinant <= 1e-9 * line.xx * own {
+    ) -> [Option<Fit>; 2] {
+        let (Some(a), Some(b)) = (self.sums.get(from), self.sums.get(to)) else {
+            return [None, None];
+        };
+        // What dies away slower than the glass is long might as well be its slope.
+        if length_km < FEWEST_REACHES * self.reach_km {
+            return [None, None];
+        }
+        let left = (-length_km / self.reach_km).exp();
+        let sums = a.less(&b.moved(length_km, left), scale);
+        let mean = sums.e.map(|e| e / line.w);
+        let ([e, f], [xe, xf], [ye, yf], [ee, ef, ff]) = (sums.e, sums.xe, sums.ye, sums.ee);
+        let [m, n] = mean;
+        let normal = Normal {
+            xx: line.xx,
+            xe: [xe - line.into * e, xf - line.into * f],
+            ee: [ee - m * e, ef - m * f, ff - n * f],
+            y: [line.xy, ye - line.y * e, yf - line.y * f],
+        };
+        let start = line.x - line.into;
+        let fit = |found: Found| {
+            let [slope, height, second] = found.values;
+            let sane = height > 0.0
+                && height <= MOST_HEIGHT_DB
+                && (LEAST_SECOND_DB..=0.0).contains(&second);
+            sane.then(|| Fit {
+                centre: line.x,
+                level: line.y + line.offset - height * m - second * n,
+                slope,
+                cost: line.yy - found.explained,
+                weight: 1.0 / line.w + found.level_variance(mean),
+                lever: found.slope_variance,
+                both: found.level_slope(mean),
+                tail: Some([height, second, self.reach_km, start]),
+            })
+        };
+        [normal.one().and_then(fit), normal.two().and_then(fit)]
+    }
+}
+
+/// Normal equations of slope and both heights, all about the centre.
+struct Normal {
+    xx: f64,
+    xe: [f64; 2],
+    ee: [f64; 3],
+    y: [f64; 3],
+}
+
+/// Their answer: slope and heights, what they explain, and covariances.
+struct Found {
+    values: [f64; 3],
+    explained: f64,
+    slope_variance: f64,
+    /// Covariance of the slope with each height, and variances and covariance of the heights.
+    with_slope: [f64; 2],
+    heights: [f64; 3],
+}
+
+impl Found {
+    /// Variance that the heights add to the level at the centre.
+    fn level_variance(&self, [m, n]: [f64; 2]) -> f64 {
+        let [a, b, c] = self.heights;
+        m * m * a + 2.0 * m * n * b + n * n * c
+    }
+
+    /// How the level goes with the slope.
+    fn level_slope(&self, [m, n]: [f64; 2]) -> f64 {
+        let [a, b] = self.with_slope;
+        -(m * a + n * b)
+    }
+}
+
+impl Normal {
+    /// With the first exponential alone.
+    fn one(&self) -> Option<Found> {
+        let ([cross, _], [own, ..], [xy, down, _]) = (self.xe, self.ee, self.y);
+        let determinant = self.xx * own - cross * cross;
+        if determinant <= 1e-9 * self.xx * own {
             return None;
         }
-        let slope = (line.xy * own - down * cross) / determinant;
-        let height = (line.xx * down - cross * line.xy) / determinant;
-        if height <= 0.0 {
-            return None;
-        }
-        let explained = slope * line.xy + height * down;
-        Some(Fit {
-            centre: line.x,
-            level: line.y + line.offset - height * mean,
-            slope,
-            cost: line.yy - explained,
-            weight: 1.0 / line.w + mean * mean * line.xx / determinant,
-            lever: own / determinant,
-            both: mean * cross / determinant,
-            tail: Some([height, self.reach_km, line.x - line.into]),
+        let slope = (xy * own - down * cross) / determinant;
+        let height = (self.xx * down - cross * xy) / determinant;
+        Some(Found {
+            values: [slope, height, 0.0],
+            explained: slope * xy + height * down,
+            slope_variance: own / determinant,
+            with_slope: [-cross / determinant, 0.0],
+            heights: [self.xx / determinant, 0.0, 0.0],
         })
+    }
+
+    /// With both, by cofactors.
+    fn two(&self) -> Option<Found> {
+        let ([p, q], [a, b, c], [x, y, z]) = (self.xe, self.ee, self.y);
+        let s = self.xx;
+        let cofactors = [
+            a * c - b * b,
+            q * b - p * c,
+            p * b - q * a,
+            s * c - q * q,
+            p * q - s * b,
+            s * a - p * p,
+        ];
+        let [ss, sa, sb, aa, ab, bb] = cofactors;
+        let determinant = s * ss + p * sa + q * sb;
+        if determinant <= 1e-9 * s * a * c {
+            return None;
+        }
+        let values = [
+            (ss * x + sa * y + sb * z) / determinant,
+            (sa * x + aa * y + ab * z) / determinant,
+            (sb * x + ab * y + bb * z) / determinant,
+        ];
+        let [slope, height, second] = values;
+        Some(Found {
+            values,
+            explained: slope * x + height * y + second * z,
+            slope_variance: ss / determinant,
+            with_slope: [sa / determinant, sb / determinant],
+            heights: [aa / determinant, ab / determinant, bb / determinant],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::grid::Line;
+    use super::*;
+
+    fn line(points: &[(f64, f64)], step_km: f64) -> Line {
+        let sum = |f: &dyn Fn(f64, f64, f64) -> f64| -> f64 {
+            let terms = points.iter().enumerate();
+            terms.map(|(i, &(w, y))| f(w, i as f64 * step_km, y)).sum()
+        };
+        let w = sum(&|w, _, _| w);
+        let x = sum(&|w, x, _| w * x) / w;
+        let y = sum(&|w, _, y| w * y) / w;
+        Line {
+            w,
+            x,
+            into: x,
+            y,
+            offset: 0.0,
+            xx: sum(&|w, at, _| w * (at - x) * (at - x)),
+            xy: sum(&|w, at, level| w * (at - x) * (level - y)),
+            yy: sum(&|w, _, level| w * (level - y) * (level - y)),
+        }
+    }
+
+    #[test]
+    fn the_line_under_a_tail_is_found_exactly() {
+        let (step_km, reach_km) = (0.01, 0.2);
+        let level = |i: i32| {
+            let km = f64::from(i) * step_km;
+            let left = (-km / reach_km).exp();
+            (4.0, -20.0 - 0.3 * km + 0.8 * left - 0.15 * left * left)
+        };
+        let points: Vec<(f64, f64)> = (0..200).map(level).collect();
+        let tail = Tail::new(reach_km, step_km, &points);
+        let line = line(&points, step_km);
+        let [_, both] = tail.fits([0, 200], (2.0, 1.0), &line);
+        let fit = both.unwrap();
+        assert!((fit.slope + 0.3).abs() < 1e-6, "{}", fit.slope);
+        assert!((fit.at(0.0) + 20.0).abs() < 1e-6, "{}", fit.at(0.0));
+        assert!((fit.lit(0.0) + 19.35).abs() < 1e-6, "{}", fit.lit(0.0));
+        assert!(fit.cost.abs() < 1e-4, "{}", fit.cost);
+    }
+
+    #[test]
+    fn straight_glass_and_short_glass_have_no_tail() {
+        let level = |i: i32| (1.0, -0.3 * f64::from(i));
+        let points: Vec<(f64, f64)> = (0..60).map(level).collect();
+        let tail = Tail::new(0.2, 0.01, &points);
+        let line = line(&points, 0.01);
+        let [one, both] = tail.fits([0, 60], (0.6, 1.0), &line);
+        let cost = |fit: Option<Fit>| fit.map_or(line.yy, |fit| fit.cost);
+        let plain = line.yy - line.xy * line.xy / line.xx;
+        assert!(cost(one) > plain - 1e-6 && cost(both) > plain - 1e-6);
+        assert!(
+            tail.fits([0, 20], (0.2, 1.0), &line)
+                .iter()
+                .all(Option::is_none)
+        );
     }
 }
