@@ -15,7 +15,7 @@ mod meaning;
 mod modbus;
 mod oid;
 mod read;
-//mod schema;
+mod schema;
 mod shot;
 mod snmp;
 
@@ -27,7 +27,7 @@ pub use modbus::{
 };
 pub use oid::Oid;
 pub use read::read;
-//pub use schema::schema;
+pub use schema::schema;
 pub use shot::{Field, FieldValue, ShotMap, ShotObject, ShotStart};
 pub use snmp::{IndexForm, ObjectType, SnmpMap, SnmpPoint, SnmpTable, TrapMap};
 

@@ -1,6 +1,15 @@
 //! The Modbus link against libmodbus, which shares no line with us: TCP, RTU on a serial line made of
 //! two pseudo-terminals, and RTU handed through by a serial server.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on has failed; what is skipped is said"
+)]
+
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};

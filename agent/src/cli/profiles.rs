@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use crate::profile::{Library, Map, ModbusPoint, Profile, SnmpPoint};
+use crate::profile::{Library, LimitPlaces, Map, ModbusPoint, Profile, SnmpPoint};
 
 use super::{Exit, Said};
 
@@ -70,11 +70,17 @@ fn explain(profile: &Profile) -> String {
                 .iter()
                 .for_each(|entry| text.push_str(&snmp_line(entry)));
             for table in &map.tables {
-                let _ = writeln!(text, "  table, at most {} rows", table.max_rows);
+                let kind = if table.sensors { "sensors" } else { "table" };
+                let _ = writeln!(text, "  {kind}, at most {} rows", table.max_rows);
                 table
                     .columns
                     .iter()
                     .for_each(|entry| text.push_str(&snmp_line(entry)));
+            }
+            for trap in &map.traps {
+                let (oid, detail) = (&trap.oid, &trap.detail);
+                let about = trap.point.as_ref().map_or("", |point| point.as_str());
+                let _ = writeln!(text, "  notification {oid}: {detail} {about}");
             }
         }
     }
@@ -83,15 +89,24 @@ fn explain(profile: &Profile) -> String {
 
 fn modbus_line(entry: &ModbusPoint) -> String {
     let place = format!("{:?} {} {:?}", entry.function, entry.register, entry.kind).to_lowercase();
-    line(
+    let line = line(
         &place,
         entry.bits.map(|bits| u16::from(bits.low)),
         &entry.point,
-    )
+    );
+    line + &limit_lines(&entry.limits_at)
 }
 
 fn snmp_line(entry: &SnmpPoint) -> String {
-    line(&entry.oid.to_string(), entry.bit, &entry.point)
+    let rate = if entry.rate { " a second" } else { "" };
+    let place = format!("{}{rate}", entry.oid);
+    line(&place, entry.bit, &entry.point) + &limit_lines(&entry.limits_at)
+}
+
+/// Where the device keeps limits of its own.
+fn limit_lines<T: core::fmt::Display>(places: &LimitPlaces<T>) -> String {
+    let line = |(level, place)| format!("    {level} at {place}\n");
+    places.iter().map(line).collect()
 }
 
 fn line(place: &str, bit: Option<u16>, point: &crate::profile::Point) -> String {
@@ -117,6 +132,23 @@ mod tests {
                 assert!(said.text.contains(point.name.as_str()), "{}", point.name);
             }
         }
+    }
+
+    #[test]
+    fn what_a_device_keeps_and_tells_unasked_is_explained_too() {
+        let library = Library::embedded();
+        let said = say(&library, Some("bktel-oa")).text;
+        assert!(
+            said.contains("low_major at 1.3.6.1.4.1.7501.1.2.116.5.1.1.6"),
+            "{said}"
+        );
+        let said = say(&library, Some("adva-fsp3000-alm")).text;
+        assert!(
+            said.contains("notification 1.3.6.1.4.1.2544.1.14.0.11: loss"),
+            "{said}"
+        );
+        let said = say(&library, Some("ietf-entity-sensor")).text;
+        assert!(said.contains("sensors, at most 512 rows"), "{said}");
     }
 
     #[test]

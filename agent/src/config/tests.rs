@@ -120,6 +120,67 @@ fn a_profile_of_unknown_size_needs_rows() {
 }
 
 #[test]
+fn a_serial_line_has_its_own_settings_and_one_set_of_them() {
+    let line = SMALL.replace("10.0.0.7", "/dev/ttyS0");
+    let serial = |text: &str| match &read("agent.toml", text).unwrap().devices[0].address {
+        Some(Address::Serial(line)) => line.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(serial(&line), "/dev/ttyS0 9600 8E1");
+    let fast = line.replace(
+        "address",
+        "baud = 19200\nparity = \"none\"\nunit = 3\naddress",
+    );
+    assert_eq!(serial(&fast), "/dev/ttyS0 19200 8N2");
+    let second = fast
+        .split("[[device]]")
+        .nth(1)
+        .unwrap()
+        .replace("edfa-1", "edfa-2");
+    let said = mistakes(&format!("{line}[[device]]{second}"));
+    assert!(said.contains("/dev/ttyS0 is set otherwise"), "{said}");
+    for (keys, wanted) in [
+        ("unit = 0", "0 is not 1 to 247"),
+        (
+            "framing = \"rtu\"",
+            "belongs to a Modbus device on the network only",
+        ),
+        ("baud = 5", "5 is not 300"),
+        ("parity = \"mark\"", "one of \"none\", \"even\", \"odd\""),
+        ("stop_bits = 3", "3 is not 1 or 2"),
+        ("pause = \"5s\"", "is more than 2s"),
+        ("max_registers = 126", "is not 1 to 125"),
+    ] {
+        let said = mistakes(&line.replace("address", &format!("{keys}\naddress")));
+        assert!(said.contains(wanted), "{keys}: {said}");
+    }
+}
+
+#[test]
+fn a_serial_server_is_a_host_with_framing() {
+    let text = SMALL.replace("address", "framing = \"rtu\"\naddress");
+    let config = read("agent.toml", &text).unwrap();
+    let wanted = Address::RtuOverTcp("10.0.0.7:502".into());
+    assert_eq!(config.devices[0].address, Some(wanted));
+    let snmp = text.replace("silkline-edfa", "ietf-ups");
+    assert!(mistakes(&snmp).contains("belongs to a Modbus device"));
+    let line = SMALL
+        .replace("silkline-edfa", "ietf-ups")
+        .replace("10.0.0.7", "/dev/ttyS0");
+    assert!(mistakes(&line).contains("which only Modbus devices have"));
+}
+
+#[test]
+fn notifications_are_received_where_the_settings_say() {
+    let with = |traps: &str| SMALL.replace("[[device]]", &format!("[traps]\n{traps}\n[[device]]"));
+    let config = read("agent.toml", &with("listen = \"0.0.0.0:162\"")).unwrap();
+    assert_eq!(config.traps.unwrap().listen.port(), 162);
+    assert!(read("agent.toml", SMALL).unwrap().traps.is_none());
+    assert!(mistakes(&with("listen = \"everywhere\"")).contains("0.0.0.0:162"));
+    assert!(mistakes(&with("")).contains("listen: is missing"));
+}
+
+#[test]
 fn tls_files_without_tls_are_a_mistake_and_secrets_do_not_print() {
     let uplink = "[[uplink]]\nurl = \"mqtt://a\"\nca = \"/ca.pem\"\ncert = \"/c.pem\"\n";
     let said = mistakes(&format!("{SMALL}{uplink}"));

@@ -4,6 +4,8 @@ mod check;
 mod snmp;
 mod words;
 
+pub(super) use words::{EVENTS, ROLES, SENSORS};
+
 use silkline_protocol::device::{Limits, Role};
 use silkline_protocol::settings::{self, FromSetting, Mistakes, Section};
 

@@ -140,3 +140,84 @@ fn a_shot_must_start_something() {
         "{said}"
     );
 }
+
+const SNMP: &str = "id = \"a\"\ntitle = \"A\"\nprotocol = \"snmp\"\nsource = \"RFC 1628\"\n[snmp]\n\
+     base = \"1.3.6.1\"\nsys_objects = [\"1.3.6.1.4.1.9\"]\n[[point]]\nname = \"p\"\noid = \".2.0\"\n\
+     unit = \"\"\nrole = \"other\"\nstatus = \"known\"\n";
+
+#[test]
+fn a_notification_is_listed_once_and_about_a_point_that_is_there() {
+    let trap = "[[trap]]\noid = \".0.1\"\npoint = \"p\"\ndetail = \"it fell\"\n";
+    let profile = read("a.toml", &format!("{SNMP}{trap}")).unwrap();
+    let Map::Snmp(map) = &profile.map else {
+        panic!("no SNMP")
+    };
+    assert_eq!(map.traps[0].oid.to_string(), "1.3.6.1.0.1");
+    assert!(map.traps[0].reread);
+    let said = mistakes(&format!("{SNMP}{trap}{}", trap.replace("\"p\"", "\"q\"")));
+    assert!(
+        said.contains("listed twice") && said.contains("names the point q"),
+        "{said}"
+    );
+    let said = mistakes(&format!(
+        "{SNMP}{}",
+        trap.replace("detail", "event = \"party\"\ndetail")
+    ));
+    assert!(said.contains("one of \"trap\", \"light_lost\""), "{said}");
+}
+
+#[test]
+fn a_table_of_sensors_has_a_sensor_in_each_point() {
+    let table = "[[table]]\nindex = \"integers\"\nsensors = true\n[[table.point]]\nname = \"t\"\n\
+                 oid = \".4\"\nsensor = \"celsius\"\nunit = \"C\"\nrole = \"temperature\"\n\
+                 status = \"known\"\n";
+    assert!(read("a.toml", &format!("{SNMP}{table}")).is_ok());
+    let without = table.replace("sensor = \"celsius\"\n", "");
+    assert!(mistakes(&format!("{SNMP}{without}")).contains("sensors = true"));
+    let unknown = table.replace("celsius", "fahrenheit");
+    assert!(mistakes(&format!("{SNMP}{unknown}")).contains("one of \"other\""));
+    assert!(
+        mistakes(&format!("{SNMP}[[table]]\nindex = \"integers\"\n"))
+            .contains("needs [[table.point]]")
+    );
+}
+
+#[test]
+fn limits_of_the_device_have_their_places() {
+    let text = format!("{SNMP}limits_at = {{ high_major = \".3.0\", low_major = \"1.3.9.0\" }}\n");
+    let profile = read("a.toml", &text).unwrap();
+    let Map::Snmp(map) = &profile.map else {
+        panic!("no SNMP")
+    };
+    let places: Vec<_> = map.points[0]
+        .limits_at
+        .iter()
+        .map(|(level, oid)| (level, oid.to_string()))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            ("low_major", "1.3.9.0".to_owned()),
+            ("high_major", "1.3.6.1.3.0".to_owned())
+        ]
+    );
+    assert!(mistakes(&text.replace("high_major", "highest")).contains("highest: is no key"));
+}
+
+#[test]
+fn a_shot_by_snmp_sets_objects() {
+    let object =
+        |value| format!("{{ oid = \"1.3.9.1.0\", type = \"integer\", value = \"{value}\" }}");
+    let shot = |first, second| {
+        format!(
+            "{SNMP}[shot]\nobjects = [{}, {}]\n",
+            object(first),
+            object(second)
+        )
+    };
+    let profile = read("a.toml", &shot("port", "start")).unwrap();
+    assert_eq!(profile.shot.unwrap().values().count(), 2);
+    assert!(mistakes(&shot("port", "stop")).contains("one of \"port\""));
+    let registers = format!("{SNMP}[shot]\nregister = 1\nfields = [\"port:u16\", \"start:u16\"]\n");
+    assert!(mistakes(&registers).contains("objects with SNMP"));
+}

@@ -10,6 +10,31 @@ use crate::profile::{
     FieldValue, Function, IndexForm, ObjectType, RegisterType, Status, WordOrder,
 };
 
+/// The roles a point may have.
+pub(in crate::profile) const ROLES: &[&str] = &[
+    "light_in",
+    "light_out",
+    "supervisory_in",
+    "gain",
+    "span_loss",
+    "return_loss",
+    "pump_bias",
+    "pump_temperature",
+    "ber",
+    "osnr",
+    "feed_voltage",
+    "feed_current",
+    "temperature",
+    "humidity",
+    "battery_voltage",
+    "battery_charge",
+    "mains_voltage",
+    "door",
+    "device_alarm",
+    "state",
+    "other",
+];
+
 /// The protocol of a profile, before what it needs has been read.
 #[derive(Clone, Copy)]
 pub(super) enum Protocol {
@@ -41,14 +66,11 @@ impl FromSetting for UnitWord {
 
 impl FromSetting for RoleWord {
     fn from_setting(setting: &DeValue<'_>) -> Result<Self, Wrong> {
-        const ROLES: &str = "light_in, light_out, supervisory_in, gain, span_loss, return_loss, \
-             pump_bias, pump_temperature, ber, osnr, feed_voltage, feed_current, temperature, \
-             humidity, battery_voltage, battery_charge, mains_voltage, door, device_alarm, state, \
-             other";
         let text = String::from_setting(setting)?;
-        match settings::word(&text, ROLES)? {
+        let all = ROLES.join(", ");
+        match settings::word(&text, &all)? {
             Role::Other if text != "other" => {
-                Err(Wrong::new(format!("{text:?}"), format!("one of {ROLES}")))
+                Err(Wrong::new(format!("{text:?}"), format!("one of {all}")))
             }
             role => Ok(Self(role)),
         }
@@ -131,41 +153,45 @@ impl FromSetting for FieldValue {
     }
 }
 
+/// What a notification may be told as.
+pub(in crate::profile) const EVENTS: &[(&str, EventKind)] = &[
+    ("trap", EventKind::Trap),
+    ("light_lost", EventKind::LightLost),
+    ("light_back", EventKind::LightBack),
+    ("shot_failed", EventKind::ShotFailed),
+];
+
 /// What a notification is told as.
 pub(super) struct EventWord(pub(super) EventKind);
 
 impl FromSetting for EventWord {
     fn from_setting(setting: &DeValue<'_>) -> Result<Self, Wrong> {
-        let table = [
-            ("trap", EventKind::Trap),
-            ("light_lost", EventKind::LightLost),
-            ("light_back", EventKind::LightBack),
-            ("shot_failed", EventKind::ShotFailed),
-        ];
-        one_of(setting, &table).map(Self)
+        one_of(setting, EVENTS).map(Self)
     }
 }
+
+/// The types of sensors (RFC 3433, `EntitySensorDataType`), with dBm as Cisco and others add it.
+pub(in crate::profile) const SENSORS: &[(&str, u8)] = &[
+    ("other", 1),
+    ("unknown", 2),
+    ("voltsAC", 3),
+    ("voltsDC", 4),
+    ("amperes", 5),
+    ("watts", 6),
+    ("hertz", 7),
+    ("celsius", 8),
+    ("percentRH", 9),
+    ("rpm", 10),
+    ("cmm", 11),
+    ("truthvalue", 12),
+    ("dBm", 14),
+];
 
 /// A type of sensor, by the name RFC 3433 gives it; `dBm` is Cisco's addition to them.
 pub(super) struct SensorWord(pub(super) u8);
 
 impl FromSetting for SensorWord {
     fn from_setting(setting: &DeValue<'_>) -> Result<Self, Wrong> {
-        let table = [
-            ("other", 1),
-            ("unknown", 2),
-            ("voltsAC", 3),
-            ("voltsDC", 4),
-            ("amperes", 5),
-            ("watts", 6),
-            ("hertz", 7),
-            ("celsius", 8),
-            ("percentRH", 9),
-            ("rpm", 10),
-            ("cmm", 11),
-            ("truthvalue", 12),
-            ("dBm", 14),
-        ];
-        one_of(setting, &table).map(Self)
+        one_of(setting, SENSORS).map(Self)
     }
 }
