@@ -44,6 +44,8 @@ pub const BATCH_TRACES: usize = 8;
 pub const GATHER: Duration = Duration::from_millis(50);
 /// How often what is old is deleted.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
+/// How soon again where more is left to delete: faster than anything is taken in.
+const TIDY_ON: Duration = Duration::from_millis(100);
 /// The least time between two steps that only timers ask for.
 const LEAST_SLEEP: Duration = Duration::from_millis(10);
 
@@ -83,6 +85,7 @@ impl Commit {
             waiting: VecDeque::new(),
             unsent: BTreeMap::new(),
             tidy_at: now + TIDY_EVERY,
+            crowded: false,
         };
         task.step(Work {
             also: Also::Start,
@@ -122,6 +125,8 @@ struct Running {
     /// What the broker has not been told yet, the newest for each topic.
     unsent: BTreeMap<String, Vec<u8>>,
     tidy_at: Instant,
+    /// Whether the store was over its bound in bytes.
+    crowded: bool,
 }
 
 impl Running {
@@ -239,7 +244,12 @@ impl Running {
         for (kind, many) in deleted.by_kind() {
             count_many(&it.metrics.deleted, kind, many);
         }
-        self.tidy_at = Instant::now() + TIDY_EVERY;
+        if deleted.crowded && !self.crowded {
+            tracing::warn!("the hot store is full: the oldest go before their age");
+        }
+        self.crowded = deleted.crowded;
+        let pause = if deleted.more() { TIDY_ON } else { TIDY_EVERY };
+        self.tidy_at = Instant::now() + pause;
         Ok(())
     }
 
@@ -254,7 +264,8 @@ impl Running {
             .flatten()
             .min()
             .unwrap_or(TIDY_EVERY);
-        Instant::now() + soonest.clamp(LEAST_SLEEP, TIDY_EVERY)
+        let step = Instant::now() + soonest.clamp(LEAST_SLEEP, TIDY_EVERY);
+        step.min(self.tidy_at)
     }
 }
 

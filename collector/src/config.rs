@@ -58,6 +58,8 @@ pub struct StoreSettings {
     pub quarantine_rows: u32,
     /// The most bytes of them.
     pub quarantine_bytes: u64,
+    /// The most bytes of the whole store; the oldest go first.
+    pub bytes: u64,
 }
 
 impl StoreSettings {
@@ -69,6 +71,8 @@ impl StoreSettings {
     pub const QUARANTINE_ROWS: u32 = 10_000;
     /// As much as a dozen traces.
     pub const QUARANTINE_BYTES: u64 = 64 << 20;
+    /// Room for a month of a large corridor, on a disk that has other things to hold.
+    pub const BYTES: u64 = 40 << 30;
 }
 
 impl Default for StoreSettings {
@@ -78,6 +82,7 @@ impl Default for StoreSettings {
             keep_traces: Self::KEEP_TRACES,
             quarantine_rows: Self::QUARANTINE_ROWS,
             quarantine_bytes: Self::QUARANTINE_BYTES,
+            bytes: Self::BYTES,
         }
     }
 }
@@ -169,6 +174,7 @@ fn store(top: &mut Section<'_>) -> StoreSettings {
         keep_traces: section.or("keep_traces", default.keep_traces),
         quarantine_rows: section.or("quarantine_rows", default.quarantine_rows),
         quarantine_bytes: section.or("quarantine_bytes", default.quarantine_bytes),
+        bytes: section.or("bytes", default.bytes),
     }
 }
 

@@ -271,6 +271,7 @@ fn bounds(settings: &Settings) -> Bounds {
         keep_traces: store.keep_traces,
         quarantine_rows: store.quarantine_rows,
         quarantine_bytes: store.quarantine_bytes,
+        bytes: store.bytes,
         cursor: settings.influx.is_some().then_some(forward::SAMPLES),
     }
 }

@@ -247,7 +247,10 @@ pub(super) fn cause(scene: &Scene<'_>, key: &Key, incident: &Incident) -> String
                 Light::Lost => "light lost",
                 Light::Worse => "signal worse",
             };
-            format!("{what} on {}: the plant tells no path of these devices", scene.line.name)
+            format!(
+                "{what} on {}: the plant tells no path of these devices",
+                scene.line.name
+            )
         }
         (Key::Agent(site), _) => format!("agent at {} is gone", site_name(scene, site)),
         (Key::Supply(site), _) => format!("power supply at {}", site_name(scene, site)),

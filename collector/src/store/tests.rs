@@ -26,6 +26,7 @@ const BOUNDS: Bounds = Bounds {
     quarantine_rows: 1000,
     quarantine_bytes: 1 << 20,
     cursor: None,
+    bytes: u64::MAX,
 };
 
 struct Place {
@@ -417,6 +418,30 @@ fn nothing_goes_before_its_age() {
         writer.tidy(&BOUNDS, at(1_000 + 86_399)).unwrap(),
         Deleted::default()
     );
+}
+
+#[test]
+fn without_room_the_oldest_go_first_and_a_replay_keeps_its_own() {
+    let mut place = Place::new();
+    let mut writer = place.open();
+    place.samples(&mut writer, 1_000, 40);
+    let mut tx = writer.begin(at(2_000)).unwrap();
+    tx.snapshot(&place.key.line, b"state").unwrap();
+    tx.commit(true).unwrap();
+    place.samples(&mut writer, 3_000, 3);
+    let crowded = Bounds {
+        bytes: 1,
+        cursor: Some("influx"),
+        ..BOUNDS
+    };
+    let deleted = writer.tidy(&crowded, at(3_010)).unwrap();
+    assert!(deleted.crowded && !deleted.more());
+    assert_eq!(deleted.samples, 40, "young, and passed by no cursor");
+    let left = place
+        .reader()
+        .ask(|ask| ask.samples_after(RowId(0), 99))
+        .unwrap();
+    assert_eq!(left.len(), 3, "what came after the snapshot stays");
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct Bounds {
     pub quarantine_bytes: u64,
     /// The cursor that samples must have passed before they go.
     pub cursor: Option<&'static str>,
+    /// With more bytes than this the oldest go before their age, passed by a cursor or not.
+    pub bytes: u64,
 }
 
 /// How many rows went.
@@ -41,9 +43,17 @@ pub struct Deleted {
     pub traces: usize,
     /// Messages set aside.
     pub quarantine: usize,
+    /// Whether samples or events went before their age, since the store has no more room.
+    pub crowded: bool,
 }
 
 impl Deleted {
+    /// Whether more waits to be deleted than goes at a time.
+    #[must_use]
+    pub fn more(&self) -> bool {
+        [self.samples, self.records, self.traces].contains(&BITE)
+    }
+
     /// The counts with the words they are counted under.
     pub fn by_kind(&self) -> impl Iterator<Item = (&'static str, u64)> {
         [
@@ -82,21 +92,38 @@ impl Writer {
             passed = passed.min(at.map_or(0, |at| at.saturating_add(1)));
         }
         let by_age = |keep| aged(&tx, now - keep);
-        let deleted = Deleted {
-            samples: bite(&tx, "sample", "", by_age(bounds.keep)?.min(passed))?,
-            records: bite(
-                &tx,
-                "record",
-                "AND kind <> 'action'",
-                by_age(bounds.keep)?.min(passed),
-            )?,
+        let crowded = used(&tx)? > bounds.bytes;
+        // A replay's rows stay whatever happens: without them the engines could not start.
+        let replayed = needed.unwrap_or(i64::MAX);
+        let old = if crowded {
+            replayed
+        } else {
+            by_age(bounds.keep)?.min(passed)
+        };
+        let mut deleted = Deleted {
+            samples: bite(&tx, "sample", "", old)?,
+            records: bite(&tx, "record", "AND kind <> 'action'", old)?,
             traces: bite(&tx, "trace", "", by_age(bounds.keep_traces)?.min(passed))?,
             quarantine: quarantine(&tx, bounds)?,
+            crowded,
         };
+        if crowded && deleted.samples + deleted.records == 0 {
+            // Traces are what a repair is compared with: they go last.
+            deleted.traces += bite(&tx, "trace", "", replayed)?;
+        }
         thin(&tx, oldest, now - bounds.keep_traces.max(bounds.keep))?;
         tx.commit()?;
         Ok(deleted)
     }
+}
+
+/// Bytes of the file that hold something.
+fn used(db: &rusqlite::Connection) -> Result<u64, StoreError> {
+    let pragma = |name| -> Result<i64, StoreError> {
+        Ok(db.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))?)
+    };
+    let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
+    Ok(pages.saturating_mul(pragma("page_size")?).unsigned_abs())
 }
 
 /// The number below which every row was stored before `before`.
