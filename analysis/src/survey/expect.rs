@@ -226,3 +226,85 @@ impl Chain {
         if self.looks_to_b() { high } else { low }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example;
+
+    /// The plan of the example's first view, with the fibre's end seen at `end` metres.
+    fn planned(end: Option<f64>) -> (Plan, Vec<String>) {
+        let plant = example::plant();
+        let line = &plant.lines[0];
+        let seen = end.map(|at| Sighted {
+            at,
+            sd: 1.0,
+            seen: Vec::new(),
+        });
+        let mut notes = Vec::new();
+        let index = GroupIndex::of(1.468_2);
+        let plan = plan(
+            line,
+            &line.views[0],
+            seen.as_ref().map(|it| (it, index)),
+            &mut notes,
+        );
+        (plan, notes)
+    }
+
+    /// Where closure `k` of the example is along the glass: drums of 4 km with their excess, and
+    /// coils on both sides of every closure.
+    fn glass(k: f64) -> f64 {
+        k * 4_000.0 * (1.0 + example::EXCESS) + (2.0 * k - 1.0) * example::SLACK_M
+    }
+
+    #[test]
+    fn closures_lie_behind_excess_and_coils() {
+        let (plan, notes) = planned(None);
+        for (k, expected) in plan.expected.iter().enumerate().take(5) {
+            let wanted = glass(k as f64 + 1.0);
+            assert!(
+                (expected.at - wanted).abs() < 60.0,
+                "{} {wanted}",
+                expected.at
+            );
+        }
+        assert!(
+            notes[0].starts_with("no end of the fibre was seen"),
+            "{notes:?}"
+        );
+    }
+
+    #[test]
+    fn an_end_where_it_should_be_sets_the_scale() {
+        let (bare, _) = planned(None);
+        let last = bare.expected.last().unwrap().at;
+        let full = last + 4_000.0 * (1.0 + example::EXCESS) + example::SLACK_M;
+        for stretch in [0.999, 1.001] {
+            let (plan, notes) = planned(Some(full * stretch));
+            assert_eq!(notes, Vec::<String>::new());
+            assert!(plan.end.is_some());
+            let middle = plan.expected.len() / 2;
+            let ratio = plan.expected[middle].at / bare.expected[middle].at;
+            assert!((ratio - stretch).abs() < 5e-4, "{ratio} {stretch}");
+        }
+    }
+
+    #[test]
+    fn an_end_elsewhere_is_told_and_not_believed() {
+        let (plan, notes) = planned(Some(31_000.0));
+        assert!(plan.end.is_none());
+        assert!(notes[0].contains("short of"), "{notes:?}");
+        let (_, notes) = planned(Some(120_000.0));
+        assert!(notes[0].contains("beyond"), "{notes:?}");
+    }
+
+    #[test]
+    fn doubt_grows_with_the_glass_between() {
+        let (plan, _) = planned(None);
+        let next = plan.variance(Some(3), Some(4));
+        let far = plan.variance(Some(3), Some(9));
+        assert!(next > 0.0 && far > next, "{next} {far}");
+        assert!((plan.variance(Some(9), Some(3)) - far).abs() < 1e-9);
+    }
+}

@@ -3,7 +3,8 @@
 use silkline_protocol::unit::{Db, DbPerKm, OpticalLength};
 
 use super::super::{Identity, Place, Shot, places};
-use super::{Bounds, JointRow, Judged, Section, SectionRow};
+use super::limits::Bounds;
+use super::{JointRow, Judged, Section, SectionRow};
 use crate::trace::EventKind;
 
 /// Joints by what the shots of one colour say together, glass and totals by one of them.
