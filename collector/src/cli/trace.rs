@@ -34,7 +34,8 @@ pub struct Question {
     /// Print one line of JSON a file.
     #[arg(long)]
     pub json: bool,
-    /// A good trace of the same view to compare with; several show smaller changes.
+    /// A good trace of the same view to compare with, or what --learn wrote; several good traces
+    /// show smaller changes.
     #[arg(long = "reference", value_name = "FILE")]
     pub references: Vec<PathBuf>,
     /// Draw each trace into OUT.svg or OUT.png; of several files into a folder, or by a name with
@@ -44,6 +45,9 @@ pub struct Question {
     /// A trace of the same fibre from its other end: true losses of its joints.
     #[arg(long, value_name = "FILE")]
     pub both: Option<PathBuf>,
+    /// Keep what the files, all good, have in common: a reference for later.
+    #[arg(long, value_name = "OUT.watch.json")]
+    pub learn: Option<PathBuf>,
     /// The plant file, to say where on the route the fibre ends.
     #[arg(long, requires = "view")]
     pub plant: Option<PathBuf>,
@@ -114,6 +118,13 @@ pub fn trace(question: &Question, out: &mut impl Write) -> io::Result<Exit> {
         })
     })?;
     bar.finish_and_clear();
+    if let Some(to) = &question.learn {
+        let files = numbered.iter().map(|(_, file)| file);
+        if let Err((refused, what)) = lens::keep(files, to) {
+            writeln!(io::stderr(), "{what}")?;
+            exit = exit.max(refused);
+        }
+    }
     Ok(exit)
 }
 

@@ -8,15 +8,15 @@ use silkline_analysis::fuse;
 use silkline_analysis::place::{Dossier, Evidence, Finding, Sighting, glass_to_mm};
 use silkline_analysis::trace::both::{self, Side};
 use silkline_analysis::trace::report::Report;
-use silkline_analysis::trace::{
-    ChangeKind, Comparison, Reference, Trace, Watch, WatchError, compare,
-};
+use silkline_analysis::trace::{ChangeKind, How, Trace, Watch, WatchError};
 use silkline_protocol::id::ViewId;
 use silkline_protocol::plant::{self, Plant};
+use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::OpticalLength;
 
 use super::Question;
-use super::look::{Looked, look};
+use super::files::Named;
+use super::look::{Looked, bytes_of, look};
 use crate::cli::Exit;
 
 /// From half a 95 % interval to a standard deviation.
@@ -25,18 +25,9 @@ const TO_SD: f64 = 1.0 / 1.96;
 /// What every file is looked at with.
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Lens {
-    good: Option<Good>,
+    good: Option<Watch>,
     other_end: Option<Looked>,
     place: Option<(Plant, ViewId)>,
-}
-
-/// The fibre when all was well.
-#[derive(Debug)]
-struct Good {
-    /// The first good shot.
-    first: Looked,
-    /// What several have in common.
-    watch: Option<Watch>,
 }
 
 /// Why there is nothing to look with: the exit code, and what to say.
@@ -57,7 +48,7 @@ impl Lens {
 
     /// The good trace to draw behind another.
     pub(in crate::cli) fn reference(&self) -> Option<&Trace> {
-        self.good.as_ref().map(|good| &good.first.trace)
+        self.good.as_ref().map(Watch::mean)
     }
 
     /// The report on a file, by all there is to look with.
@@ -70,14 +61,19 @@ impl Lens {
         let mut report = Report::new(name, sor, trace, analysis);
         let mut break_at = None;
         if let Some(good) = &self.good {
-            let (found, note) = good.compare(looked);
+            let look = good.look(std::slice::from_ref(trace));
+            let found = look.comparison;
             let broken = found
                 .changes
                 .iter()
                 .find(|change| change.kind == ChangeKind::Break);
             break_at = broken.map(|change| (change.at, change.plus_minus));
             report = report.with_changes(&found);
-            report.warnings.extend(note);
+            if let How::ByEvents { why } = look.how {
+                let told = format!("held against the reference by events alone: {why}");
+                report.warnings.push(told);
+            }
+            report.warnings.extend(look.notes);
         }
         if let Some(other) = &self.other_end {
             match both::combine(&side_of(looked), &side_of(other), None) {
@@ -97,24 +93,6 @@ impl Lens {
     }
 }
 
-impl Good {
-    /// What differs from the good shots, and what to know about the comparison.
-    fn compare(&self, looked: &Looked) -> (Comparison, Option<String>) {
-        let reference = Reference {
-            analysis: self.first.analysis.clone(),
-        };
-        let by_events = compare(&looked.analysis, &reference);
-        let Some(watch) = &self.watch else {
-            return (by_events, None);
-        };
-        match watch.examine(std::slice::from_ref(&looked.trace)) {
-            Ok(found) if by_events.changes.is_empty() => (found, None),
-            Ok(_) => (by_events, None),
-            Err(why) => (by_events, Some(format!("compared by events alone: {why}"))),
-        }
-    }
-}
-
 /// A file that must be a trace, since others are held against it.
 fn must_look(file: &Path) -> Result<Looked, Refusal> {
     look(file).map_err(|problem| (Exit::BadData, format!("{}: {problem}", file.display())))
@@ -127,17 +105,61 @@ const fn side_of(looked: &Looked) -> Side<'_> {
     }
 }
 
-/// What the good shots teach; every one of them must be a trace.
-fn good(references: &[PathBuf]) -> Result<Option<Good>, Refusal> {
+/// What the good shots teach, or what was learned from others before.
+fn good(references: &[PathBuf]) -> Result<Option<Watch>, Refusal> {
+    if let [one] = references
+        && let Some(learned) = learned(one)?
+    {
+        return Ok(Some(learned));
+    }
+    if references.is_empty() {
+        return Ok(None);
+    }
     let shots = references.iter().map(|file| must_look(file));
     let shots = shots.collect::<Result<Vec<Looked>, Refusal>>()?;
+    learn(&shots).map(Some)
+}
+
+/// A learned reference, if the file is one.
+fn learned(file: &Path) -> Result<Option<Watch>, Refusal> {
+    let bad = |what: String| (Exit::BadData, format!("{}: {what}", file.display()));
+    let bytes = bytes_of(file).map_err(|problem| bad(problem.to_string()))?;
+    if bytes.first() != Some(&b'{') {
+        return Ok(None);
+    }
+    let watch = serde_json::from_slice(&bytes);
+    watch
+        .map(Some)
+        .map_err(|error| bad(format!("no learned reference: {error}")))
+}
+
+/// Writes what these files teach to `to`; a file that gives no trace teaches nothing.
+pub(in crate::cli) fn keep<'a>(
+    files: impl Iterator<Item = &'a Named>,
+    to: &Path,
+) -> Result<(), Refusal> {
+    let shots: Vec<Looked> = files.filter_map(|file| file.look().ok()).collect();
+    let watch = learn(&shots)?;
+    let failed = |error: io::Error| (Exit::Unavailable, format!("{}: {error}", to.display()));
+    let text = serde_json::to_vec(&watch).map_err(|error| failed(error.into()))?;
+    std::fs::write(to, text).map_err(failed)
+}
+
+/// What good shots of one view have in common.
+fn learn(shots: &[Looked]) -> Result<Watch, Refusal> {
     let traces: Vec<Trace> = shots.iter().map(|shot| shot.trace.clone()).collect();
-    let watch = match Watch::learn(&traces) {
-        Ok(watch) => Some(watch),
-        Err(WatchError::TooFew { .. }) => None,
-        Err(why) => return Err((Exit::BadData, format!("the references do not fit: {why}"))),
-    };
-    Ok(shots.into_iter().next().map(|first| Good { first, watch }))
+    let bad = |why: WatchError| (Exit::BadData, format!("no reference: {why}"));
+    let watch = Watch::learn(&traces).map_err(bad)?;
+    let taken = shots.iter().filter_map(|shot| shot.sor.acquisition.taken);
+    let times = taken.clone().min().zip(taken.max());
+    Ok(match times {
+        Some((first, last)) => {
+            let [first, last] =
+                [first, last].map(|seconds| Timestamp::from_seconds(seconds.into()));
+            watch.learned_at(first, last)
+        }
+        None => watch,
+    })
 }
 
 /// A plant file that has the view.

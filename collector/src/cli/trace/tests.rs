@@ -181,6 +181,60 @@ fn a_break_against_a_reference_gets_a_place_on_the_route() {
 }
 
 #[test]
+fn a_learned_reference_shows_what_one_good_shot_hides() {
+    let files = Files::new();
+    let put = |k: u64| files.put(&format!("good{k}.sor"), &shot(15_000.0, 0.3, k));
+    let good: Vec<PathBuf> = (1..=8).map(put).collect();
+    let learned = files.path("span.watch.json");
+    let learn = Question {
+        files: good.clone(),
+        learn: Some(learned.clone()),
+        json: true,
+        ..Question::default()
+    };
+    assert_eq!(ask(&learn).0, Exit::Done);
+    let now = files.put("now.sor", &shot(15_000.0, 0.4, 99));
+    let quiet = files.put("quiet.sor", &shot(15_000.0, 0.3, 98));
+    for references in [vec![learned], good] {
+        let (exit, answers) = ask(&Question {
+            files: vec![now.clone(), quiet.clone()],
+            references,
+            json: true,
+            ..Question::default()
+        });
+        assert_eq!(exit, Exit::Done);
+        let changes = answers[0]["changes"].as_array().unwrap();
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        let delta = changes[0]["delta_db"].as_f64().unwrap();
+        let at = changes[0]["at_m"].as_f64().unwrap();
+        assert!(
+            (delta - 0.1).abs() < 0.02 && (at - 5_000.0).abs() < 60.0,
+            "{changes:?}"
+        );
+        assert_eq!(answers[1]["changes"], serde_json::json!([]));
+    }
+}
+
+#[test]
+fn what_teaches_nothing_is_no_reference() {
+    let files = Files::new();
+    let odd = files.put("odd.watch.json", b"{\"v\":99}");
+    let question = Question {
+        files: vec![files.put("a.sor", &sor(15_000.0, 0.3))],
+        references: vec![odd],
+        ..Question::default()
+    };
+    assert_eq!(ask(&question), (Exit::BadData, Vec::new()));
+    let nowhere = Question {
+        references: Vec::new(),
+        learn: Some(files.path("no/such.json")),
+        json: true,
+        ..question
+    };
+    assert_eq!(ask(&nowhere).0, Exit::Unavailable);
+}
+
+#[test]
 fn a_trace_from_the_other_end_tells_true_losses() {
     let files = Files::new();
     let question = Question {
