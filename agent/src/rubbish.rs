@@ -9,10 +9,12 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use silkline_protocol::device::Unit;
 use silkline_protocol::sample::Reading;
 
+use crate::clock::Moment;
+use crate::driver::modbus::rtu::{Exchange, Found, Order};
 use crate::driver::modbus::{Answer, ModbusDriver, Read};
 use crate::driver::snmp::{Size, SnmpDriver, SnmpValue, Walk};
 use crate::driver::{Fault, Readings};
-use crate::profile::{Library, Map, Oid};
+use crate::profile::{Function, Library, Map, Oid};
 
 /// The same cases at every run.
 fn runner(cases: u32) -> TestRunner {
@@ -134,7 +136,7 @@ fn any_value_of_an_oid_decodes_to_a_reading() {
                 let answer = crate::driver::snmp::Answer {
                     values: Ok(found.collect()),
                     took: Duration::ZERO,
-                    at: crate::clock::Moment::START,
+                    at: Moment::START,
                     size: None,
                 };
                 let mut driver = SnmpDriver::new(map);
@@ -153,6 +155,33 @@ fn any_text_is_a_number_or_none() {
             let value = SnmpValue::Bytes(bytes);
             let _ = value.number(None, Unit::Dbm);
             prop_assert!(value.number(Some(bit), Unit::None).is_ok());
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn any_bytes_on_a_line_make_an_answer_only_with_their_check_sum() {
+    let order = Order::Read(Read {
+        function: Function::Holding,
+        start: 0,
+        count: 2,
+    });
+    let chunks = vec(vec(any::<u8>(), 0..60), 0..20);
+    let answer = prop_oneof![Just(Vec::new()), Just(order.frame(7))];
+    runner(300)
+        .run(&(chunks, answer, any::<bool>()), |(chunks, frame, owes)| {
+            let mut exchange = Exchange::default();
+            if owes {
+                exchange.owe(7, &order, Moment::START);
+                prop_assert!(exchange.before(7, &order, Moment::START).is_some());
+            }
+            exchange.begin();
+            for chunk in chunks.into_iter().chain([frame]) {
+                let found = exchange.push(7, &order, &chunk);
+                prop_assert!(!matches!(found, Found::Answer(_)), "{found:?}");
+                prop_assert!(exchange.pending() <= 256);
+            }
             Ok(())
         })
         .unwrap();

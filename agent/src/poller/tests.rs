@@ -229,3 +229,37 @@ fn units_share_a_connection_and_snmp_devices_do_not() {
     assert_eq!(sizes, [1, 1, 2]);
     assert_eq!(Duration::from_millis(100), pollers[0].units[0].device.poll);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_that_a_device_keeps_are_told_with_its_points() {
+    let gateway = Gateway::default();
+    lit(&gateway, 1);
+    gateway.set(1, 60, -2800);
+    let address = gateway.serve().await;
+    let folder = tempfile::tempdir().unwrap();
+    let shipped = include_str!("../../profiles/silkline-edfa.toml");
+    // The second row's limit lies outside of the registers that a poll reads.
+    let own = shipped.replacen("stride = 16", "stride = 64", 1).replacen(
+        "role = \"light_in\"",
+        "role = \"light_in\"\nlimits_at = { low_major = 44 }",
+        1,
+    );
+    std::fs::write(folder.path().join("silkline-edfa.toml"), own).unwrap();
+    let profiles = format!("profiles = {:?}\n", folder.path());
+    let site = Site::start(&(profiles + &site(&edfa("edfa-1", &address, ""))));
+    let about = site
+        .store
+        .wait("the description", |store| {
+            let found = store.of("edfa-1", "about").pop()?;
+            serde_json::from_slice::<About>(&found.payload).ok()
+        })
+        .await;
+    let limits = |name: &str| {
+        let mut points = about.points.iter();
+        points
+            .find(|point| point.name.as_str() == name)
+            .map(|point| point.limits)
+    };
+    assert_eq!(limits("in_power.1").unwrap().low_major, Some(-28.0));
+    assert_eq!(limits("in_power").unwrap().low_major, None);
+}

@@ -7,7 +7,7 @@ use rust_embed::RustEmbed;
 use silkline_protocol::id::ProfileId;
 use silkline_protocol::settings::Mistakes;
 
-use super::{Profile, read};
+use super::{Map, Oid, Profile, read};
 
 /// The largest profile that is read; the longest that ships is a tenth of it.
 const MAX_BYTES: u64 = 256 * 1024;
@@ -95,6 +95,25 @@ impl Library {
         self.profiles.get(id)
     }
 
+    /// The profile of an SNMP device that calls itself `sys_object`: the one that knows the longest
+    /// part of it.
+    #[must_use]
+    pub fn of_sys_object(&self, sys_object: &Oid) -> Option<&Profile> {
+        let known = |profile: &Profile| match &profile.map {
+            Map::Snmp(map) => {
+                let fits = |oid: &&Oid| *oid == sys_object || oid.suffix_of(sys_object).is_some();
+                let known = map.sys_objects.iter().filter(fits);
+                known.map(|oid| oid.arcs().len()).max()
+            }
+            Map::Modbus(_) => None,
+        };
+        let fitting = self
+            .iter()
+            .filter_map(|profile| Some((known(profile)?, profile)));
+        let best = fitting.max_by_key(|(length, _)| *length);
+        best.map(|(_, profile)| profile)
+    }
+
     /// Every profile, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &Profile> {
         self.profiles.values()
@@ -166,6 +185,22 @@ mod tests {
         }
         assert!(count >= 14, "{count}");
         assert_eq!(Library::embedded().iter().count(), count);
+    }
+
+    #[test]
+    fn an_snmp_device_is_known_by_what_it_calls_itself() {
+        let library = Library::embedded();
+        let found = |oid: &str| {
+            let profile = library.of_sys_object(&oid.parse().unwrap());
+            profile.map(|profile| profile.id.as_str().to_owned())
+        };
+        assert_eq!(found("1.3.6.1.4.1.12148.9"), Some("eltek-smartpack".into()));
+        assert_eq!(
+            found("1.3.6.1.4.1.2544.1.14"),
+            Some("adva-fsp3000-alm".into())
+        );
+        assert_eq!(found("1.3.6.1.4.1.2544.1.15.1"), None);
+        assert_eq!(found("1.3.6.1.4.1.8072.3.2.10"), None);
     }
 
     #[test]
