@@ -259,7 +259,7 @@ impl Report {
         }
         self.warnings
             .iter()
-            .try_for_each(|line| writeln!(text, "  ! {}", cut(line, 76)))
+            .try_for_each(|line| words::warning(line, text))
     }
 
     fn totals(&self) -> String {
@@ -302,7 +302,7 @@ fn write_both(both: &BothEnds, text: &mut String) -> std::fmt::Result {
     }
     both.notes
         .iter()
-        .try_for_each(|note| writeln!(text, "  ! {}", cut(note, 76)))
+        .try_for_each(|note| words::warning(note, text))
 }
 
 /// Head of the table's rows.

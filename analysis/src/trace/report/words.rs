@@ -26,6 +26,27 @@ pub(super) fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"))
 }
 
+/// What a reader should know, over as many lines as it takes.
+pub(super) fn warning(what: &str, text: &mut String) -> std::fmt::Result {
+    /// A line with its sign fits 80 columns.
+    const WIDTH: usize = 76;
+    let mut line = String::new();
+    let mut sign = "  ! ";
+    for word in what.split_whitespace() {
+        let longer = line.chars().count() + 1 + word.chars().count();
+        if longer > WIDTH && !line.is_empty() {
+            writeln!(text, "{sign}{line}")?;
+            sign = "    ";
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&super::cut(word, WIDTH));
+    }
+    writeln!(text, "{sign}{line}")
+}
+
 /// The place on the route: which kilometre, between which landmarks, at which coordinates.
 pub(super) fn place(place: &Value, text: &mut String) -> std::fmt::Result {
     let metres = |key: &str| place.get(key).and_then(Value::as_f64);
@@ -59,5 +80,49 @@ pub(super) fn place(place: &Value, text: &mut String) -> std::fmt::Result {
     match (metres("lat"), metres("lon")) {
         (Some(lat), Some(lon)) => writeln!(text, "         {lat:.5}, {lon:.5}"),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(what: &str) -> Vec<String> {
+        let mut text = String::new();
+        warning(what, &mut text).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_long_warning_is_told_whole() {
+        let words = "the light fades into the noise before any end of the fibre ".repeat(4);
+        let lines = told(&words);
+        assert!(lines.len() > 2 && lines.iter().all(|line| line.chars().count() <= 80));
+        assert!(lines[0].starts_with("  ! the") && lines[1].starts_with("    "));
+        let joined: Vec<&str> = lines
+            .iter()
+            .flat_map(|line| line.split_whitespace())
+            .collect();
+        assert_eq!(joined[1..].join(" "), words.trim());
+        assert_eq!(told("short"), ["  ! short"]);
+    }
+
+    #[test]
+    fn a_place_tells_kilometre_neighbours_and_coordinates() {
+        let place_of = |value: Value| {
+            let mut text = String::new();
+            place(&value, &mut text).unwrap();
+            text
+        };
+        let known = serde_json::json!({"line": "west-east", "chainage_m": 8_000.0,
+            "interval95_m": [7_990.0, 8_010.0], "lat": 40.5, "lon": 46.25,
+            "before": {"landmark": "C-1", "offset_m": 25.0},
+            "after": {"landmark": "C-2", "offset_m": -75.0}});
+        assert_eq!(
+            place_of(known),
+            "  place: west-east km 8.000, 95 % within 7.990 to 8.010\n         \
+             25 m behind C-1, 75 m before C-2\n         40.50000, 46.25000\n"
+        );
+        assert_eq!(place_of(Value::Null), "  place: nobody can tell\n");
     }
 }

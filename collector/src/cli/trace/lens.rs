@@ -8,7 +8,7 @@ use silkline_analysis::fuse;
 use silkline_analysis::place::{Dossier, Evidence, Finding, Sighting, glass_to_mm};
 use silkline_analysis::trace::both::{self, Side};
 use silkline_analysis::trace::report::Report;
-use silkline_analysis::trace::{ChangeKind, How, Trace, Watch, WatchError};
+use silkline_analysis::trace::{ChangeKind, Trace, Watch, WatchError};
 use silkline_protocol::id::ViewId;
 use silkline_protocol::plant::{self, Plant};
 use silkline_protocol::time::Timestamp;
@@ -69,10 +69,6 @@ impl Lens {
                 .find(|change| change.kind == ChangeKind::Break);
             break_at = broken.map(|change| (change.at, change.plus_minus));
             report = report.with_changes(&found);
-            if let How::ByEvents { why } = look.how {
-                let told = format!("held against the reference by events alone: {why}");
-                report.warnings.push(told);
-            }
             report.warnings.extend(look.notes);
         }
         if let Some(other) = &self.other_end {
