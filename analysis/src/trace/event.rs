@@ -31,7 +31,7 @@ use super::samples::Trace;
 use super::windows::Window;
 
 /// Times the glass is cut anew with the noise that the last cutting showed.
-const MOST_PASSES: usize = 4;
+const MOST_PASSES: usize = 3;
 
 /// Edges of about the expected length need no second look.
 const SAME_EDGE: std::ops::RangeInclusive<f64> = 0.7..=1.4;
@@ -103,6 +103,7 @@ fn glass(grid: &mut Grid) -> Vec<Cut> {
     let mut cuts = segments::best(grid, candidates, honest);
     for _ in 0..MOST_PASSES {
         let found = excess::excess(grid, &cuts);
+        grid.doubt = found.doubt;
         let same = (found.factor / grid.excess - 1.0).abs() < 0.05
             && (found.honest / honest - 1.0).abs() < 0.1;
         if same {

@@ -27,6 +27,11 @@ const FEWEST: usize = 12;
 const SHARE: f64 = 0.30;
 const SHARE_IN_SIGMAS: f64 = 0.385_3;
 
+/// A wide share of sums and its quantile, for intervals, and the most that they are widened.
+const WIDE_SHARE: f64 = 0.90;
+const WIDE_IN_SIGMAS: f64 = 1.644_9;
+const MOST_DOUBT: f64 = 2.0;
+
 /// What the glass of a grid leaves over.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Excess {
@@ -34,6 +39,8 @@ pub(crate) struct Excess {
     pub(crate) factor: f64,
     /// What a point of glass costs on average once noise is that much larger.
     pub(crate) honest: f64,
+    /// How much wider all sums scatter than the quieter ones say: for intervals.
+    pub(crate) doubt: f64,
 }
 
 /// A first estimate before any event is known, from the quieter ones of lines over a few pulses:
@@ -70,6 +77,7 @@ pub(crate) fn excess(grid: &Grid, cuts: &[Cut]) -> Excess {
     let stretches = residuals(grid, cuts);
     let mut factor: f64 = 1.0;
     let mut single: f64 = 1.0;
+    let mut doubt: f64 = 1.0;
     let mut size = 1;
     while size <= (MOST_PULSES * grid.pulse).max(4) {
         let mut sums: Vec<f64> = stretches
@@ -84,12 +92,16 @@ pub(crate) fn excess(grid: &Grid, cuts: &[Cut]) -> Excess {
         if size == 1 {
             single = scatter;
         }
-        factor = factor.max(scatter);
+        if scatter > factor {
+            factor = scatter;
+            doubt = quantile(&mut sums, WIDE_SHARE) / WIDE_IN_SIGMAS / scatter;
+        }
         size *= 2;
     }
     Excess {
         factor,
         honest: (single / factor).powi(2).max(1e-3),
+        doubt: doubt.clamp(1.0, MOST_DOUBT),
     }
 }
 

@@ -65,6 +65,8 @@ pub(crate) struct Grid {
     pub(crate) slope: f64,
     /// How much more sums of many points scatter than white noise lets them, as a factor.
     pub(crate) excess: f64,
+    /// How much wider intervals are than that noise says.
+    pub(crate) doubt: f64,
     sums: Vec<Sums>,
     tails: Vec<Tail>,
 }
@@ -177,6 +179,7 @@ impl Grid {
             edge: pulse_points,
             slope,
             excess: 1.0,
+            doubt: 1.0,
             sums: Vec::new(),
             tails: Vec::new(),
         };

@@ -231,7 +231,7 @@ fn event(trace: &Trace, grid: &Grid, joint: &Joint, place: &Place) -> Event {
         plus_minus: OpticalLength::of(1.96 * sigma * spacing),
         kind,
         loss: Some(Db::of(joint.loss)),
-        loss_plus_minus: Some(Db::of(1.96 * joint.loss_sigma)),
+        loss_plus_minus: Some(Db::of(1.96 * grid.doubt * joint.loss_sigma)),
         reflectance: if reflects {
             reflectance(trace, joint.peak.height)
         } else {

@@ -11,6 +11,8 @@
 //! same one, so the response is learnt from all of them together, and each event's start from its
 //! own edge under the responses that are likely. The spread of that posterior is the interval.
 
+use std::sync::LazyLock;
+
 use super::grid::{Fit, Grid};
 use crate::trace::samples::whole;
 
@@ -103,13 +105,26 @@ const RESPONSES: [Response; 24] = [
 const STRANGER: f64 = 1e-3;
 
 /// Part of the pulse by which its unknown shape may shift a start, as one standard deviation.
-const PULSE_SHAPE: f64 = 0.015;
+const PULSE_SHAPE: f64 = 0.018;
+
+/// Every response in steps of a part of the pulse, worked out once.
+static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| RESPONSES.iter().map(Table::of).collect());
+
+/// Steps of a table a pulse, and pulses it reaches.
+const STEPS_A_PULSE: f64 = 128.0;
+const PULSES: f64 = 16.0;
 
 /// No event speaks louder than this against a response, in logarithms: it may be two events.
 const MOST_EVIDENCE: f64 = 12.0;
 
 /// Starts tried a pass.
-const PLACES: usize = 33;
+const PLACES: usize = 25;
+
+/// Passes after the first, each where the one before makes starts likely.
+const FINER: usize = 2;
+
+/// A response that misses by so much more than the best one is not looked at again.
+const HOPELESS: f64 = 60.0;
 
 /// The model's shape is wrong by this share of a reflection.
 const SHAPE_ERROR: f64 = 0.05;
@@ -141,7 +156,8 @@ struct Point {
     power: f64,
     /// The power of the glass behind there.
     after: f64,
-    sigma: f64,
+    /// One over the variance of the power.
+    weight: f64,
 }
 
 /// What each response says about one edge.
@@ -163,10 +179,26 @@ impl Tries {
             evidence: [0.0; RESPONSES.len()],
             starts: [(low, high - low); RESPONSES.len()],
         };
-        let passes: Vec<Pass> = RESPONSES
+        let pulse = grid.pulse_points;
+        let mut passes: Vec<Pass> = TABLES
             .iter()
-            .map(|response| tries.refined(grid.pulse_points, response, [low, high]))
+            .map(|table| tries.pass(pulse, table, [low, high]))
             .collect();
+        let least = passes
+            .iter()
+            .map(|pass| pass.least)
+            .fold(f64::MAX, f64::min);
+        let hopeless = 3.0 * least.max(tries.points.len() as f64) + HOPELESS;
+        for (pass, table) in passes.iter_mut().zip(TABLES.iter()) {
+            let mut range = [low, high];
+            for _ in 0..FINER {
+                if pass.least < hopeless
+                    && let Some((finer, narrower)) = tries.finer(pulse, table, (&*pass, range))
+                {
+                    (*pass, range) = (finer, narrower);
+                }
+            }
+        }
         let least = passes
             .iter()
             .map(|pass| pass.least)
@@ -183,24 +215,26 @@ impl Tries {
         tries
     }
 
-    /// Starts over a range, and once more over where they are likely.
-    fn refined(&self, pulse: f64, response: &Response, range: [f64; 2]) -> Pass {
-        let [low, high] = range;
-        let coarse = self.pass(pulse, response, range);
+    /// Starts once more where a first pass makes them likely, unless that is everywhere.
+    fn finer(
+        &self,
+        pulse: f64,
+        table: &Table,
+        (coarse, [low, high]): (&Pass, [f64; 2]),
+    ) -> Option<(Pass, [f64; 2])> {
         let (mean, sigma, _) = coarse.moments(1.0);
         let reach = 4.0 * sigma.max(coarse.step / 2.0);
-        if 2.0 * reach > 0.7 * (high - low) {
-            return coarse;
-        }
-        self.pass(pulse, response, [mean - reach, mean + reach])
+        let range = [mean - reach, mean + reach];
+        let narrower = 2.0 * reach < 0.7 * (high - low);
+        narrower.then(|| (self.pass(pulse, table, range), range))
     }
 
-    fn pass(&self, pulse: f64, response: &Response, [low, high]: [f64; 2]) -> Pass {
+    fn pass(&self, pulse: f64, table: &Table, [low, high]: [f64; 2]) -> Pass {
         let step = (high - low) / (PLACES - 1) as f64;
         let misfits: Vec<(f64, f64)> = (0..PLACES)
             .map(|k| {
                 let start = low + step * k as f64;
-                (start, self.misfit(pulse, response, start))
+                (start, self.misfit(pulse, table, start))
             })
             .collect();
         let least = misfits.iter().map(|pair| pair.1).fold(f64::MAX, f64::min);
@@ -212,12 +246,13 @@ impl Tries {
     }
 
     /// How badly a start under a response misses the points, the reflection's height free.
-    fn misfit(&self, pulse: f64, response: &Response, start: f64) -> f64 {
+    fn misfit(&self, pulse: f64, table: &Table, start: f64) -> f64 {
         let (mut yy, mut yr, mut rr) = (0.0, 0.0, 0.0);
+        let scale = STEPS_A_PULSE / pulse;
         for point in &self.points {
-            let (step, pulse) = response.at((point.at - start) / pulse);
+            let (step, pulse) = table.at((point.at - start) * scale);
             let off = point.power - 1.0 - (point.after - 1.0) * step;
-            let weight = point.sigma.powi(-2);
+            let weight = point.weight;
             yy += weight * off * off;
             yr += weight * off * pulse;
             rr += weight * pulse * pulse;
@@ -284,6 +319,34 @@ impl Pass {
     }
 }
 
+/// A response at even steps, for the inner loop.
+struct Table {
+    values: Vec<(f64, f64)>,
+}
+
+impl Table {
+    fn of(response: &Response) -> Self {
+        let count = whole(PULSES * STEPS_A_PULSE);
+        let value = |i: usize| response.at(i as f64 / STEPS_A_PULSE);
+        Self {
+            values: (0..=count).map(value).collect(),
+        }
+    }
+
+    /// How much of a step and of a reflection shows so many steps past the start.
+    fn at(&self, steps: f64) -> (f64, f64) {
+        if steps <= 0.0 {
+            return (0.0, 0.0);
+        }
+        let index = whole(steps);
+        let (Some(a), Some(b)) = (self.values.get(index), self.values.get(index + 1)) else {
+            return (1.0, 0.0);
+        };
+        let share = steps - index as f64;
+        (a.0 + share * (b.0 - a.0), a.1 + share * (b.1 - a.1))
+    }
+}
+
 impl Response {
     /// Logarithm of how likely such a receiver is before any edge is seen.
     fn prior(&self) -> f64 {
@@ -346,7 +409,7 @@ fn points(grid: &Grid, edge: &Edge) -> (Vec<Point>, f64, f64) {
             at: i as f64,
             power,
             after: relative(edge.after.at(km)),
-            sigma: noise.max(1e-6) * power.max(0.1),
+            weight: (noise.max(1e-6) * power.max(0.1)).powi(-2),
         })
     };
     let mut points: Vec<Point> = (first..stop).filter_map(point).collect();
@@ -358,7 +421,8 @@ fn points(grid: &Grid, edge: &Edge) -> (Vec<Point>, f64, f64) {
     let high = points.iter().position(|point| point.power > limit);
     points.truncate(high.unwrap_or(points.len()).max(4));
     for point in &mut points {
-        point.sigma = point.sigma.hypot(SHAPE_ERROR * (point.power - 1.0));
+        let shape = SHAPE_ERROR * (point.power - 1.0);
+        point.weight = 1.0 / (1.0 / point.weight + shape * shape);
     }
     let near = grid.pulse_points.max(2.0);
     (points, rise as f64 - near, rise as f64 + 1.0)

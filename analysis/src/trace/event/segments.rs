@@ -78,6 +78,7 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut
         least,
         ways: launches(grid, &prices),
         alive: Vec::new(),
+        costs: Vec::new(),
     };
     search.alive = (0..search.ways.len()).collect();
     for &place in &candidates.places {
@@ -87,7 +88,7 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut
         let event = |to: usize| Some(before + prices.event(place, to)?);
         let dearest = lengths.iter().filter_map(|length| event(place + length));
         // A way that costs more than this now will never be the cheapest again.
-        search.prune(place, dearest.fold(before, f64::max));
+        search.prune(dearest.fold(before, f64::max));
         for to in lengths.iter().map(|length| place + length) {
             if to + least > last {
                 break;
@@ -199,6 +200,8 @@ struct Search<'a> {
     least: usize,
     ways: Vec<Way>,
     alive: Vec<usize>,
+    /// What each of those costs at the place looked at last.
+    costs: Vec<Option<f64>>,
 }
 
 impl Search<'_> {
@@ -212,33 +215,32 @@ impl Search<'_> {
             .map(|fit| way.cost + fit.cost)
     }
 
-    /// The cheapest way to reach `place`, with its cost.
-    fn cheapest(&self, place: usize) -> Option<(f64, usize)> {
+    /// The cheapest way to reach `place`, with its cost; notes what the others cost.
+    fn cheapest(&mut self, place: usize) -> Option<(f64, usize)> {
         let mut found: Option<(f64, usize)> = None;
-        for &i in self.alive.iter().rev() {
-            let Some(way) = self.ways.get(i) else {
-                continue;
-            };
-            if found.is_some_and(|(cost, _)| way.cost >= cost) {
-                continue;
-            }
-            let Some(cost) = self.cost(way, place) else {
-                continue;
-            };
-            if found.is_none_or(|(cheapest, _)| cost < cheapest) {
+        let mut costs = std::mem::take(&mut self.costs);
+        costs.clear();
+        for &i in &self.alive {
+            let cost = self.ways.get(i).and_then(|way| self.cost(way, place));
+            costs.push(cost);
+            if let Some(cost) = cost
+                && found.is_none_or(|(cheapest, _)| cost < cheapest)
+            {
                 found = Some((cost, i));
             }
         }
+        self.costs = costs;
         found
     }
 
-    fn prune(&mut self, place: usize, limit: f64) {
-        let mut alive = std::mem::take(&mut self.alive);
-        alive.retain(|&i| {
-            let cost = self.ways.get(i).and_then(|way| self.cost(way, place));
-            cost.is_none_or(|cost| cost <= limit)
+    /// Drops the ways that cost more than a limit at the place looked at last.
+    fn prune(&mut self, limit: f64) {
+        let costs = &self.costs;
+        let mut next = costs.iter();
+        self.alive.retain(|_| {
+            next.next()
+                .is_some_and(|cost| cost.is_none_or(|cost| cost <= limit))
         });
-        self.alive = alive;
     }
 }
 
