@@ -9,6 +9,7 @@
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
+    clippy::disallowed_methods,
     reason = "an example that prints what it found, over tables of its own making"
 )]
 
@@ -33,6 +34,9 @@ fn main() {
     let long = words.iter().any(|word| word == "--long");
     let seed = number("--seed").unwrap_or(1);
     let traces = number("--traces").unwrap_or(TRACES) * if long { 10 } else { 1 };
+    if let Some(seed) = number("--save") {
+        return save(seed);
+    }
     let scores = sweep(seed, traces);
     table::print(
         &scores,
@@ -40,6 +44,30 @@ fn main() {
         traces,
         words.iter().any(|word| word == "--each"),
     );
+}
+
+/// Writes the case of a trace's own seed as `case-SEED.sor` and prints what is on it.
+fn save(own: u64) {
+    let job = own % 1_000_000_007 / 1_000_003;
+    let noise = Noise::ALL[(job % 3) as usize].0;
+    let case = draw::case(PULSES_NS[(job / 3) as usize % PULSES_NS.len()], noise, own);
+    let shot = silkline_sim::forward::shoot(&case.fibre, &case.instrument, &case.shot);
+    let name = format!("case-{own}.sor");
+    if let Err(error) = std::fs::write(&name, shot.sor(&silkline_sim::forward::Labels::default())) {
+        println!("{name}: {error}");
+    }
+    println!(
+        "{:?}\nspacing {:?}, pulse {:.2} m",
+        case.instrument, case.shot.spacing, case.pulse_m
+    );
+    for mark in &case.marks {
+        println!("{mark:?}");
+    }
+    if let Some(trace) = score::read(&shot) {
+        for event in silkline_analysis::trace::analyse(&trace).events {
+            println!("found {event:?}");
+        }
+    }
 }
 
 /// All cases, on as many threads as there are cores.

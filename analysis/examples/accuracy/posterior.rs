@@ -166,13 +166,15 @@ impl<'a> Fit<'a> {
         if u <= 0.0 {
             return 1.0;
         }
-        let inside = u.min(pulse);
-        let fall = 1.0 - (inside - reach * (1.0 - (-inside / reach).exp())) / pulse;
+        // Glass that darkens along the pulse, behind one pole, relative to the line before.
+        let fade = self.physics.slope() / 1_000.0 * POWER_A_DB;
+        let (slow, back) = (fade * reach, (fade * u).exp());
+        let share = (fade * pulse).exp_m1().recip();
         if u <= pulse {
-            fall
-        } else {
-            fall * (-(u - pulse) / reach).exp()
+            return 1.0 + share - share * back * (1.0 - slow + slow * (-u / reach).exp());
         }
+        let left = share * slow * -(-pulse / reach).exp_m1();
+        left * back * (-(u - pulse) / reach).exp()
     }
 
     /// A reflection, `u` behind it.

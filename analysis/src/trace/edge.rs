@@ -1,36 +1,73 @@
-//! Where a step or a peak begins, to a fraction of the pulse, with how sure.
+//! Where a fibre's light stops or a peak begins, to a fraction of the pulse, with how sure.
 //!
 //! Behind the end of a fibre the backscatter falls along the pulse: in linear power, relative to
 //! the line before, `1 - u/L` for the distance `u` past the edge and the pulse's length `L`; a
 //! reflection adds a constant over the same stretch. The receiver smooths both with a time
-//! constant nobody states. So the model is
+//! constant nobody states. A closure shortly before the end takes light with it, and its ramp
+//! runs into the end's. So the model is
 //!
 //! ```text
-//! q(u) = C · fall(u; T) + A · rise(u; T)        fall, rise: ramp and box through a single pole T
+//! q(z) = C · fall(z - x; T)  [+ A · rise(z - x; T)]  [+ D · fall(z - c; T)]
+//!        the end               its reflection          a closure at c before it
 //! ```
 //!
-//! with `C` and `A` linear, and the edge and `T` on a grid. The posterior over the grid, summed
-//! over `T`, gives the edge and its interval: where `T` is uncertain the interval says so.
+//! with `C`, `A`, `D` linear and `x`, `T`, `c` on grids that close in on what is likely. Every
+//! combination of the bracketed parts is an explanation with its own evidence; where two compete,
+//! the place is their mixture and the interval says so. Where even the best explanation misses by
+//! more than noise, everything is less sure by as much.
 
-/// Time constants tried, in pulse lengths: an ideal receiver up to one that smooths whole pulses.
-const TIME_CONSTANTS: [f64; 17] = [
-    0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.57, 0.65, 0.9, 1.4, 2.2,
-];
+use super::line::median;
 
-/// Edge positions tried a pass.
-const PLACES: usize = 41;
+mod whiten;
+pub(crate) use whiten::Noise;
+use whiten::Whitener;
 
-/// Passes, each around the one before.
-const PASSES: usize = 4;
+/// Edge positions, time constants and closures tried a pass.
+const PLACES: usize = 15;
+const CONSTANTS: usize = 7;
+const CLOSURES: usize = 9;
 
-/// Error of the model's shape, as a share of the reflection's height.
-const SHAPE_ERROR: f64 = 0.05;
+/// Passes at the most, each around the one before.
+const PASSES: usize = 13;
 
-/// Natural logarithm of the range of heights that occur, from a trace of light to a mirror.
+/// A pass makes no axis shorter than by this: what is likely moves while the others close in.
+const SHRINK: f64 = 2.6;
+
+/// After so many passes an explanation that misses so much more than noise does is given up.
+const TRIAL: usize = 4;
+const ABSURD: f64 = 60.0;
+
+/// Time constants that occur, in pulse lengths, and the usual ones: the bandwidth of a receiver
+/// is mostly 0.35 to 0.5 over the pulse width.
+const CONSTANT_RANGE: [f64; 2] = [0.01, 2.5];
+const USUAL_CONSTANT: f64 = 0.38;
+const USUAL_SPREAD: f64 = 0.2;
+const USUAL_SHARE: f64 = 0.7;
+
+/// A closure may lie this many pulses before the end, with this probability.
+const CLOSURE_REACH: f64 = 4.5;
+const CLOSURE_SHARE: f64 = 0.15;
+/// Nearer it is one with the end, in pulses.
+const CLOSURE_GAP: f64 = 0.2;
+
+/// Natural logarithm of the range of heights, and of a closure's losses, that occur.
 const HEIGHTS: f64 = 14.0;
+const LOSSES: f64 = 5.0;
 
-/// Samples before which the fit thins its input.
-const MOST_SAMPLES: usize = 700;
+/// A slope of the light before the edge differs this much from the line's, a pulse.
+const TILT: f64 = 0.003;
+
+/// Time constants by which a receiver delays an edge.
+const LAG: f64 = 0.8;
+
+/// Where a filter is taken to sample what it averages.
+const FILTER_PARTS: [f64; 6] = [0.083, 0.25, 0.417, 0.583, 0.75, 0.917];
+
+/// Points before which the fit thins its input.
+const MOST_POINTS: usize = 130;
+
+/// An explanation this much less likely than the best is not looked into further.
+const HOPELESS: f64 = 12.0;
 
 /// One sample around the edge.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +76,6 @@ pub(crate) struct Point {
     pub(crate) at: f64,
     /// Linear power relative to the line before the edge.
     pub(crate) power: f64,
-    /// Standard deviation of that.
-    pub(crate) sigma: f64,
 }
 
 /// What the fit found.
@@ -54,19 +89,25 @@ pub(crate) struct Edge {
     pub(crate) height: f64,
     /// Standard deviation of the height.
     pub(crate) height_sigma: f64,
+    /// How much the best explanation misses, in units of what noise does: about 1 or below.
+    pub(crate) misfit: f64,
 }
 
 /// What is known before the fit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Guess {
-    /// Where the edge seems to be.
-    pub(crate) at: f64,
-    /// How far before and behind that it may be.
-    pub(crate) reach: [f64; 2],
-    /// The pulse's length on the trace.
+    /// Between which places the edge lies.
+    pub(crate) between: [f64; 2],
+    /// Length of the pulse on the trace.
     pub(crate) pulse: f64,
-    /// Over how many points the noise is correlated.
-    pub(crate) correlation: f64,
+    /// Length over which a filter of the instrument averages what it delivers; 0 for none.
+    pub(crate) filter: f64,
+    /// Noise of a point.
+    pub(crate) noise: Noise,
+    /// By how much the light of the line falls a metre, both ways, as a natural logarithm.
+    pub(crate) fade: f64,
+    /// Error of the model's shape, as a share of how far the light is from the line.
+    pub(crate) shape_error: f64,
 }
 
 /// Fits the edge; none for fewer than five points.
@@ -74,25 +115,55 @@ pub(crate) fn fit(points: &[Point], guess: &Guess) -> Option<Edge> {
     if points.len() < 5 {
         return None;
     }
-    let group = points.len().div_ceil(MOST_SAMPLES);
-    let points = thinned(points, group);
-    // Averages over a group scatter by what is correlated inside it; the misfit shows that part.
-    let correlation = (guess.correlation / group as f64).max(1.0);
-    let mut low = guess.at - guess.reach.first().copied().unwrap_or(0.0);
-    let mut high = guess.at + guess.reach.last().copied().unwrap_or(0.0);
-    let mut found = None;
-    for _ in 0..PASSES {
-        let grid = Grid::over(&points, guess.pulse, low, high);
-        let edge = grid.posterior(points.len(), correlation)?;
-        let step = (high - low) / (PLACES - 1) as f64;
-        found = Some(edge);
-        let reach = 6.0 * edge.sigma.max(step / 2.0);
-        if reach > 0.4 * (high - low) {
-            break;
+    let group = points.len().div_ceil(MOST_POINTS);
+    let fine = points.get(1)?.at - points.first()?.at;
+    let offsets: Vec<f64> = (0..group)
+        .map(|k| (k as f64 - (group as f64 - 1.0) / 2.0) * fine)
+        .collect();
+    let data = Data::of(&thinned(points, group), guess, offsets)?;
+    let explanations = [(false, false), (true, false), (false, true), (true, true)];
+    let mut found: Vec<Explored> = Vec::new();
+    for (reflects, closure) in explanations {
+        // A closure comes on top of what explains best without one.
+        let best = found
+            .iter()
+            .map(|e| e.log_evidence)
+            .fold(f64::MIN, f64::max);
+        let simple = found.iter().find(|e| e.reflects == reflects && !e.closure);
+        if closure && simple.is_some_and(|e| e.log_evidence < best - HOPELESS) {
+            continue;
         }
-        (low, high) = (edge.at - reach, edge.at + reach);
+        found.extend(explore(&data, guess, reflects, closure));
     }
-    found
+    mixture(&found, data.points.len())
+}
+
+/// The place over all explanations by their weights.
+fn mixture(found: &[Explored], count: usize) -> Option<Edge> {
+    let least = found.iter().map(|e| e.misfit).fold(f64::MAX, f64::min);
+    let excess = excess(least, count);
+    // Evidence in units of what the best explanation leaves.
+    let log = |e: &Explored| -0.5 * e.misfit / excess + e.log_volume;
+    let best = found.iter().max_by(|a, b| log(a).total_cmp(&log(b)))?;
+    let weight = |e: &Explored| (log(e) - log(best)).exp();
+    let total: f64 = found.iter().map(weight).sum();
+    let mean =
+        |f: &dyn Fn(&Explored) -> f64| found.iter().map(|e| weight(e) * f(e)).sum::<f64>() / total;
+    let at = mean(&|e| e.at);
+    let variance = mean(&|e| e.sigma.powi(2) + (e.at - at).powi(2));
+    Some(Edge {
+        at,
+        sigma: variance.sqrt(),
+        height: best.height,
+        height_sigma: best.height_sigma * excess.sqrt(),
+        misfit: least / (count as f64 - 4.0).max(1.0),
+    })
+}
+
+/// By how much the best explanation misses more than noise does; more points, less luck.
+fn excess(misfit: f64, count: usize) -> f64 {
+    let freedom = (count as f64 - 4.0).max(1.0);
+    (misfit / freedom).max(1.0)
 }
 
 /// Averages of `group` neighbours each.
@@ -103,89 +174,398 @@ fn thinned(points: &[Point], group: usize) -> Vec<Point> {
         Point {
             at: sum(|p| p.at) / count,
             power: sum(|p| p.power) / count,
-            sigma: sum(|p| p.sigma * p.sigma).sqrt() / count,
         }
     };
-    points.chunks(group.max(1)).map(mean).collect()
+    points.chunks_exact(group.max(1)).map(mean).collect()
 }
 
-/// One try: place, misfit and the linear parts.
+/// The points with white noise, and what all tries share.
+struct Data {
+    points: Vec<Point>,
+    /// Where the samples lie that a point averages, from its middle.
+    offsets: Vec<f64>,
+    whitener: Whitener,
+    power: Vec<f64>,
+    tilt: Vec<f64>,
+    /// Inverse variance of the tilt and what the points say about it, together.
+    stiffness: f64,
+}
+
+impl Data {
+    fn of(points: &[Point], guess: &Guess, offsets: Vec<f64>) -> Option<Self> {
+        let (first, second) = (points.first()?, points.get(1)?);
+        let step = second.at - first.at;
+        let smooth = |i: usize| {
+            let around = points.get(i.saturating_sub(1)..(i + 2).min(points.len()));
+            median(
+                &mut around
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|p| p.power)
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let lights: Vec<(f64, f64)> = points
+            .iter()
+            .enumerate()
+            .map(|(i, p)| {
+                let light = smooth(i).clamp(0.0, 1.0);
+                (light, guess.shape_error * (p.power - 1.0).abs())
+            })
+            .collect();
+        let whitener = Whitener::new(&lights, &guess.noise, step, offsets.len() as f64);
+        let power = whitener.apply(points.iter().map(|p| p.power));
+        let foot = guess.between.first().copied().unwrap_or(first.at) - guess.pulse;
+        let off = |p: &Point| (p.at - foot).min(0.0) / guess.pulse;
+        let tilt = whitener.apply(points.iter().map(off));
+        let stiffness = TILT.powi(-2) + dot(&tilt, &tilt);
+        Some(Self {
+            points: points.to_vec(),
+            offsets,
+            whitener,
+            power,
+            tilt,
+            stiffness,
+        })
+    }
+
+    fn column(&self, shape: impl Fn(f64) -> f64, at: f64) -> Column {
+        let reach = self.offsets.last().copied().unwrap_or(0.0);
+        let count = self.offsets.len() as f64;
+        let mean = |p: &Point| {
+            let u = p.at - at;
+            if u + reach <= 0.0 || count < 2.0 {
+                return shape(u);
+            }
+            self.offsets
+                .iter()
+                .map(|offset| shape(u + offset))
+                .sum::<f64>()
+                / count
+        };
+        let values = self.whitener.apply(self.points.iter().map(mean));
+        let tilt = dot(&values, &self.tilt);
+        let power =
+            dot(&values, &self.power) - tilt * dot(&self.power, &self.tilt) / self.stiffness;
+        let own = dot(&values, &values) - tilt * tilt / self.stiffness;
+        Column {
+            at,
+            values,
+            tilt,
+            power,
+            own,
+        }
+    }
+
+    /// Inner product with the tilt eliminated.
+    fn inner(&self, a: &Column, b: &Column) -> f64 {
+        dot(&a.values, &b.values) - a.tilt * b.tilt / self.stiffness
+    }
+
+    fn power_square(&self) -> f64 {
+        dot(&self.power, &self.power) - dot(&self.power, &self.tilt).powi(2) / self.stiffness
+    }
+}
+
+/// A shape at a place, whitened, with its products with itself, the tilt and the data.
+struct Column {
+    at: f64,
+    values: Vec<f64>,
+    tilt: f64,
+    power: f64,
+    own: f64,
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// One combination of place, time constant and closure. Places are tried by where the receiver
+/// shows them, `LAG` time constants later: that hardly depends on the constant.
 #[derive(Clone, Copy, Debug)]
 struct Try {
     at: f64,
+    shown_at: f64,
+    log_constant: f64,
+    closure_at: f64,
     misfit: f64,
+    /// Logarithm of what the linear parts' freedom and all priors count.
+    log_prior: f64,
     height: f64,
     height_sigma: f64,
 }
 
-struct Grid {
-    tries: Vec<Try>,
+/// What one explanation comes to.
+#[derive(Clone, Copy, Debug)]
+struct Explored {
+    reflects: bool,
+    closure: bool,
+    at: f64,
+    sigma: f64,
+    misfit: f64,
+    /// Logarithm of how much of the prior explains as well as the best does.
+    log_volume: f64,
+    log_evidence: f64,
+    height: f64,
+    height_sigma: f64,
 }
 
-impl Grid {
-    fn over(points: &[Point], pulse: f64, low: f64, high: f64) -> Self {
-        let step = (high - low) / (PLACES - 1) as f64;
-        let places = (0..PLACES).map(|i| low + step * i as f64);
-        let tries = places
-            .flat_map(|at| {
-                TIME_CONSTANTS
-                    .iter()
-                    .map(move |constant| (at, constant * pulse))
-            })
-            .flat_map(|(at, constant)| attempt(points, &Shape { pulse, constant }, at))
-            .collect();
-        Self { tries }
-    }
-
-    fn posterior(&self, count: usize, correlation: f64) -> Option<Edge> {
-        let best = self
-            .tries
-            .iter()
-            .min_by(|a, b| a.misfit.total_cmp(&b.misfit))?;
-        // A model that misses more than noise does makes everything less sure.
-        let freedom = (count as f64 - 4.0).max(1.0);
-        let excess = (best.misfit / freedom).max(1.0) * correlation;
-        let weight =
-            |t: &Try| (-0.5 * (t.misfit - best.misfit) / excess).exp() * t.prior(excess.sqrt());
-        let total: f64 = self.tries.iter().map(weight).sum();
-        let mean = |f: &dyn Fn(&Try) -> f64| {
-            self.tries.iter().map(|t| weight(t) * f(t)).sum::<f64>() / total
-        };
-        let at = mean(&|t| t.at);
-        let sigma = mean(&|t| (t.at - at).powi(2)).max(0.0).sqrt();
-        let likely = self
-            .tries
-            .iter()
-            .max_by(|a, b| weight(a).total_cmp(&weight(b)))?;
-        let height_sigma = likely.height_sigma * excess.sqrt();
-        Some(Edge {
-            at,
-            sigma,
-            height: likely.height,
-            height_sigma,
-        })
-    }
+/// One axis of the grid.
+#[derive(Clone, Copy, Debug)]
+struct Axis {
+    low: f64,
+    high: f64,
+    count: usize,
 }
 
-impl Try {
-    /// What the height's freedom costs: a height known to a share of itself, out of all that occur.
-    fn prior(&self, excess: f64) -> f64 {
-        if self.height <= 0.0 {
+impl Axis {
+    fn step(&self) -> f64 {
+        if self.count < 2 {
             return 1.0;
         }
-        let doubt = self.height_sigma * excess;
-        (doubt * std::f64::consts::TAU.sqrt() / (self.height.max(doubt) * HEIGHTS)).min(1.0)
+        (self.high - self.low) / (self.count - 1) as f64
+    }
+
+    fn values(self) -> impl Iterator<Item = f64> {
+        (0..self.count).map(move |i| self.low + self.step() * i as f64)
+    }
+
+    /// The axis around what is likely, and whether it is fine enough already.
+    fn closer(&self, mean: f64, sigma: f64) -> (Self, bool) {
+        if self.count < 2 {
+            return (*self, true);
+        }
+        let step = self.step();
+        let reach = (4.5 * sigma).max((self.high - self.low) / 2.0 / SHRINK);
+        let fine = sigma > 0.8 * step;
+        let (low, high) = (
+            (mean - reach).max(self.low - step),
+            (mean + reach).min(self.high + step),
+        );
+        (Self { low, high, ..*self }, fine)
     }
 }
 
-/// Weighted least squares for one place and time constant: without a reflection, and with one.
-fn attempt(points: &[Point], shape: &Shape, at: f64) -> [Try; 2] {
-    let mut sums = Sums::default();
-    for point in points {
-        let (fall, rise) = shape.at(point.at - at);
-        sums.add(fall, rise, point);
+/// Closes in on what one explanation finds likely.
+fn explore(data: &Data, guess: &Guess, reflects: bool, closure: bool) -> Option<Explored> {
+    let [low, high] = guess.between;
+    let high = high + LAG * USUAL_CONSTANT * guess.pulse;
+    let [shortest, longest] = CONSTANT_RANGE.map(f64::ln);
+    let mut places = Axis {
+        low,
+        high,
+        count: PLACES,
+    };
+    let mut constants = Axis {
+        low: shortest,
+        high: longest,
+        count: CONSTANTS,
+    };
+    let mut closures = Axis {
+        low: low - CLOSURE_REACH * guess.pulse,
+        high: high - CLOSURE_GAP * guess.pulse,
+        count: if closure { CLOSURES } else { 1 },
+    };
+    let mut found = None;
+    for pass in 0..PASSES {
+        let tries = tries(data, guess, reflects, [places, constants, closures]);
+        let volume = places.step() * constants.step() * closures.step();
+        let Some((explored, spread)) = weigh(&tries, data, [reflects, closure], volume) else {
+            break;
+        };
+        found = Some(explored);
+        let (next_places, a) = places.closer(spread.shown, spread.shown_sigma);
+        let (next_constants, b) = constants.closer(spread.constant, spread.constant_sigma);
+        let (next_closures, c) = closures.closer(spread.closure, spread.closure_sigma);
+        let absurd = explored.misfit > ABSURD * data.points.len() as f64;
+        if (a && b && c) || (pass >= TRIAL && absurd) {
+            break;
+        }
+        (places, constants, closures) = (next_places, next_constants, next_closures);
     }
-    sums.solve(at)
+    found
+}
+
+/// Middle and spread of the axes.
+struct Spread {
+    shown: f64,
+    shown_sigma: f64,
+    constant: f64,
+    constant_sigma: f64,
+    closure: f64,
+    closure_sigma: f64,
+}
+
+/// Sums the tries up by their weights.
+fn weigh(
+    tries: &[Try],
+    data: &Data,
+    [reflects, closure]: [bool; 2],
+    volume: f64,
+) -> Option<(Explored, Spread)> {
+    let least = tries.iter().map(|t| t.misfit).fold(f64::MAX, f64::min);
+    let excess = excess(least, data.points.len());
+    let log = |t: &Try| -0.5 * (t.misfit - least) / excess + t.log_prior;
+    let likely = tries.iter().max_by(|a, b| log(a).total_cmp(&log(b)))?;
+    let top = log(likely);
+    let weight = |t: &Try| (log(t) - top).exp();
+    let total: f64 = tries.iter().map(weight).sum();
+    let mean =
+        |f: &dyn Fn(&Try) -> f64| tries.iter().map(|t| weight(t) * f(t)).sum::<f64>() / total;
+    let moments = |f: &dyn Fn(&Try) -> f64| {
+        let middle = mean(f);
+        (middle, mean(&|t| (f(t) - middle).powi(2)).max(0.0).sqrt())
+    };
+    if !top.is_finite() {
+        return None;
+    }
+    let (at, sigma) = moments(&|t| t.at);
+    let (shown, shown_sigma) = moments(&|t| t.shown_at);
+    let (constant, constant_sigma) = moments(&|t| t.log_constant);
+    let (closure_mean, closure_sigma) = moments(&|t| t.closure_at);
+    let log_volume = top + total.ln() + volume.ln();
+    let explored = Explored {
+        reflects,
+        closure,
+        at,
+        sigma,
+        misfit: least,
+        log_volume,
+        log_evidence: log_volume - 0.5 * least / excess,
+        height: likely.height,
+        height_sigma: likely.height_sigma,
+    };
+    let spread = Spread {
+        shown,
+        shown_sigma,
+        constant,
+        constant_sigma,
+        closure: closure_mean,
+        closure_sigma,
+    };
+    Some((explored, spread))
+}
+
+/// All combinations of one grid that make sense.
+fn tries(data: &Data, guess: &Guess, reflects: bool, axes: [Axis; 3]) -> Vec<Try> {
+    let [places, constants, closures] = axes;
+    let with_closure = closures.count > 1;
+    let mut all = Vec::new();
+    for log_constant in constants.values() {
+        let shape = Shape {
+            pulse: guess.pulse,
+            constant: log_constant.exp() * guess.pulse,
+        };
+        let lag = LAG * shape.constant;
+        let filtered = |u: f64| shape.filtered(u, guess.fade, guess.filter);
+        let (fall, rise) = (|u: f64| filtered(u).0, |u: f64| filtered(u).1);
+        let before: Vec<Column> = closures
+            .values()
+            .filter(|_| with_closure)
+            .map(|shown| data.column(fall, shown - lag))
+            .collect();
+        for shown_at in places.values() {
+            let at = shown_at - lag;
+            let fall = data.column(fall, at);
+            let rise = reflects.then(|| data.column(rise, at));
+            let part = Part {
+                fall: &fall,
+                rise: rise.as_ref(),
+                log_constant,
+                lag,
+            };
+            if !with_closure {
+                all.extend(attempt(data, part, None));
+            }
+            let room = |c: &&Column| c.at < at - CLOSURE_GAP * guess.pulse;
+            let closure_prior = CLOSURE_SHARE / (CLOSURE_REACH * guess.pulse);
+            let near = before.iter().filter(room);
+            all.extend(near.filter_map(|c| attempt(data, part, Some((c, closure_prior)))));
+        }
+    }
+    all
+}
+
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    fall: &'a Column,
+    rise: Option<&'a Column>,
+    log_constant: f64,
+    lag: f64,
+}
+
+/// Least squares for one combination; none where it would take light that does not exist.
+fn attempt(data: &Data, part: Part<'_>, closure: Option<(&Column, f64)>) -> Option<Try> {
+    let Part {
+        fall,
+        rise,
+        log_constant,
+        lag,
+    } = part;
+    let root_tau = core::f64::consts::TAU.sqrt();
+    let ff = fall.own;
+    if ff.is_nan() || ff <= 1e-12 {
+        return None;
+    }
+    let mut misfit = data.power_square() - fall.power * fall.power / ff;
+    let mut log_prior = constant_prior(log_constant) - 0.5 * ff.ln();
+    // The closure's column without what the fall explains of it; the same for the reflection.
+    let (mut loss, mut loss_own, mut loss_fall) = (0.0, 1.0, 0.0);
+    if let Some((column, _)) = closure {
+        loss_fall = data.inner(column, fall) / ff;
+        loss_own = column.own - loss_fall * loss_fall * ff;
+        loss = (column.power - loss_fall * fall.power) / loss_own;
+        misfit -= loss * loss * loss_own;
+    }
+    let (mut height, mut height_sigma) = (0.0, 0.0);
+    if let Some(rise) = rise {
+        let rise_fall = data.inner(rise, fall) / ff;
+        let shared = closure.map_or(0.0, |(column, _)| {
+            data.inner(rise, column) - rise_fall * loss_fall * ff
+        });
+        let own = rise.own - rise_fall * rise_fall * ff - shared * shared / loss_own;
+        if own <= 1e-9 * rise.own {
+            return None;
+        }
+        height = (rise.power - rise_fall * fall.power - shared * loss) / own;
+        height_sigma = own.sqrt().recip();
+        misfit -= height * height * own;
+        loss -= shared * height / loss_own;
+        if height <= 0.0 {
+            return None;
+        }
+        log_prior += (height_sigma * root_tau / (height.max(height_sigma) * HEIGHTS))
+            .min(1.0)
+            .ln();
+    }
+    if let Some((column, prior)) = closure {
+        if loss_own <= 1e-9 * column.own || loss <= 0.0 {
+            return None;
+        }
+        let doubt = loss_own.sqrt().recip();
+        log_prior += prior.ln()
+            + (doubt * root_tau / (loss.max(doubt) * LOSSES))
+                .min(1.0)
+                .ln();
+    }
+    Some(Try {
+        at: fall.at,
+        shown_at: fall.at + lag,
+        log_constant,
+        closure_at: closure.map_or(0.0, |(column, _)| column.at + lag),
+        misfit,
+        log_prior,
+        height,
+        height_sigma,
+    })
+}
+
+/// Logarithm of how usual a time constant is: mostly a receiver matched to its pulse.
+fn constant_prior(log_constant: f64) -> f64 {
+    let [low, high] = CONSTANT_RANGE.map(f64::ln);
+    let off = (log_constant - USUAL_CONSTANT.ln()) / USUAL_SPREAD;
+    let usual = (-0.5 * off * off).exp() / (USUAL_SPREAD * core::f64::consts::TAU.sqrt());
+    (USUAL_SHARE * usual + (1.0 - USUAL_SHARE) / (high - low)).ln()
 }
 
 /// A pulse seen through a receiver.
@@ -198,6 +578,40 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    /// The same relative to glass whose light falls by `fade` a metre (natural logarithm, both
+    /// ways): a long pulse fills glass that is brighter behind than in front.
+    ///
+    /// # Source
+    ///
+    /// The answer of one pole to `(exp(fade·(L-u)) - 1) / (exp(fade·L) - 1)`, over the line.
+    fn in_glass(&self, u: f64, fade: f64) -> (f64, f64) {
+        let (fall, rise) = self.at(u);
+        let (pulse, constant) = (self.pulse, self.constant);
+        if u <= 0.0 || fade * pulse < 1e-4 {
+            return (fall, rise);
+        }
+        let (slow, back) = (fade * constant, (fade * u).exp());
+        let share = (fade * pulse).exp_m1().recip();
+        let fall = if u <= pulse {
+            1.0 + share - share * back * (1.0 - slow + slow * (-u / constant).exp())
+        } else {
+            let left = share * slow * -(-pulse / constant).exp_m1();
+            left * back * (-(u - pulse) / constant).exp()
+        };
+        (fall, rise * back)
+    }
+
+    /// The same behind a filter that averages over `length`.
+    fn filtered(&self, u: f64, fade: f64, length: f64) -> (f64, f64) {
+        if length <= 0.0 || u <= 0.0 {
+            return self.in_glass(u, fade);
+        }
+        let all = FILTER_PARTS.map(|part| self.in_glass(u - part * length, fade));
+        let sum = |f: fn(&(f64, f64)) -> f64| all.iter().map(f).sum::<f64>();
+        let count = FILTER_PARTS.len() as f64;
+        (sum(|one| one.0) / count, sum(|one| one.1) / count)
+    }
+
     /// The smoothed ramp, from 1 to 0, and the box at `u` past the edge.
     pub(crate) fn at(&self, u: f64) -> (f64, f64) {
         if u <= 0.0 {
@@ -214,134 +628,5 @@ impl Shape {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Sums {
-    ff: f64,
-    fr: f64,
-    rr: f64,
-    fy: f64,
-    ry: f64,
-    yy: f64,
-}
-
-impl Sums {
-    fn add(&mut self, fall: f64, rise: f64, point: &Point) {
-        let shape = SHAPE_ERROR * (point.power - 1.0).max(0.0);
-        let weight = 1.0 / (point.sigma * point.sigma + shape * shape).max(1e-18);
-        self.ff += weight * fall * fall;
-        self.fr += weight * fall * rise;
-        self.rr += weight * rise * rise;
-        self.fy += weight * fall * point.power;
-        self.ry += weight * rise * point.power;
-        self.yy += weight * point.power * point.power;
-    }
-
-    fn solve(&self, at: f64) -> [Try; 2] {
-        let level = self.fy / self.ff.max(1e-18);
-        let dark = Try {
-            at,
-            misfit: self.yy - level * self.fy,
-            height: 0.0,
-            height_sigma: 0.0,
-        };
-        let determinant = self.ff * self.rr - self.fr * self.fr;
-        let height = (self.ff * self.ry - self.fr * self.fy) / determinant;
-        if determinant <= 1e-9 * self.ff * self.rr || height.is_nan() || height <= 0.0 {
-            return [dark, dark];
-        }
-        let level = (self.rr * self.fy - self.fr * self.ry) / determinant;
-        let misfit = self.yy - level * self.fy - height * self.ry;
-        [
-            dark,
-            Try {
-                at,
-                misfit,
-                height,
-                height_sigma: (self.ff / determinant).sqrt(),
-            },
-        ]
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::trace::synth::Dice;
-
-    fn points(edge: f64, height: f64, constant: f64, dice: &mut Dice) -> Vec<Point> {
-        let shape = Shape {
-            pulse: 100.0,
-            constant: constant * 100.0,
-        };
-        (0..120)
-            .map(|i| {
-                let at = f64::from(i) * 4.0 - 300.0;
-                let (fall, rise) = shape.at(at - edge);
-                let clean = fall + height * rise;
-                let sigma = 0.02 * clean.max(0.05);
-                Point {
-                    at,
-                    power: clean + sigma * dice.normal(),
-                    sigma,
-                }
-            })
-            .filter(|point| point.at < 80.0)
-            .collect()
-    }
-
-    #[test]
-    fn the_edge_lies_within_its_interval_as_often_as_stated() {
-        let mut dice = Dice::new(7);
-        let mut inside = 0;
-        let mut errors = Vec::new();
-        for _ in 0..300 {
-            let edge = dice.between(-8.0, 8.0);
-            let constant = dice.between(0.05, 0.55);
-            let height = if dice.uniform() < 0.5 {
-                0.0
-            } else {
-                dice.between(0.5, 30.0)
-            };
-            let guess = Guess {
-                at: 3.0,
-                reach: [60.0, 30.0],
-                pulse: 100.0,
-                correlation: 1.0,
-            };
-            let found = fit(&points(edge, height, constant, &mut dice), &guess).unwrap();
-            errors.push((found.at - edge).abs());
-            if (found.at - edge).abs() < 1.96 * found.sigma {
-                inside += 1;
-            }
-        }
-        errors.sort_by(f64::total_cmp);
-        assert!(errors[150] < 2.0, "median error {} m", errors[150]);
-        assert!((276..=300).contains(&inside), "{inside} of 300 inside");
-    }
-
-    #[test]
-    fn a_fall_without_a_peak_has_no_height() {
-        let mut dice = Dice::new(8);
-        let guess = Guess {
-            at: 0.0,
-            reach: [60.0, 30.0],
-            pulse: 100.0,
-            correlation: 1.0,
-        };
-        let found = fit(&points(0.0, 0.0, 0.3, &mut dice), &guess).unwrap();
-        assert!(found.height <= 4.0 * found.height_sigma, "{found:?}");
-        let found = fit(&points(0.0, 5.0, 0.3, &mut dice), &guess).unwrap();
-        assert!((found.height / 5.0 - 1.0).abs() < 0.2, "{found:?}");
-    }
-
-    #[test]
-    fn too_few_points_are_no_edge() {
-        let guess = Guess {
-            at: 0.0,
-            reach: [1.0, 1.0],
-            pulse: 1.0,
-            correlation: 1.0,
-        };
-        assert_eq!(fit(&[], &guess), None);
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! Ends of known place, over pulses, noise and kinds.
 
-use super::*;
 use crate::trace::analyse;
+use crate::trace::line::median;
 use crate::trace::synth::{Dice, Feature, Plan};
 
 /// A fibre drawn at random for one pulse width.
@@ -53,13 +53,14 @@ fn score(pulse_ns: f64, reflects: bool, count: usize) -> Score {
 
 #[test]
 fn ends_are_found_within_their_intervals_for_every_pulse() {
+    // Of 40 intervals that hold the truth in 95 %, fewer than 34 do three times in a thousand.
     // The longest pulse is sampled at up to 340 m here: a few of its ends drown in the noise.
     for (pulse_ns, metres, missed, inside) in [
-        (100.0, 0.5, 0, 37),
-        (300.0, 1.5, 0, 37),
-        (1_000.0, 5.0, 0, 36),
-        (3_000.0, 15.0, 0, 36),
-        (10_000.0, 60.0, 3, 30),
+        (100.0, 0.5, 0, 34),
+        (300.0, 1.5, 0, 34),
+        (1_000.0, 5.0, 0, 34),
+        (3_000.0, 15.0, 0, 34),
+        (10_000.0, 60.0, 3, 34),
     ] {
         for reflects in [false, true] {
             let found = score(pulse_ns, reflects, 40);

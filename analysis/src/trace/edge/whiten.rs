@@ -1,0 +1,104 @@
+//! Noise made white: what a receiver adds afresh to every sample, and fading, which multiplies
+//! the light and changes slowly along the glass.
+
+/// What is known of the noise, relative to the light before the edge.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Noise {
+    /// What a sample without light scatters.
+    pub(crate) receiver: f64,
+    /// What a sample scatters more where there is light, as a share of it, each sample afresh.
+    pub(crate) rough: f64,
+    /// The same, shared by neighbours.
+    pub(crate) fading: f64,
+    /// Length over which fading changes.
+    pub(crate) reach: f64,
+}
+
+/// A filter that leaves independent numbers of deviation 1, sample by sample.
+///
+/// # Source
+///
+/// The innovations of a Kalman filter that follows the fading as a first-order process.
+#[derive(Clone, Debug)]
+pub(super) struct Whitener {
+    keep: f64,
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    /// Light in the sample, which fading multiplies.
+    light: f64,
+    gain: f64,
+    sigma: f64,
+}
+
+impl Whitener {
+    /// For samples with this much light and these model errors, `step` apart and each an average
+    /// of `group`.
+    pub(super) fn new(samples: &[(f64, f64)], noise: &Noise, step: f64, group: f64) -> Self {
+        let keep = (-step / noise.reach.max(1e-9)).exp();
+        let mut spread = 1.0;
+        let next = |&(lit, error): &(f64, f64)| {
+            let (light, rough) = (lit * noise.fading, lit * noise.rough);
+            let own = (noise.receiver.powi(2) + rough.powi(2)) / group + error * error;
+            let variance = light * light * spread + own.max(1e-16);
+            let gain = spread * light / variance;
+            let left = spread * (1.0 - gain * light);
+            spread = keep * keep * left + 1.0 - keep * keep;
+            Step {
+                light,
+                gain,
+                sigma: variance.sqrt(),
+            }
+        };
+        let steps = samples.iter().map(next).collect();
+        Self { keep, steps }
+    }
+
+    /// The samples with white noise.
+    pub(super) fn apply(&self, samples: impl Iterator<Item = f64>) -> Vec<f64> {
+        let mut faded = 0.0;
+        let next = |(sample, step): (f64, &Step)| {
+            let news = sample - step.light * faded;
+            faded = self.keep * (faded + step.gain * news);
+            news / step.sigma
+        };
+        samples.zip(&self.steps).map(next).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::synth::Dice;
+
+    #[test]
+    fn fading_and_receiver_noise_become_white() {
+        let mut dice = Dice::new(3);
+        let keep = 0.8_f64;
+        let noise = Noise {
+            receiver: 0.01,
+            rough: 0.02,
+            fading: 0.05,
+            reach: -keep.ln().recip(),
+        };
+        let mut fading = dice.normal();
+        let samples: Vec<f64> = (0..20_000)
+            .map(|_| {
+                fading = keep * fading + (1.0 - keep * keep).sqrt() * dice.normal();
+                noise.fading * fading + noise.receiver.hypot(noise.rough) * dice.normal()
+            })
+            .collect();
+        let lit = vec![(1.0, 0.0); samples.len()];
+        let white = Whitener::new(&lit, &noise, 1.0, 1.0).apply(samples.into_iter());
+        let mean = |lag: usize| {
+            let pairs = white.iter().zip(white.iter().skip(lag));
+            pairs.map(|(a, b)| a * b).sum::<f64>() / white.len() as f64
+        };
+        assert!((mean(0) - 1.0).abs() < 0.05, "{}", mean(0));
+        for lag in [1, 2, 5] {
+            assert!(mean(lag).abs() < 0.03, "{lag}: {}", mean(lag));
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Whether light behind a drop is that of glass or dies away.
+//!
+//! A receiver that recovers from a drop shows light too, but on a curve that flattens. Glass
+//! falls evenly, with steps and peaks in it: so its windows are judged one by one, and events
+//! between them do not count.
+
+use crate::trace::line::median;
+use crate::trace::samples::{Trace, cut};
+use crate::trace::windows::{GLASS_DB_PER_KM, Look, Window};
+
+/// Fewer windows say little by themselves.
+const FEWEST: usize = 3;
+
+/// So many windows show steps between them.
+const ENOUGH: usize = 8;
+
+/// Noisier windows may be the receiver's noise, which is level too.
+const CLEAR_SIGMA_DB: f64 = 0.25;
+
+/// Nor is light that stands less over it.
+const CLEAR_DB: f64 = 3.5;
+
+/// Glass falls no faster over a long stretch, in dB/km.
+const STEEPEST: f64 = 0.9;
+
+/// A curve that falls this much faster in its first half than in its second flattens: dB/km.
+const FLATTENS: f64 = 0.5;
+
+/// Whether the light of the windows up to the first dark one goes on as in glass; `noise` is the
+/// level that the receiver's noise alone shows.
+pub(super) fn goes_on(trace: &Trace, windows: &[Window], noise: Option<f64>) -> bool {
+    let lit: Vec<&Window> = windows
+        .iter()
+        .take_while(|window| window.is_lit())
+        .collect();
+    if lit.len() < FEWEST {
+        return lit.first().is_some_and(|window| window.look == Look::Fibre);
+    }
+    falls_evenly(trace, &lit) || looks_like_glass(trace, &lit, noise)
+}
+
+/// Whether levels from the first window to the last lie on one line that glass can have.
+fn falls_evenly(trace: &Trace, lit: &[&Window]) -> bool {
+    let per_km = 1_000.0 / trace.step_m();
+    let slope = |run: &[&Window]| {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else {
+            return 0.0;
+        };
+        let length = (last.middle() - first.middle()).max(1.0);
+        (first.level - last.level) / length * per_km
+    };
+    let half = lit.len().div_ceil(2);
+    let near = slope(cut(lit, 0, half + 1));
+    let far = slope(cut(lit, half - 1, lit.len()));
+    let doubt = doubt_of_slopes(lit, per_km);
+    near - far < FLATTENS + doubt && glass_slope(slope(lit), doubt)
+}
+
+/// How far a slope over half the run can be off, in dB/km: from the scatter of window levels.
+fn doubt_of_slopes(run: &[&Window], per_km: f64) -> f64 {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else {
+        return 0.0;
+    };
+    let mean = |f: &dyn Fn(&Window) -> f64| run.iter().map(|w| f(w)).sum::<f64>();
+    let sigma = mean(&|w| w.sigma / ((w.to - w.from).max(1) as f64).sqrt()) / run.len() as f64;
+    let length = ((last.middle() - first.middle()) / 2.0).max(1.0);
+    3.0 * sigma * std::f64::consts::SQRT_2 / length * per_km
+}
+
+/// Whether the light falls from window to window as in glass, where the largest steps are left
+/// out: a recovering receiver falls everywhere, glass with splices and peaks in few places.
+fn looks_like_glass(trace: &Trace, lit: &[&Window], noise: Option<f64>) -> bool {
+    let levels = noise.into_iter().chain(noisy_end(lit));
+    let floor = levels.fold(f64::MIN, f64::max) + CLEAR_DB;
+    let is_clear = |w: &&&Window| w.sigma < CLEAR_SIGMA_DB && w.level > floor;
+    let lit = cut(lit, 0, lit.iter().take_while(is_clear).count());
+    let steep = lit.iter().filter(|w| w.look == Look::Steep).count();
+    if lit.len() < ENOUGH || 3 * steep > lit.len() {
+        return false;
+    }
+    let mut steps: Vec<Step> = lit
+        .iter()
+        .zip(lit.iter().skip(1))
+        .map(Step::between)
+        .collect();
+    if falls_at_first(trace, cut(&steps, 0, steps.len().div_ceil(3))) {
+        return false;
+    }
+    steps.sort_by(|a, b| a.fall.abs().total_cmp(&b.fall.abs()));
+    let kept = steps.len() - (steps.len() / 6 + 3).min(steps.len() / 2);
+    let sum = |f: fn(&Step) -> f64| cut(&steps, 0, kept).iter().map(f).sum::<f64>();
+    let km = sum(|step| step.samples) * trace.step_m() / 1_000.0;
+    let doubt = 3.0 * sum(|step| step.variance).sqrt();
+    glass_slope(sum(|step| step.fall) / km.max(1e-9), doubt / km.max(1e-9))
+}
+
+/// Whether most steps of the first stretch are steeper than glass: recovery.
+fn falls_at_first(trace: &Trace, steps: &[Step]) -> bool {
+    let km = |step: &Step| step.samples * trace.step_m() / 1_000.0;
+    let middle = |f: &dyn Fn(&Step) -> f64| median(&mut steps.iter().map(f).collect::<Vec<_>>());
+    let doubt = middle(&|step| step.variance.sqrt() / km(step)) / (steps.len() as f64).sqrt();
+    middle(&|step| step.fall / km(step)) > STEEPEST + 3.0 * 1.25 * doubt
+}
+
+/// From one window to the next.
+struct Step {
+    fall: f64,
+    samples: f64,
+    variance: f64,
+}
+
+impl Step {
+    fn between((a, b): (&&Window, &&Window)) -> Self {
+        // The median of n samples scatters by 1.25/√n, and neighbours are correlated.
+        let one = |w: &Window| 6.0 * w.sigma * w.sigma / ((w.to - w.from).max(1) as f64);
+        Self {
+            fall: a.level - b.level,
+            samples: b.middle() - a.middle(),
+            variance: one(a) + one(b),
+        }
+    }
+}
+
+/// The level a trace runs out at, where that is noisy.
+fn noisy_end(lit: &[&Window]) -> Option<f64> {
+    let last = cut(lit, lit.len() - lit.len() / 8, lit.len());
+    let sigma = median(&mut last.iter().map(|w| w.sigma).collect::<Vec<_>>());
+    let highest = last.iter().map(|w| w.level).fold(f64::MIN, f64::max);
+    (sigma > CLEAR_SIGMA_DB).then_some(highest)
+}
+
+fn glass_slope(slope: f64, doubt: f64) -> bool {
+    (*GLASS_DB_PER_KM.start() - doubt..=STEEPEST + doubt).contains(&slope)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::synth::Plan;
+    use crate::trace::windows::survey;
+
+    #[test]
+    fn light_behind_a_loss_goes_on_and_noise_does_not() {
+        let trace = Plan::default().trace();
+        let windows = survey(&trace);
+        let end = trace.index_of(20_000.0);
+        let split = windows.iter().position(|w| w.to > end).unwrap();
+        assert!(goes_on(&trace, &windows[20..split], None));
+        assert!(!goes_on(&trace, &windows[split + 1..], None));
+    }
+}

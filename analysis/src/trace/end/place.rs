@@ -1,0 +1,375 @@
+//! The place of a drop: from the first sight of it to its onset, with how sure.
+
+use silkline_protocol::unit::{Db, OpticalLength};
+
+use super::{EndKind, EndOfFibre};
+use crate::trace::edge::{self, Edge, Guess, Noise, Point};
+use crate::trace::line::{Line, median};
+use crate::trace::samples::{Trace, cut, whole};
+
+/// Even a smoothed trace is no straighter than this, in decibels.
+const LEAST_SIGMA_DB: f64 = 0.004;
+
+/// Noise of a sample is at least what rounding to a thousandth makes of it.
+const ROUNDING_DB: f64 = 0.000_289;
+
+/// Part of the pulse by which its unknown shape may shift an onset, as one standard deviation,
+/// where the receiver is not the one of the model.
+const PULSE_SHAPE: f64 = 0.05;
+
+/// The model's shape is right where it misses by no more than this, in units of noise.
+const GOOD_FIT: f64 = 1.6;
+
+/// Errors of the shape, as a share of how far the light is from the line, that may make it right.
+const SHAPE_ERRORS: [f64; 3] = [0.0, 0.002, 0.01];
+
+/// Where it is not, it errs by this share of how far the light is from the line.
+const SHAPE_ERROR: f64 = 0.05;
+
+/// Over how many pulses an instrument's filter may average.
+const FILTERS: [f64; 5] = [0.0, 0.5, 1.0, 2.0, 4.0];
+
+/// A longer filter must explain so much better to be believed.
+const CLEARLY: f64 = 0.8;
+
+/// Part of a sample by which instruments that interleave their samples place them, as one standard
+/// deviation.
+const SAMPLING: f64 = 0.15;
+
+/// What the file's field of the spacing rounds off a sample, as one standard deviation: it counts
+/// in 1e-14 s.
+const SPACING_ERROR_M: f64 = 5.9e-7;
+
+/// Relative power a one-way decibel.
+const POWER_A_DB: f64 = std::f64::consts::LN_10 / 5.0;
+
+/// Where to look for an onset, and what is known there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    /// First sample.
+    pub(super) start: usize,
+    /// The glass was still seen up to here.
+    pub(super) glass_to: usize,
+    /// The sample after the last.
+    pub(super) stop: usize,
+    /// How far the light falls, in decibels.
+    pub(super) drop: f64,
+    /// Level of the light that equals the receiver's noise.
+    pub(super) noise_level: Option<f64>,
+}
+
+/// Finds the onset of the drop between two samples.
+pub(super) fn locate(trace: &Trace, before: &Line, range: Range) -> Option<EndOfFibre> {
+    let levels = trace.stretch(range.start, range.stop);
+    let step = trace.step_m();
+    let sigma = sigma_near(trace, before, [range.start, range.glass_to]);
+    let walk = Walk {
+        drop: range.drop,
+        sigma,
+        pulse: trace.pulse().get() / step,
+    };
+    let onset = onset(levels, range.start, before, walk)?;
+    let line = fresh_line(trace, before, onset.calm, sigma).unwrap_or(*before);
+    let peak = peak(trace, &line, onset.calm);
+    let noise = noise_before(trace, &line, onset.calm, range.noise_level);
+    let scene = Scene {
+        trace,
+        line: &line,
+        onset,
+        noise,
+        bright: peak.height > (20.0 * sigma).max(1.0),
+    };
+    let found = place(&scene).filter(|(edge, _)| edge.at.is_finite() && edge.sigma.is_finite());
+    let (edge, shape) = found.unwrap_or_else(|| {
+        let at = (onset.calm as f64 + 0.5) * step;
+        (
+            Edge {
+                at,
+                sigma: step,
+                height: 0.0,
+                height_sigma: 0.0,
+                misfit: 1.0,
+            },
+            0.0,
+        )
+    });
+    // A peak's rise is sharper than samples are placed; the foot of a ramp is not.
+    let sampling = if scene.bright { SAMPLING * step } else { 0.0 };
+    let rounding = SPACING_ERROR_M * edge.at / step;
+    let deviation = edge.sigma.hypot(shape).hypot(rounding).hypot(sampling);
+    let reflective = peak.height > (5.0 * sigma).max(0.4)
+        || (edge.height > 0.1 && edge.height > 5.0 * edge.height_sigma);
+    Some(EndOfFibre {
+        at: trace.position(edge.at / step),
+        plus_minus: OpticalLength::of(1.96 * deviation),
+        kind: EndKind::End,
+        reflective,
+        peak: reflective.then(|| Db::of(peak.height.max(5.0 * (1.0 + edge.height).log10()))),
+        saturated: reflective && peak.flat,
+        level: Db::of(line.at(edge.at / step)),
+        drop: Db::of(range.drop),
+    })
+}
+
+/// What there is to fit an onset to.
+struct Scene<'a> {
+    trace: &'a Trace,
+    line: &'a Line,
+    onset: Onset,
+    noise: Noise,
+    /// A peak so high that its own rise says where it is.
+    bright: bool,
+}
+
+/// The onset by the model's pulse where that explains the samples, else by one behind a filter
+/// and over the samples that say least about its shape; with what the shape may add to the doubt.
+fn place(scene: &Scene<'_>) -> Option<(Edge, f64)> {
+    let pulse = scene.trace.pulse().get();
+    let whole = scene.points(if scene.bright { 1.3 } else { 2.2 });
+    for shape_error in SHAPE_ERRORS {
+        let exact = edge::fit(&whole, &scene.guess(0.0, shape_error));
+        if let Some(exact) = exact.filter(|edge| edge.misfit < GOOD_FIT) {
+            return Some((exact, 0.1 * shape_error * pulse));
+        }
+    }
+    let mut best: Option<Edge> = None;
+    for filter in FILTERS {
+        let all = scene.points(1.0 + filter);
+        let start = scene.onset.calm as f64 * scene.trace.step_m();
+        let behind = all.iter().filter(|point| point.at >= start);
+        let powers: Vec<f64> = behind.map(|point| point.power).collect();
+        let used = all.len() - powers.len() + usable(&powers);
+        let fitted = edge::fit(cut(&all, 0, used), &scene.guess(filter, SHAPE_ERROR));
+        let better = |new: &Edge| best.is_none_or(|old| new.misfit < CLEARLY * old.misfit);
+        best = fitted.filter(better).or(best);
+    }
+    best.map(|edge| (edge, PULSE_SHAPE * pulse))
+}
+
+impl Scene<'_> {
+    fn guess(&self, filter: f64, shape_error: f64) -> Guess {
+        let (step, pulse) = (self.trace.step_m(), self.trace.pulse().get());
+        let calm = self.onset.calm as f64 * step;
+        let ahead = (calm + 0.3 * pulse).max(self.onset.collapse as f64 * step);
+        Guess {
+            between: [
+                calm - (0.6 + filter) * pulse - 2.0 * step,
+                ahead + 2.0 * step,
+            ],
+            pulse,
+            filter: filter * pulse,
+            noise: self.noise,
+            fade: (-self.line.slope / step * POWER_A_DB).max(0.0),
+            shape_error,
+        }
+    }
+
+    /// The samples from well before the onset to `pulses` behind the drop in linear power relative
+    /// to the line; those at the receiver's limit and what follows them say nothing.
+    fn points(&self, pulses: f64) -> Vec<Point> {
+        let Self {
+            trace, line, onset, ..
+        } = self;
+        let step = trace.step_m();
+        let pulse = trace.pulse().get() / step;
+        // A rise is sharp: fewer samples before it, so that none are averaged.
+        let back = if self.bright {
+            whole(1.5 * pulse).max(15)
+        } else {
+            whole(6.0 * pulse).max(30)
+        };
+        let from = onset.calm.saturating_sub(back).max(first_of(line));
+        let until = onset.collapse.max(onset.calm) + whole(pulses * pulse) + 3;
+        let stretch = trace.stretch(from, until);
+        let limit = clipped_at(trace);
+        let clear = stretch
+            .iter()
+            .position(|level| limit.is_some_and(|limit| *level >= limit));
+        let power = |i: usize, level: f64| {
+            if trace.is_dark(level) {
+                // Half of the noise is below zero and stored as nothing: this is its mean.
+                return -0.8 * self.noise.receiver;
+            }
+            10_f64.powf((level - line.at(i as f64)) / 5.0)
+        };
+        let used = stretch
+            .iter()
+            .take(clear.unwrap_or(stretch.len()))
+            .enumerate();
+        used.map(|(i, level)| Point {
+            at: (from + i) as f64 * step,
+            power: power(from + i, *level),
+        })
+        .collect()
+    }
+}
+
+/// Noise of a sample where the glass was seen last: it grows along a long baseline.
+fn sigma_near(trace: &Trace, line: &Line, last: [usize; 2]) -> f64 {
+    let [from, to] = last;
+    let levels = trace.stretch(from, to);
+    let off = |(i, level): (usize, &f64)| (level - line.at((from + i) as f64)).abs();
+    let mut residuals: Vec<f64> = levels.iter().enumerate().map(off).collect();
+    (1.4826 * median(&mut residuals)).max(LEAST_SIGMA_DB)
+}
+
+/// The noise around the onset: what the residuals before it share with their neighbours is
+/// fading; of the rest, what the dark shows too is the receiver's.
+fn noise_before(trace: &Trace, line: &Line, calm: usize, noise_level: Option<f64>) -> Noise {
+    let pulse = trace.pulse().get() / trace.step_m();
+    let length = whole(6.0 * pulse).clamp(60, 600);
+    let from = calm.saturating_sub(length).max(first_of(line));
+    let levels = trace.stretch(from, calm);
+    let off = |(i, level): (usize, &f64)| level - line.at((from + i) as f64);
+    let mut residuals: Vec<f64> = levels.iter().enumerate().map(off).collect();
+    let size = 1.4826 * median(&mut residuals.iter().map(|r| r.abs()).collect::<Vec<f64>>());
+    residuals.retain(|r| r.abs() <= 4.0 * size + 1e-9);
+    let count = (residuals.len() as f64).max(1.0);
+    let variance = residuals.iter().map(|r| r * r).sum::<f64>() / (count - 2.0).max(1.0);
+    let lags = whole((pulse / 3.0).round()).clamp(1, (residuals.len() / 4).max(1));
+    let shared = |lag: usize| {
+        let pairs = residuals.iter().zip(residuals.iter().skip(lag));
+        pairs.map(|(a, b)| a * b).sum::<f64>() / (count - lag as f64).max(1.0)
+    };
+    let keep = (-3.0 / pulse).exp();
+    let (mut seen, mut wanted) = (0.0, 0.0);
+    for lag in 1..=lags {
+        seen += shared(lag);
+        wanted += keep.powf(lag as f64);
+    }
+    let fading = (seen / wanted).clamp(0.0, 0.98 * variance);
+    // Noise that changes more slowly than fading does is all of it shared.
+    let slow = (shared(1) / variance.max(1e-18)).clamp(keep.min(0.99), 0.995);
+    let reach = if fading < 0.97 * variance {
+        pulse / 3.0
+    } else {
+        -1.0 / slow.ln()
+    };
+    let white = (variance - fading).max(ROUNDING_DB * ROUNDING_DB).sqrt() * POWER_A_DB;
+    let dark = noise_level.map(|level| 10_f64.powf((level - line.at(calm as f64)) / 5.0));
+    let receiver = dark.unwrap_or(white).min(white);
+    Noise {
+        receiver,
+        rough: (white * white - receiver * receiver).max(0.0).sqrt(),
+        fading: fading.sqrt() * POWER_A_DB,
+        reach: reach * trace.step_m(),
+    }
+}
+
+/// The sample a line's stretch begins with.
+fn first_of(line: &Line) -> usize {
+    whole((line.centre - line.count / 2.0).ceil())
+}
+
+/// What the walk back from the drop to its onset goes by; lengths in samples.
+#[derive(Clone, Copy, Debug)]
+struct Walk {
+    drop: f64,
+    sigma: f64,
+    pulse: f64,
+}
+
+/// Between which samples a drop begins.
+#[derive(Clone, Copy, Debug)]
+struct Onset {
+    /// The last on the line before it.
+    calm: usize,
+    /// The first on its way down, or up a peak.
+    collapse: usize,
+}
+
+/// The last sample on the line before the drop, and the first that is surely in it.
+fn onset(levels: &[f64], start: usize, line: &Line, walk: Walk) -> Option<Onset> {
+    let rest: Vec<f64> = levels
+        .iter()
+        .enumerate()
+        .map(|(i, level)| level - line.at((start + i) as f64))
+        .collect();
+    let group = whole(walk.pulse / 4.0).clamp(3, 200);
+    let limit = -(walk.drop / 2.0).clamp(1.0, 5.0);
+    let first = whole(line.centre).saturating_sub(start);
+    let collapse = (first..rest.len()).find(|&i| {
+        median(&mut cut(&rest, i, i + group).to_vec()) < limit && falls(&rest, i, limit)
+    })?;
+    // Where a peak stands before the fall, its rise is the onset; its tail crosses the line too.
+    let run = whole(walk.pulse / 8.0).clamp(2, 100);
+    let above = |i: usize| cut(&rest, i, i + run).iter().all(|r| *r > 6.0 * walk.sigma);
+    let collapse = (first..collapse).find(|&i| above(i)).unwrap_or(collapse);
+    let needed = whole(walk.pulse / 4.0).clamp(3, 300);
+    let mut calm = 0;
+    for i in (0..collapse).rev() {
+        let on_line = rest.get(i).is_some_and(|r| r.abs() < 3.5 * walk.sigma);
+        calm = if on_line { calm + 1 } else { 0 };
+        if calm >= needed {
+            let calm = start + i + needed - 1;
+            return Some(Onset {
+                calm,
+                collapse: start + collapse,
+            });
+        }
+    }
+    None
+}
+
+fn falls(rest: &[f64], at: usize, limit: f64) -> bool {
+    rest.get(at).is_some_and(|r| *r < limit)
+}
+
+/// The line over the glass right before the onset: as long as it stays on the first line.
+fn fresh_line(trace: &Trace, before: &Line, onset: usize, sigma: f64) -> Option<Line> {
+    let length = whole(before.count).max(12);
+    let guard = trace.samples_in(trace.pulse().get() * 0.1);
+    let to = onset.saturating_sub(guard);
+    let from = to.saturating_sub(length);
+    let line = Line::robust(trace.stretch(from, to), from)?;
+    let agrees = (line.at(onset as f64) - before.at(onset as f64)).abs() < 6.0 * sigma + 0.1;
+    agrees.then_some(line)
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Peak {
+    height: f64,
+    flat: bool,
+}
+
+/// The highest sample of the peak behind the onset, and whether its top is cut off.
+fn peak(trace: &Trace, line: &Line, onset: usize) -> Peak {
+    let pulse = trace.samples_in(trace.pulse().get());
+    let base = line.at(onset as f64);
+    // A slow receiver peaks long after a short pulse: as far as the light stands over the glass.
+    let behind = trace.stretch(onset + 2, onset + 40 * pulse);
+    let standing = behind.iter().take_while(|&&level| level > base).count();
+    let reach = (3 * pulse / 2).max(3).max(standing);
+    let levels = trace.stretch(onset, onset + reach);
+    let top = levels.iter().copied().fold(f64::MIN, f64::max);
+    let height = top - base;
+    let at_top = levels.iter().filter(|&&level| level > top - 0.02).count();
+    Peak {
+        height,
+        flat: height > 3.0 && at_top >= 4 && at_top * 3 > pulse,
+    }
+}
+
+/// The level at which the receiver clips, if samples reach it.
+pub(super) fn clipped_at(trace: &Trace) -> Option<f64> {
+    let top = trace.levels().iter().copied().fold(f64::MIN, f64::max);
+    let limit = top - 0.004;
+    let mut reached = trace.levels().windows(2);
+    reached
+        .any(|pair| pair.iter().all(|level| *level >= limit))
+        .then_some(limit)
+}
+
+/// How many samples behind the onset follow any model: down to the bottom of a fall, or up to
+/// most of a peak's height.
+fn usable(powers: &[f64]) -> usize {
+    const BOTTOM: f64 = 0.12;
+    let top = powers.iter().copied().fold(1.0, f64::max);
+    let end = if top > 1.6 {
+        let limit = 1.0 + 0.8 * (top - 1.0);
+        powers.iter().position(|&power| power > limit)
+    } else {
+        powers.iter().position(|&power| power < BOTTOM)
+    };
+    end.unwrap_or(powers.len()).max(2)
+}
