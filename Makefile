@@ -28,9 +28,13 @@ check: setup-check web
 bench: setup-test web
 	@cargo bench --quiet --package silkline-sor --bench sor
 	@cargo bench --quiet --package silkline-protocol --bench codec
+	@cargo bench --quiet --package silkline-analysis --bench trace
 
+# LONG=1 runs ten times as many traces, and the hundred thousand quiet shots.
 accuracy:
 	@cargo test --quiet --package silkline-analysis --test accuracy -- --nocapture
+	@cargo run --quiet --package silkline-analysis --example accuracy -- $(if $(LONG),--long)
+	@cargo run --quiet --package silkline-analysis --example accuracy_watch -- $(if $(LONG),--long)
 	@if [ -d ../shared/data/sor ]; then \
 	cargo run --quiet --package silkline-analysis --example accuracy_real -- ../shared/data/sor/*.[sS][oO][rR]; \
 	else echo "skipped: ../shared/data/sor is not there, so real files were not scored"; fi
@@ -40,6 +44,7 @@ soak: setup-test web alone build
 
 docs:
 	SILKLINE_WRITE_DOCS=1 cargo test --quiet --package silkline-protocol --test schemas
+	SILKLINE_WRITE_DOCS=1 cargo test --quiet --package silkline-agent --lib profile::schema
 
 setup-demo:
 	@$(SETUP) demo
