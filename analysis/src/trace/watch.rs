@@ -370,7 +370,8 @@ impl Watch {
     /// Scatter of one shot's linear power behind the fibre.
     fn dark_noise(&self, powers: &[Vec<f64>]) -> f64 {
         let pulse = self.mean.samples_in(self.mean.pulse().get());
-        let from = self.bins.to() + 20 * pulse;
+        let (to, all) = (self.bins.to(), self.power.len());
+        let from = to + (20 * pulse).min(all.saturating_sub(to) / 2);
         let behind: Vec<&[f64]> = powers
             .iter()
             .map(|power| cut(power, from, power.len()))
@@ -549,12 +550,22 @@ fn watchable(mean: &Trace, end: Option<&EndOfFibre>) -> Option<(usize, usize)> {
         Some(end) => mean
             .index_of(end.at.get() - end.plus_minus.get())
             .saturating_sub(3),
-        None => {
-            let windows = survey(mean);
-            windows.iter().rev().find(|w| w.may_be_glass())?.to
-        }
+        None => lit_to(mean, from)?,
     };
     (from + FEWEST_SAMPLES < to).then_some((from, to))
+}
+
+/// Where the light ends of a fibre that shows no end: glass, before the first long darkness.
+fn lit_to(mean: &Trace, from: usize) -> Option<usize> {
+    /// Windows of darkness that are no deep event.
+    const DARK: usize = 3;
+    let windows = survey(mean);
+    let behind: Vec<&Window> = windows.iter().filter(|w| w.from >= from).collect();
+    let dark = behind
+        .windows(DARK)
+        .position(|some| some.iter().all(|window| !window.is_lit()));
+    let before = cut(&behind, 0, dark.unwrap_or(behind.len()));
+    before.iter().rev().find(|w| w.may_be_glass()).map(|w| w.to)
 }
 
 #[cfg(test)]

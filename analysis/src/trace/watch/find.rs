@@ -78,8 +78,7 @@ impl<'a> Sight<'a> {
         };
         let shift = shift::shift(&watch.mean, &levels, &watch.marks, launch);
         if shift.abs() > 0.1 {
-            let moved = shift::moved(&levels, shift);
-            power = moved.iter().map(|level| 10_f64.powf(level / 5.0)).collect();
+            power = shift::moved(&power, shift);
         }
         let fall = bins.fall(&before, &bins.sums(&power));
         Self {
@@ -178,7 +177,28 @@ impl<'a> Sight<'a> {
         let change = compare::end_change(end, &self.watch.reference())?;
         // Where the light goes on as before there is no break.
         let before = change.kind != ChangeKind::Break || gone || change.at > watched_to;
-        before.then_some(change)
+        (before && self.between_ends(change.at)).then_some(change)
+    }
+
+    /// Whether there is more or less light than before between the reference's end and another
+    /// one: an edge that was only told otherwise leaves it as it was.
+    fn between_ends(&self, at: OpticalLength) -> bool {
+        let watch = self.watch;
+        let Some(known) = &watch.analysis.end else {
+            return true;
+        };
+        let (near, far) = if at < known.at {
+            (at, known.at)
+        } else {
+            (known.at, at)
+        };
+        let (from, to) = (
+            watch.mean.index_of(near.get()),
+            watch.mean.index_of(far.get()),
+        );
+        let sum = |power: &[f64]| cut(power, from, to).iter().sum::<f64>();
+        let differs = fall(sum(&watch.power), sum(&self.power)) - self.level;
+        to < from + 3 || differs.abs() > MAY_BE_GONE_DB
     }
 
     /// Whether light is missing behind a place.
@@ -192,8 +212,16 @@ impl<'a> Sight<'a> {
 
     /// The place behind which no light is left, where no end is seen there.
     fn dark_from(&self) -> Option<Change> {
-        let lit = |fall: &f64| fall - self.level < GONE_DB;
-        let last = self.fall.iter().rposition(lit).map_or(0, |bin| bin + 1);
+        let gone = |fall: &f64| fall - self.level > GONE_DB;
+        // A bin of noise may look lit now and then.
+        let (mut behind, mut last) = (0, self.fall.len());
+        for (bin, fall) in self.fall.iter().enumerate().rev() {
+            behind += usize::from(gone(fall));
+            let all = self.fall.len() - bin;
+            if gone(fall) && behind * 10 >= all * 8 {
+                last = bin;
+            }
+        }
         let dark = cut(&self.fall, last, self.fall.len());
         if dark.len() < 3 {
             return None;
@@ -405,7 +433,9 @@ impl<'a> Sight<'a> {
             .map(|changed| {
                 let mut change = change(changed, changed.from as f64, 1.0);
                 if let Some(event) = nearest(&watch.analysis.events, change.at) {
-                    (change.at, change.plus_minus) = (event.at, event.plus_minus);
+                    let doubt = watch.settings.spacing * 0.5 + watch.mean.pulse() * 0.1;
+                    let half = event.plus_minus.get().hypot(HALF_95 * doubt.get());
+                    (change.at, change.plus_minus) = (event.at, OpticalLength::of(half));
                 }
                 change
             })

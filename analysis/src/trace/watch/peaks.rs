@@ -25,6 +25,10 @@ const LEAST_DB: f64 = 1.0;
 /// A reflection that adds less than this part of the glass's power is too small to follow.
 const LEAST_RISE: f64 = 0.15;
 
+/// What the glass behind may lose within a pulse, as a part of the glass's power before: by so
+/// much what a reflection adds is misread.
+const HIDDEN_LOSS: f64 = 0.07;
+
 /// A new reflection stands this many deviations over the glass, and this high in decibels.
 const NEW_SIGMAS: f64 = 8.0;
 const NEW_DB: f64 = 0.15;
@@ -116,7 +120,7 @@ pub(super) fn changed(peaks: &[Peak], power: &[f64], share: f64, to: usize) -> V
         (sigmas > LEAST_SIGMAS && delta.abs() > LEAST_DB).then_some(Changed {
             from: peak.from,
             delta,
-            sd,
+            sd: sd.hypot(10.0 / std::f64::consts::LN_10 * HIDDEN_LOSS / peak.rise),
             sigmas,
         })
     };

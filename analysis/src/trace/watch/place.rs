@@ -211,7 +211,7 @@ mod tests {
     /// Share of truths in the interval, and the mean half width, for steps of a size.
     fn tried(size: f64, sigma: f64, pulse: f64) -> (f64, f64) {
         let (mut inside, mut width) = (0.0, 0.0);
-        let runs = 100;
+        let runs = 50;
         for seed in 0..runs {
             let mut dice = Dice::new(seed * APART);
             let truth = 400.0 + dice.between(-20.0, 20.0);

@@ -81,10 +81,11 @@ pub(super) fn shift(mean: &Trace, shot: &[f64], marks: &[usize], fall: f64) -> f
     (f64::from(best) + bend) / FINE
 }
 
-/// Levels of a shot as they would be with its zero moved back by so many samples.
-pub(super) fn moved(levels: &[f64], by: f64) -> Vec<f64> {
-    let here = |(i, level): (usize, &f64)| at(levels, i as f64 + by).unwrap_or(*level);
-    levels.iter().enumerate().map(here).collect()
+/// A shot's power as it would be with its zero moved back by so many samples: in power a narrow
+/// reflection keeps what it adds.
+pub(super) fn moved(power: &[f64], by: f64) -> Vec<f64> {
+    let here = |(i, own): (usize, &f64)| at(power, i as f64 + by).unwrap_or(*own);
+    power.iter().enumerate().map(here).collect()
 }
 
 /// A level between two samples.
