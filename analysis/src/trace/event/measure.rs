@@ -19,6 +19,10 @@ const LEAST_LOSS_DB: f64 = 0.015;
 /// A peak must stand this many deviations of a sample over the glass, and [`PEAK_DB`].
 const PEAK_SIGMAS: f64 = 6.0;
 
+/// Glass scatters no more than so much more than other glass: a higher rise is a reflection of
+/// which the trace shows too little.
+const MOST_GAIN_DB: f64 = 2.0;
+
 /// Edges are this many pulses long at the least and at the most.
 const LEAST_EDGE: f64 = 0.15;
 const MOST_EDGE: f64 = 4.0;
@@ -131,6 +135,7 @@ pub(crate) fn events(trace: &Trace, grid: &Grid, found: &Weeded) -> Vec<Event> {
     let places = place::places(grid, &self::edges(grid, joints));
     let pairs = joints.iter().zip(&places);
     pairs
+        .filter(|(joint, _)| joint.peak.stands() || joint.loss > -MOST_GAIN_DB)
         .map(|(joint, place)| event(trace, grid, joint, place))
         .collect()
 }
@@ -226,12 +231,13 @@ fn event(trace: &Trace, grid: &Grid, joint: &Joint, place: &Place) -> Event {
         (false, false) => EventKind::Loss,
     };
     let spacing = grid.step_km * 1_000.0;
+    let told = joint.loss > -MOST_GAIN_DB;
     Event {
         at: trace.position(grid.sample(place.at)),
         plus_minus: OpticalLength::of(1.96 * sigma * spacing),
         kind,
-        loss: Some(Db::of(joint.loss)),
-        loss_plus_minus: Some(Db::of(1.96 * grid.doubt * joint.loss_sigma)),
+        loss: told.then(|| Db::of(joint.loss)),
+        loss_plus_minus: told.then(|| Db::of(1.96 * grid.doubt * joint.loss_sigma)),
         reflectance: if reflects {
             reflectance(trace, joint.peak.height)
         } else {

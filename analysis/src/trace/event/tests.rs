@@ -128,3 +128,40 @@ fn rubbish_levels_never_panic() {
         assert!(found.events.iter().all(|event| event.at.get().is_finite()));
     }
 }
+
+#[test]
+fn a_slow_receiver_and_a_long_edge_split_no_event() {
+    let plan = Plan {
+        features: vec![
+            feature(4_000.0, 0.3, None),
+            feature(9_000.0, 0.15, None),
+            feature(14_000.0, 0.4, None),
+        ],
+        receiver: 1.5,
+        roughness_db: 0.002,
+        ..Plan::default()
+    };
+    let events = analyse(&plan.trace()).events;
+    let splices: Vec<&Event> = events.iter().filter(|e| e.kind != EventKind::End).collect();
+    assert_eq!(splices.len(), 3, "{events:?}");
+    for (event, feature) in splices.iter().zip(&plan.features) {
+        assert!(near(event, feature.at_m, 15.0), "{event:?}");
+    }
+}
+
+#[test]
+fn many_events_do_not_pass_for_noise() {
+    let at = (2..19).map(|km| feature(f64::from(km) * 1_000.0, 0.06, None));
+    let plan = Plan {
+        features: at.collect(),
+        roughness_db: 0.003,
+        ..Plan::default()
+    };
+    let events = analyse(&plan.trace()).events;
+    let found = plan.features.iter().filter(|known| {
+        let close = |event: &Event| near(event, known.at_m, 50.0);
+        events.iter().any(close)
+    });
+    let found = found.count();
+    assert!(found >= 16, "{found} of 17: {events:?}");
+}
