@@ -12,7 +12,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use silkline_protocol::plant::Plant;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -24,18 +24,24 @@ use crate::state::{LiveEvent, OperatorAction};
 use crate::store::Reader;
 
 pub mod access;
+pub mod anomalies;
+pub mod bins;
 pub mod dashboard;
 pub mod devices;
 mod etag;
+pub mod gate;
 pub mod health;
 pub mod incidents;
 pub mod lines;
 pub mod live;
 pub mod openapi;
+pub mod people;
 pub mod problem;
 pub mod request;
 pub mod series;
+pub mod session;
 pub mod traces;
+pub mod who;
 
 pub use access::Access;
 pub use problem::Problem;
@@ -80,6 +86,10 @@ pub struct ApiState {
     pub(crate) metrics: Arc<Metrics>,
     /// See [`ApiParts::ready`].
     pub(crate) ready: watch::Receiver<Result<(), String>>,
+    /// Ten minutes of every point in one figure, where the file can be had.
+    pub(crate) bins: Option<bins::Bins>,
+    /// Who may ask.
+    pub(crate) access: Access,
     /// Cancelled when the server goes down, so that live streams end.
     pub(crate) stop: CancellationToken,
 }
@@ -101,27 +111,42 @@ pub async fn serve(
         parts.live.subscribe(),
         stop.clone(),
     ));
+    let bins = match bins::Bins::open(parts.reader.clone()) {
+        Ok(bins) => Some(bins),
+        Err(error) => {
+            tracing::warn!(%error, "long charts will take their time");
+            None
+        }
+    };
+    let counting = bins
+        .clone()
+        .map(|bins| tokio::spawn(bins::run(bins, stop.clone())));
     let state = ApiState {
+        bins,
         reader: parts.reader,
         plant: parts.plant,
         hub,
         actions: parts.actions,
         metrics: parts.metrics,
         ready: parts.ready,
+        access,
         stop: stop.clone(),
     };
-    let served = axum::serve(listener, router(state, access))
+    let served = axum::serve(listener, router(state))
         .with_graceful_shutdown(stop.clone().cancelled_owned())
         .await;
     stop.cancel();
-    // The pump ends with the token; it has nothing to say.
+    // Both end with the token; they have nothing to say.
     let _ = pump.await;
+    if let Some(counting) = counting {
+        let _ = counting.await;
+    }
     served
 }
 
 /// All routes, with what guards them.
-pub fn router(state: ApiState, access: Access) -> Router {
-    let guarded = middleware::from_fn_with_state(Arc::new(access), access::guard);
+pub fn router(state: ApiState) -> Router {
+    let guarded = middleware::from_fn_with_state(Arc::new(state.access.clone()), access::guard);
     Router::new()
         .nest("/api/v1", api())
         .route("/metrics", get(health::metrics))
@@ -146,6 +171,8 @@ fn api() -> Router<ApiState> {
         .route("/devices/{id}/series", get(series::series))
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::one))
+        .route("/incidents/{id}/{form}", get(incidents::form))
+        .route("/incidents/{id}/assign", post(incidents::assign))
         .route("/incidents/{id}/acknowledge", post(incidents::acknowledge))
         .route("/incidents/{id}/note", post(incidents::note))
         .route("/incidents/{id}/repairing", post(incidents::repairing))
@@ -157,6 +184,18 @@ fn api() -> Router<ApiState> {
                 .layer(DefaultBodyLimit::max(traces::FILE_BYTES)),
         )
         .route("/traces/{name}", get(traces::one))
+        .route("/anomalies", get(anomalies::list))
+        .route(
+            "/session",
+            get(session::session)
+                .post(session::sign_in)
+                .delete(session::sign_out),
+        )
+        .route("/users", get(session::users).post(session::add_user))
+        .route("/users/{name}", delete(session::remove_user))
+        .route("/tokens", get(session::tokens).post(session::make_token))
+        .route("/tokens/{id}", delete(session::revoke))
+        .route("/audit", get(session::audit))
         .route("/live", get(live::stream))
         .route("/openapi.json", get(openapi::document))
         .fallback(problem::not_found)

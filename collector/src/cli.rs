@@ -14,6 +14,7 @@ pub mod quarantine;
 pub mod replay;
 pub mod survey;
 pub mod trace;
+pub mod user;
 
 /// How a command ended; the numbers are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

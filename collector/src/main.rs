@@ -84,6 +84,9 @@ enum Command {
     /// Look at messages that were set aside because they could not be understood.
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// Say who may sign in on the page.
+    #[command(subcommand)]
+    User(cli::user::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -179,6 +182,10 @@ fn carry_out(arguments: &Arguments) -> io::Result<Exit> {
         }),
         Command::Quarantine(Quarantine::List { json }) => with_settings(config, |settings| {
             cli::quarantine::list(&settings, *json, &mut out)
+        }),
+        Command::User(command) => with_settings(config, |settings| {
+            let now = clock::now();
+            cli::user::user(&settings, command, now, &mut io::stdin().lock(), &mut out)
         }),
         Command::Quarantine(Quarantine::Show { id }) => with_settings(config, |settings| {
             cli::quarantine::show(&settings, *id, &mut out)

@@ -1,19 +1,40 @@
-//! Who may ask: on this machine everybody, from elsewhere whoever knows the token.
+//! Who may ask: people who have signed in, programs that bear a token, and where neither is set up,
+//! everybody on this machine.
 //!
-//! The token is taken as a bearer token or as the password of HTTP Basic, for a browser can send
-//! nothing else with an event stream. Without a token only names of this machine are taken as host,
-//! so that a page from elsewhere that points its own name at this machine reads nothing.
+//! The token of the settings is taken as a bearer token or as the password of HTTP Basic; it may
+//! everything. Without any secret only names of this machine are taken as host, so that a page from
+//! elsewhere that points its own name at this machine reads nothing. What a session's cookie asks to
+//! change must carry a header that only our own page can set.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Problem;
+use super::gate::{Gate, Rate};
+use super::people::{People, PeopleError};
+use super::who::{Role, Who};
 use crate::config::Secret;
+
+/// The cookie of a session.
+pub(super) const COOKIE: &str = "silkline";
+/// The header by which the page shows that it is ours: no form and no image elsewhere can set it.
+const OURS: HeaderName = HeaderName::from_static("x-silkline");
+/// What one user or program may ask: a page fetches a hundred things as it opens.
+const ASKING: Rate = Rate {
+    burst: 2000.0,
+    per_second: 500.0,
+};
+/// Vain tries to sign in, for one name: a slip of the fingers, not a dictionary.
+const SIGNING_IN: Rate = Rate {
+    burst: 5.0,
+    per_second: 1.0 / 30.0,
+};
 
 /// An address that others can reach, and no token to keep them out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +46,11 @@ pub struct NoAuthentication(pub SocketAddr);
 pub struct Access {
     token: Option<Secret>,
     public_host: Option<String>,
+    /// Whether the page is reached by HTTPS, so that its cookie goes nowhere else.
+    secure: bool,
+    people: Option<Arc<People>>,
+    asking: Arc<Gate>,
+    signing_in: Arc<Gate>,
 }
 
 impl Access {
@@ -48,29 +74,111 @@ impl Access {
                 let host = rest.split(['/', '?']).next().unwrap_or(rest);
                 without_port(host).to_ascii_lowercase()
             });
-        Ok(Self { token, public_host })
+        Ok(Self {
+            token,
+            public_host,
+            secure: public_url.is_some_and(|url| url.starts_with("https://")),
+            people: None,
+            asking: Arc::new(Gate::new(ASKING)),
+            signing_in: Arc::new(Gate::new(SIGNING_IN)),
+        })
     }
 
-    /// Whether a request with these headers may be answered.
+    /// The same, with people who can sign in.
+    #[must_use]
+    pub fn with(mut self, people: People) -> Self {
+        self.people = Some(Arc::new(people));
+        self
+    }
+
+    /// The people who can sign in.
     ///
     /// # Errors
     ///
-    /// Why not.
-    pub fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    /// Where this server keeps none.
+    pub(super) fn people(&self) -> Result<Arc<People>, Problem> {
+        let none = || Problem::new(StatusCode::CONFLICT, "this collector keeps no users");
+        self.people.clone().ok_or_else(none)
+    }
+
+    /// Whether a cookie is for HTTPS alone.
+    pub(super) const fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// Lets `name` try a password.
+    ///
+    /// # Errors
+    ///
+    /// Where it has been tried too often.
+    pub(super) fn may_try(&self, name: &str) -> Result<(), Problem> {
+        let name: String = name.chars().take(64).collect();
+        self.signing_in
+            .take(&name, Instant::now())
+            .map_err(Problem::too_often)
+    }
+
+    /// Who asks with these headers.
+    ///
+    /// # Errors
+    ///
+    /// Why nobody who may.
+    pub fn who(&self, headers: &HeaderMap, changes: bool) -> Result<Who, Problem> {
         let text = |name| {
             headers
                 .get(name)
                 .and_then(|value: &HeaderValue| value.to_str().ok())
         };
-        let Some(token) = &self.token else {
-            return self.check_host(text(header::HOST).unwrap_or_default());
-        };
         let given = text(header::AUTHORIZATION).and_then(given_token);
-        if given.is_some_and(|given| same(given.as_bytes(), token.reveal().as_bytes())) {
-            return Ok(());
+        if let (Some(token), Some(given)) = (&self.token, &given)
+            && same(given.as_bytes(), token.reveal().as_bytes())
+        {
+            return Ok(Who::keeper());
         }
-        let detail = "want the token, as a bearer token or as the password of any user name";
+        let now = crate::clock::now();
+        if let Some(people) = &self.people {
+            if let Some(who) = given
+                .map(|given| people.bearer(&given))
+                .transpose()?
+                .flatten()
+            {
+                return Ok(who);
+            }
+            let secret = text(header::COOKIE).and_then(session_of);
+            if let Some(who) = secret
+                .map(|it| people.session(it, now))
+                .transpose()?
+                .flatten()
+            {
+                if changes && !headers.contains_key(OURS) {
+                    let detail = "a change by a session wants the header x-silkline: page";
+                    return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+                }
+                return Ok(who);
+            }
+        }
+        if self.is_open()? {
+            self.check_host(text(header::HOST).unwrap_or_default())?;
+            return Ok(Who::everybody());
+        }
+        let detail = "sign in, or give a token as a bearer token or as the password of HTTP Basic";
         Err(Problem::new(StatusCode::UNAUTHORIZED, detail))
+    }
+
+    /// Whether nobody is set up at all.
+    fn is_open(&self) -> Result<bool, PeopleError> {
+        let people = self
+            .people
+            .as_ref()
+            .map(|people| people.any())
+            .transpose()?;
+        Ok(self.token.is_none() && !people.unwrap_or(false))
+    }
+
+    /// Whether people can sign in on the page, so that the page itself must be there for everybody.
+    fn has_users(&self) -> bool {
+        let any = self.people.as_ref().map(|people| people.any());
+        any.is_some_and(|any| any.unwrap_or(true))
     }
 
     fn check_host(&self, host: &str) -> Result<(), Problem> {
@@ -85,16 +193,60 @@ impl Access {
     }
 }
 
-/// Lets a request through, or answers why not.
-pub async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
-    match access.check(request.headers()) {
-        Ok(()) => next.run(request).await,
+/// Lets a request through with who asks, or answers why not.
+pub async fn guard(
+    State(access): State<Arc<Access>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let path = request.uri().path();
+    let changes = !request.method().is_safe();
+    let page = !path.starts_with("/api/") && path != "/metrics";
+    let signing_in = path == "/api/v1/session" && request.method() == axum::http::Method::POST;
+    if signing_in && request.headers().contains_key(OURS) || page && access.has_users() {
+        return next.run(request).await;
+    }
+    let needed = Role::needed(request.method(), path);
+    let who = access.who(request.headers(), changes).and_then(|who| {
+        if who.role < needed {
+            let detail = format!(
+                "your role is {}, this wants {}",
+                who.role.word(),
+                needed.word()
+            );
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+        }
+        let wait = access.asking.take(who.name(), Instant::now());
+        wait.map_err(Problem::too_often).map(|()| who)
+    });
+    match who {
+        Ok(who) => {
+            request.extensions_mut().insert(who);
+            next.run(request).await
+        }
         Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => {
-            let challenge = HeaderValue::from_static("Basic realm=\"silkline\", charset=\"UTF-8\"");
+            // A browser would ask for Basic in a window of its own, over our sign-in.
+            let challenge = if access.has_users() {
+                "Bearer realm=\"silkline\""
+            } else {
+                "Basic realm=\"silkline\", charset=\"UTF-8\""
+            };
+            let challenge = HeaderValue::from_static(challenge);
             ([(header::WWW_AUTHENTICATE, challenge)], problem).into_response()
         }
         Err(problem) => problem.into_response(),
     }
+}
+
+/// The secret of a session in a `Cookie` header.
+pub(super) fn session_of(header: &str) -> Option<&str> {
+    let pairs = header
+        .split(';')
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs
+        .into_iter()
+        .find(|(name, _)| *name == COOKIE)
+        .map(|(_, secret)| secret)
 }
 
 /// The token in an `Authorization` header.
@@ -158,7 +310,7 @@ mod tests {
         Secret::read(file.path()).unwrap()
     }
 
-    fn with(name: header::HeaderName, value: &str) -> HeaderMap {
+    fn with(name: HeaderName, value: &str) -> HeaderMap {
         HeaderMap::from_iter([(name, value.parse().unwrap())])
     }
 
@@ -184,7 +336,7 @@ mod tests {
         // base64 of "noc:s3cret".
         for good in ["Bearer s3cret", "bearer s3cret", "Basic bm9jOnMzY3JldA=="] {
             assert!(
-                access.check(&with(header::AUTHORIZATION, good)).is_ok(),
+                access.who(&with(header::AUTHORIZATION, good), true).is_ok(),
                 "{good}"
             );
         }
@@ -196,10 +348,15 @@ mod tests {
             "s3cret",
             "",
         ] {
-            let problem = access.check(&with(header::AUTHORIZATION, bad)).unwrap_err();
+            let problem = access
+                .who(&with(header::AUTHORIZATION, bad), false)
+                .unwrap_err();
             assert_eq!(problem.status, 401, "{bad}");
         }
-        assert_eq!(access.check(&HeaderMap::new()).unwrap_err().status, 401);
+        assert_eq!(
+            access.who(&HeaderMap::new(), false).unwrap_err().status,
+            401
+        );
     }
 
     #[test]
@@ -207,15 +364,58 @@ mod tests {
         let listen = "127.0.0.1:8080".parse().unwrap();
         let access = Access::new(listen, None, Some("https://Noc.example:8443/silkline")).unwrap();
         for good in ["127.0.0.1:8080", "localhost", "[::1]:8080", "noc.example"] {
-            assert!(access.check(&with(header::HOST, good)).is_ok(), "{good}");
+            assert!(
+                access.who(&with(header::HOST, good), true).is_ok(),
+                "{good}"
+            );
         }
         for bad in ["evil.example", "127.0.0.1.evil.example:8080", ""] {
             assert_eq!(
-                access.check(&with(header::HOST, bad)).unwrap_err().status,
+                access
+                    .who(&with(header::HOST, bad), false)
+                    .unwrap_err()
+                    .status,
                 421,
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn a_session_changes_nothing_without_the_header_of_our_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let people = People::open(&folder.path().join("people.data")).unwrap();
+        let user = super::super::people::User {
+            name: "aysel".to_owned(),
+            role: Role::Operator,
+            lines: None,
+            added: crate::clock::now(),
+        };
+        people.add(&user, "correct horse battery").unwrap();
+        let secret = people.sign_in("aysel", "correct horse battery", crate::clock::now());
+        let secret = secret.unwrap().unwrap();
+        let access = Access::new("127.0.0.1:1".parse().unwrap(), None, None)
+            .unwrap()
+            .with(people);
+        let host = with(header::HOST, "127.0.0.1");
+        assert_eq!(
+            access.who(&host, false).unwrap_err().status,
+            401,
+            "no longer open"
+        );
+        let mut headers = with(header::COOKIE, &format!("x=1; {COOKIE}={secret}"));
+        assert_eq!(access.who(&headers, false).unwrap().name(), "aysel");
+        assert_eq!(access.who(&headers, true).unwrap_err().status, 403);
+        headers.insert(OURS, HeaderValue::from_static("page"));
+        assert_eq!(access.who(&headers, true).unwrap().role, Role::Operator);
+    }
+
+    #[test]
+    fn a_password_can_be_tried_a_few_times_only() {
+        let access = Access::new("127.0.0.1:1".parse().unwrap(), None, None).unwrap();
+        let tries = (0..20).filter(|_| access.may_try("aysel").is_ok()).count();
+        assert_eq!(tries, 5);
+        assert!(access.may_try("other").is_ok());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use silkline_protocol::sample::{BadReading, Reading as Said};
 use silkline_protocol::time::Timestamp;
 
 use super::request::{Asked, Named, Page, device_id};
+use super::who::Who;
 use super::{ApiState, Problem};
 use crate::store::rows::DeviceRow;
 
@@ -93,6 +94,10 @@ pub struct Reading {
     pub unit: String,
     /// What it means; `other` where the device has not said.
     pub role: String,
+    /// Below this it is not well, by its maker; of two limits the inner one.
+    pub low: Option<f64>,
+    /// Above this it is not well, by its maker; of two limits the inner one.
+    pub high: Option<f64>,
 }
 
 /// Which devices to list.
@@ -110,10 +115,12 @@ pub struct Which {
 /// Where the store cannot be read.
 pub async fn list(
     State(state): State<ApiState>,
+    who: Who,
     Asked(which): Asked<Which>,
 ) -> Result<Json<Page<Device>>, Problem> {
     let rows = state.reader.ask_async(|store| store.devices()).await?;
     let mut devices = all(&state.plant, rows, crate::clock::now());
+    devices.retain(|device| who.sees_any(&device.lines));
     if let Some(line) = which.line {
         devices.retain(|device| device.lines.contains(&line));
     }
@@ -125,17 +132,22 @@ pub async fn list(
 /// # Errors
 ///
 /// Where there is no such device, or the store cannot be read.
-pub async fn one(State(state): State<ApiState>, Named(id): Named) -> Result<Json<Device>, Problem> {
+pub async fn one(
+    State(state): State<ApiState>,
+    who: Who,
+    Named(id): Named,
+) -> Result<Json<Device>, Problem> {
     let (site, device) = device_id(&id)?;
     let rows = state
         .reader
         .ask_async(move |store| store.device(&site, &device))
         .await?;
     let devices = all(&state.plant, rows, crate::clock::now());
-    let found = devices.into_iter().find(|device| device.id == id);
+    let theirs = |device: &Device| device.id == id && who.sees_any(&device.lines);
+    let found = devices.into_iter().find(theirs);
     found
         .map(Json)
-        .ok_or_else(|| Problem::not_found(format!("there is no device {id:?}")))
+        .ok_or_else(|| Problem::not_found("there is no such device"))
 }
 
 /// The devices of the plant and of the store's rows, by id.
@@ -238,6 +250,8 @@ impl Reading {
             bad,
             unit: known.map_or("", |known| known.unit.symbol()).to_owned(),
             role: known.map_or_else(|| "other".to_owned(), role),
+            low: known.and_then(|it| it.limits.low_warning.or(it.limits.low_major)),
+            high: known.and_then(|it| it.limits.high_warning.or(it.limits.high_major)),
             point,
         }
     }

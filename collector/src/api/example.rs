@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::people::People;
 use super::{Access, ApiParts};
 use crate::metrics::Metrics;
 use crate::state::{LiveEvent, OperatorAction};
@@ -234,7 +235,7 @@ pub(crate) struct Running {
     pub(crate) ready: watch::Sender<Result<(), String>>,
     pub(crate) writer: Writer,
     stop: CancellationToken,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Running {
@@ -258,7 +259,8 @@ impl Running {
             metrics: Arc::new(Metrics::new()),
             ready: readiness,
         };
-        let access = Access::new(address, None, None).unwrap();
+        let people = People::open(&folder.path().join("people.data")).unwrap();
+        let access = Access::new(address, None, None).unwrap().with(people);
         let stop = CancellationToken::new();
         tokio::spawn(super::serve(listener, parts, access, stop.clone()));
         Self {
@@ -268,7 +270,7 @@ impl Running {
             ready,
             writer,
             stop,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -309,6 +311,11 @@ impl Running {
         let trace = transaction.trace(&origin, &device, &file).unwrap();
         transaction.commit(true).unwrap();
         trace.0
+    }
+
+    /// The file of the store.
+    pub(crate) fn store_path(&self) -> std::path::PathBuf {
+        self.folder.path().join("hot.db")
     }
 
     /// Stores an incident.

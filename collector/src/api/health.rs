@@ -50,3 +50,43 @@ pub async fn metrics(State(state): State<ApiState>) -> impl IntoResponse {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], state.metrics.encode())
 }
+
+#[cfg(test)]
+mod tests {
+    /// Where every counter is named, those of families too, which show nothing before they count.
+    const COUNTED: &str = include_str!("../metrics.rs");
+    const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
+
+    #[test]
+    fn every_counter_that_an_alert_rule_names_is_counted() {
+        let rules = std::fs::read_to_string(format!("{DEPLOY}/prometheus/silkline.rules.yml"));
+        let rules = rules.unwrap();
+        let mut named = 0;
+        for word in rules.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_')) {
+            let Some(name) = word.strip_prefix("silkline_") else {
+                continue;
+            };
+            let name = name.trim_end_matches("_total");
+            assert!(COUNTED.contains(&format!("\"{name}\"")), "{word}");
+            named += 1;
+        }
+        assert!(named >= 4);
+    }
+
+    #[test]
+    fn dashboards_ask_for_what_is_forwarded() {
+        for name in ["devices", "incidents"] {
+            let file = format!("{DEPLOY}/grafana/dashboards/{name}.json");
+            let text = std::fs::read_to_string(file).unwrap();
+            let board: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let panels = board["panels"].as_array().unwrap();
+            for panel in panels {
+                let query = panel["targets"][0]["query"].as_str().unwrap();
+                let reading = query.contains("FROM \"reading\"");
+                assert!(reading || query.contains("FROM \"incident\""), "{query}");
+                let fields = ["\"value\"", "\"dark\"", "\"bad\"", "\"active\""];
+                assert!(fields.iter().any(|field| query.contains(field)), "{query}");
+            }
+        }
+    }
+}

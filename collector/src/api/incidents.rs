@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use schemars::JsonSchema;
@@ -13,12 +14,14 @@ use silkline_protocol::unit::RouteLength;
 use tokio::sync::oneshot;
 
 use super::request::{Asked, Named, Page, Sent, paging};
+use super::who::Who;
 use super::{ApiState, Problem, etag};
 use crate::engine::Action;
 use crate::state::{ActionResult, OperatorAction};
 use crate::store::rows::{IncidentRow, RowId};
 use crate::store::{Queries, StoreError};
 
+mod alert;
 mod shape;
 
 pub use shape::{
@@ -54,44 +57,71 @@ pub struct Which {
 /// Where the query is none or the store cannot be read.
 pub async fn list(
     State(state): State<ApiState>,
+    who: Who,
     Asked(which): Asked<Which>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (limit, before) = paging(which.limit, which.cursor.as_deref())?;
     let found = state
         .reader
-        .ask_async(move |store| which.find(store, before, limit + 1))
+        .ask_async(move |store| which.find(store, &who, before, limit + 1))
         .await?;
     let page = Page::cut(found, limit, |(revision, _)| *revision);
     Ok(etag::tagged(&headers, &page.map(|(_, incident)| incident)))
 }
 
-/// One incident.
+/// One incident, or in the form that the rest of the path asks for.
 ///
 /// # Errors
 ///
 /// Where there is no such incident, or the store cannot be read.
 pub async fn one(
     State(state): State<ApiState>,
+    who: Who,
     Named(id): Named,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let incident = incident_id(&id)?;
+    let found = find(&state, &who, &id).await?;
+    Ok(etag::tagged(&headers, &found))
+}
+
+/// One incident to take along: `alert.txt`, `.kml`, `.geojson`, `.svg`, `.json`.
+///
+/// # Errors
+///
+/// Where there is no such incident or form, or the store cannot be read.
+pub async fn form(
+    State(state): State<ApiState>,
+    who: Who,
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Result<Response, Problem> {
+    let bad = |error: PathRejection| Problem::new(error.status(), error.body_text());
+    let Path((id, name)) = path.map_err(bad)?;
+    let incident = find(&state, &who, &id).await?;
+    let form = name.strip_prefix("alert.").unwrap_or_default();
+    let answer = alert::alert(&incident, form, &state.plant);
+    answer.ok_or_else(|| {
+        Problem::not_found("want alert.txt, alert.kml, alert.geojson, alert.svg or alert.json")
+    })
+}
+
+async fn find(state: &ApiState, who: &Who, id: &str) -> Result<Incident, Problem> {
+    let incident = incident_id(id)?;
     let row = state
         .reader
         .ask_async(move |store| store.incident(&incident))
         .await?;
     let found = row.and_then(|row| read(&row));
-    let found = found.ok_or_else(|| missing(&id))?;
-    Ok(etag::tagged(&headers, &found))
+    let theirs = found.filter(|found| who.sees_any(&found.lines));
+    theirs.ok_or_else(|| missing(id))
 }
 
 /// What comes with an action.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sentence {
-    /// Who does it, for the incident's history.
-    who: String,
+    /// Who does it, for the incident's history; whoever has signed in, where somebody has.
+    who: Option<String>,
     /// What there is to say; goes into the history first.
     text: Option<String>,
 }
@@ -100,8 +130,8 @@ pub struct Sentence {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Closing {
-    /// Who closes it, for the incident's history.
-    who: String,
+    /// Who closes it, for the incident's history; whoever has signed in, where somebody has.
+    who: Option<String>,
     /// What there is to say; goes into the history first.
     text: Option<String>,
     /// Where the crew found the fault, in metres of chainage.
@@ -115,10 +145,11 @@ pub struct Closing {
 /// Where there is no such incident, or it makes no sense in its state.
 pub async fn acknowledge(
     state: State<ApiState>,
+    asking: Who,
     id: Named,
     Sent(sentence): Sent<Sentence>,
 ) -> Result<Json<Incident>, Problem> {
-    act(state, id, sentence, Some(Action::Acknowledge)).await
+    act((state, asking), id, sentence, Some(Action::Acknowledge)).await
 }
 
 /// Writes something into an incident's history.
@@ -128,10 +159,11 @@ pub async fn acknowledge(
 /// Where there is no such incident, or nothing to write.
 pub async fn note(
     state: State<ApiState>,
+    asking: Who,
     id: Named,
     Sent(sentence): Sent<Sentence>,
 ) -> Result<Json<Incident>, Problem> {
-    act(state, id, sentence, None).await
+    act((state, asking), id, sentence, None).await
 }
 
 /// Says that a crew is at work.
@@ -141,10 +173,39 @@ pub async fn note(
 /// Where there is no such incident, or it makes no sense in its state.
 pub async fn repairing(
     state: State<ApiState>,
+    asking: Who,
     id: Named,
     Sent(sentence): Sent<Sentence>,
 ) -> Result<Json<Incident>, Problem> {
-    act(state, id, sentence, Some(Action::Repairing)).await
+    act((state, asking), id, sentence, Some(Action::Repairing)).await
+}
+
+/// To whom an incident is given.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assignment {
+    /// Who gives it, for the incident's history; whoever has signed in, where somebody has.
+    who: Option<String>,
+    /// What there is to say; goes into the history first.
+    text: Option<String>,
+    /// Who is to take care of it.
+    to: String,
+}
+
+/// Gives an incident to somebody.
+///
+/// # Errors
+///
+/// Where there is no such incident, or it makes no sense in its state.
+pub async fn assign(
+    state: State<ApiState>,
+    asking: Who,
+    id: Named,
+    Sent(Assignment { who, text, to }): Sent<Assignment>,
+) -> Result<Json<Incident>, Problem> {
+    let to = checked("to", &to, NAME_LETTERS)?;
+    let sentence = Sentence { who, text };
+    act((state, asking), id, sentence, Some(Action::Assign { to })).await
 }
 
 /// Ends an incident, with the place that the crew found.
@@ -154,12 +215,13 @@ pub async fn repairing(
 /// Where there is no such incident, or it makes no sense in its state.
 pub async fn close(
     state: State<ApiState>,
+    asking: Who,
     id: Named,
     Sent(closing): Sent<Closing>,
 ) -> Result<Json<Incident>, Problem> {
     let Closing { who, text, found_m } = closing;
     act(
-        state,
+        (state, asking),
         id,
         Sentence { who, text },
         Some(Action::Close { found_m }),
@@ -169,13 +231,18 @@ pub async fn close(
 
 /// Writes the sentence's text, then takes the action; the incident as it stands then.
 async fn act(
-    State(state): State<ApiState>,
+    (State(state), asking): (State<ApiState>, Who),
     Named(id): Named,
     Sentence { who, text }: Sentence,
     action: Option<Action>,
 ) -> Result<Json<Incident>, Problem> {
     let incident = incident_id(&id)?;
+    // A name that somebody has proved is worth more than one that somebody has typed.
+    let who = asking.user.clone().or(who).unwrap_or_default();
     let who = checked("who", &who, NAME_LETTERS)?;
+    if asking.lines.is_some() {
+        find(&state, &asking, &id).await?;
+    }
     let text = text.filter(|text| !text.trim().is_empty());
     let text = text
         .map(|text| checked("text", &text, NOTE_LETTERS))
@@ -227,6 +294,7 @@ impl Which {
     fn find(
         &self,
         store: &Queries<'_>,
+        who: &Who,
         before: Option<RowId>,
         most: usize,
     ) -> Result<Vec<(RowId, Incident)>, StoreError> {
@@ -234,7 +302,7 @@ impl Which {
             let mut rows = store.open_incidents()?;
             rows.retain(|row| before.is_none_or(|before| row.revision < before));
             rows.sort_by_key(|row| core::cmp::Reverse(row.revision));
-            let mut found: Vec<_> = self.of(rows).collect();
+            let mut found: Vec<_> = self.of(who, rows).collect();
             found.truncate(most);
             return Ok(found);
         }
@@ -244,7 +312,7 @@ impl Which {
             let rows = store.incidents(before, most)?;
             let Some(last) = rows.last() else { break };
             before = Some(last.revision);
-            found.extend(self.of(rows));
+            found.extend(self.of(who, rows));
             if found.len() >= most {
                 break;
             }
@@ -253,11 +321,11 @@ impl Which {
         Ok(found)
     }
 
-    fn of(&self, rows: Vec<IncidentRow>) -> impl Iterator<Item = (RowId, Incident)> {
+    fn of(&self, who: &Who, rows: Vec<IncidentRow>) -> impl Iterator<Item = (RowId, Incident)> {
         let read = |row: IncidentRow| Some((row.revision, read(&row)?));
         rows.into_iter()
             .filter_map(read)
-            .filter(|(_, incident)| self.takes(incident))
+            .filter(|(_, incident)| self.takes(incident) && who.sees_any(&incident.lines))
     }
 
     fn takes(&self, incident: &Incident) -> bool {

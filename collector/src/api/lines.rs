@@ -17,6 +17,7 @@ use silkline_protocol::unit::RouteLength;
 use super::devices::{self, Device, Freshness};
 use super::incidents::{self, Incident, Severity, Where};
 use super::request::{Named, Page};
+use super::who::Who;
 use super::{ApiState, Problem};
 use crate::store::{Queries, StoreError};
 
@@ -173,12 +174,13 @@ pub struct Post {
 /// # Errors
 ///
 /// Where the store cannot be read.
-pub async fn list(State(state): State<ApiState>) -> Result<Json<Page<Line>>, Problem> {
+pub async fn list(State(state): State<ApiState>, who: Who) -> Result<Json<Page<Line>>, Problem> {
     let now = crate::clock::now();
     let plant = state.plant;
     let answer = state.reader.ask_async(move |store| {
         let here = Here::ask(store, &plant, now)?;
-        Ok(plant.lines.iter().map(|line| here.line(line)).collect())
+        let theirs = plant.lines.iter().filter(|line| who.sees(&line.id));
+        Ok(theirs.map(|line| here.line(line)).collect())
     });
     Ok(Json(Page::whole(answer.await?)))
 }
@@ -190,9 +192,10 @@ pub async fn list(State(state): State<ApiState>) -> Result<Json<Page<Line>>, Pro
 /// Where there is no such line, or the store cannot be read.
 pub async fn one(
     State(state): State<ApiState>,
+    who: Who,
     Named(id): Named,
 ) -> Result<Json<LineDetail>, Problem> {
-    detail(state, &id).await.map(Json)
+    detail(state, &who, &id).await.map(Json)
 }
 
 /// One line as GeoJSON: its route, nodes and landmarks.
@@ -200,15 +203,23 @@ pub async fn one(
 /// # Errors
 ///
 /// Where there is no such line, or the store cannot be read.
-pub async fn geojson(State(state): State<ApiState>, Named(id): Named) -> Result<Response, Problem> {
-    let detail = detail(state, &id).await?;
+pub async fn geojson(
+    State(state): State<ApiState>,
+    who: Who,
+    Named(id): Named,
+) -> Result<Response, Problem> {
+    let detail = detail(state, &who, &id).await?;
     let kind = [(header::CONTENT_TYPE, "application/geo+json")];
     Ok((kind, geometry::geojson(&detail).to_string()).into_response())
 }
 
-async fn detail(state: ApiState, id: &str) -> Result<LineDetail, Problem> {
-    let missing = || Problem::not_found(format!("there is no line {id:?}"));
+async fn detail(state: ApiState, who: &Who, id: &str) -> Result<LineDetail, Problem> {
+    let found: String = id.chars().take(80).collect();
+    let missing = || Problem::not_found(format!("there is no line {found:?}"));
     let line: LineId = id.parse().map_err(|_| missing())?;
+    if !who.sees(&line) {
+        return Err(missing());
+    }
     let now = crate::clock::now();
     let plant = state.plant;
     let answer = state.reader.ask_async(move |store| {

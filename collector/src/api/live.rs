@@ -21,12 +21,14 @@ use futures::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
 use serde_json::json;
 use silkline_analysis::series::device_name;
+use silkline_protocol::id::LineId;
 use silkline_protocol::time::Timestamp;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_stream::wrappers::{BroadcastStream, IntervalStream};
 use tokio_util::sync::CancellationToken;
 
 use super::request::Asked;
+use super::who::Who;
 use super::{ApiState, Problem};
 use crate::state::LiveEvent;
 
@@ -45,6 +47,8 @@ pub struct Numbered {
     pub name: &'static str,
     /// Its JSON.
     pub data: Arc<str>,
+    /// The lines it speaks of; none where it concerns everybody.
+    pub lines: Arc<[LineId]>,
 }
 
 /// Numbers events, keeps the newest and hands them on.
@@ -84,12 +88,13 @@ impl Hub {
         }
     }
 
-    fn publish(&self, name: &'static str, data: String) {
+    fn publish(&self, name: &'static str, data: String, lines: Vec<LineId>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let event = Numbered {
             number: kept.next,
             name,
             data: data.into(),
+            lines: lines.into(),
         };
         kept.next += 1;
         if kept.events.len() == KEPT {
@@ -154,12 +159,16 @@ pub async fn pump(
         match event {
             Ok(event) => {
                 if let Some((name, data)) = shown(&event) {
-                    hub.publish(name, data);
+                    hub.publish(name, data, lines_of(&event));
                 }
             }
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "live events outran the server");
-                hub.publish("refetch", json!({ "missed": missed }).to_string());
+                hub.publish(
+                    "refetch",
+                    json!({ "missed": missed }).to_string(),
+                    Vec::new(),
+                );
             }
             Err(RecvError::Closed) => return,
         }
@@ -208,6 +217,23 @@ fn shown(event: &LiveEvent) -> Option<(&'static str, String)> {
     }
 }
 
+/// The lines that an event speaks of.
+fn lines_of(event: &LiveEvent) -> Vec<LineId> {
+    match event {
+        LiveEvent::Sample { line, .. } | LiveEvent::Trace { line, .. } => vec![line.clone()],
+        LiveEvent::Anomaly(json) => Vec::from_iter(json["line"].as_str().and_then(read_line)),
+        LiveEvent::Incident(json) => {
+            let lines = json["lines"].as_array().into_iter().flatten();
+            lines.filter_map(|line| read_line(line.as_str()?)).collect()
+        }
+        LiveEvent::Agent { .. } => Vec::new(),
+    }
+}
+
+fn read_line(line: &str) -> Option<LineId> {
+    line.parse().ok()
+}
+
 /// Names of events that can be asked for.
 const NAMES: [&str; 5] = ["device", "incident", "anomaly", "trace", "agent"];
 
@@ -240,6 +266,7 @@ impl Which {
 /// Where an event is asked for that there is not.
 pub async fn stream(
     State(state): State<ApiState>,
+    who: Who,
     Asked(which): Asked<Which>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
@@ -250,14 +277,14 @@ pub async fn stream(
     let missed = match resume {
         Resume::Nothing => Vec::new(),
         Resume::Missed(events) => {
-            let wanted = events.iter().filter(|event| wants(&names, event));
+            let wanted = events.iter().filter(|event| wants(&names, &who, event));
             wanted.map(|event| numbered(&hub, event)).collect()
         }
         Resume::TooMuch => vec![refetch("too long away")],
     };
     let live = BroadcastStream::new(live).filter_map(move |event| {
         let event = match event {
-            Ok(event) => wants(&names, &event).then(|| numbered(&hub, &event)),
+            Ok(event) => wants(&names, &who, &event).then(|| numbered(&hub, &event)),
             Err(_) => Some(refetch("too slow for the stream")),
         };
         core::future::ready(event)
@@ -271,8 +298,9 @@ pub async fn stream(
 }
 
 /// Whether a client that asked for `names` gets this event; `refetch` concerns everybody.
-fn wants(names: &[&str], event: &Numbered) -> bool {
-    event.name == "refetch" || names.contains(&event.name)
+fn wants(names: &[&str], who: &Who, event: &Numbered) -> bool {
+    let theirs = event.lines.is_empty() || who.sees_any(&event.lines);
+    event.name == "refetch" || names.contains(&event.name) && theirs
 }
 
 fn numbered(hub: &Hub, event: &Numbered) -> Event {
@@ -301,7 +329,7 @@ mod tests {
     fn hub_with(events: u64) -> Hub {
         let hub = Hub::new(Timestamp::from_seconds(7));
         for number in 0..events {
-            hub.publish("trace", number.to_string());
+            hub.publish("trace", number.to_string(), Vec::new());
         }
         hub
     }

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::people::PeopleError;
 use crate::store::StoreError;
 
 /// Why a request was not answered as asked.
@@ -23,6 +24,10 @@ pub struct Problem {
     pub status: u16,
     /// What was found and what was wanted.
     pub detail: String,
+    /// Seconds to wait, where asking again later helps; goes into `Retry-After`.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub retry_s: Option<u64>,
 }
 
 impl Problem {
@@ -34,6 +39,7 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
+            retry_s: None,
         }
     }
 
@@ -41,6 +47,17 @@ impl Problem {
     #[must_use]
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// Asked too often: come back after `wait`.
+    #[must_use]
+    pub fn too_often(wait: core::time::Duration) -> Self {
+        let seconds = wait.as_secs() + 1;
+        let detail = format!("asked too often: wait {seconds} s");
+        Self {
+            retry_s: Some(seconds),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
+        }
     }
 
     /// No such thing.
@@ -55,12 +72,29 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // A struct of three texts and a number always has a JSON form.
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        (
-            status,
-            [(header::CONTENT_TYPE, "application/problem+json")],
-            body,
-        )
-            .into_response()
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let wait = self
+            .retry_s
+            .map(|seconds| [(header::RETRY_AFTER, seconds.to_string())]);
+        match wait {
+            Some(wait) => (status, kind, wait, body).into_response(),
+            None => (status, kind, body).into_response(),
+        }
+    }
+}
+
+impl From<PeopleError> for Problem {
+    fn from(error: PeopleError) -> Self {
+        let status = match &error {
+            PeopleError::File(_) | PeopleError::Hash(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            PeopleError::Name(_) | PeopleError::Password => StatusCode::BAD_REQUEST,
+            PeopleError::Taken(_) | PeopleError::LastAdmin => StatusCode::CONFLICT,
+            PeopleError::Missing => StatusCode::NOT_FOUND,
+        };
+        if status.is_server_error() {
+            tracing::warn!(%error, "people could not be asked");
+        }
+        Self::new(status, error.to_string())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use silkline_protocol::id::{DeviceId, SiteId};
 
 use super::Problem;
+use super::who::Who;
 use crate::store::rows::RowId;
 
 /// The items of a page where nothing else is asked for.
@@ -30,6 +32,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
             .map_err(|error: QueryRejection| {
                 Problem::new(error.status(), format!("query: {}", error.body_text()))
             })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Who {
+    type Rejection = Problem;
+
+    /// The guard has put it there; without a guard nobody asks.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let nobody = || Problem::new(StatusCode::UNAUTHORIZED, "nobody asks");
+        parts.extensions.get::<Self>().cloned().ok_or_else(nobody)
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use silkline_protocol::id::PointName;
@@ -12,7 +14,8 @@ use silkline_protocol::time::Timestamp;
 
 use super::devices::point_of;
 use super::request::{Asked, Named, device_id};
-use super::{ApiState, Problem};
+use super::who::Who;
+use super::{ApiState, Problem, bins};
 use crate::store::rows::{SeriesBin, SeriesPoint, SeriesQuery};
 
 /// What is looked back on where no beginning is asked for.
@@ -94,6 +97,20 @@ pub struct Which {
     to: Option<Timestamp>,
     /// The width of a bin: `10s`, `5min`, `1h`, or seconds.
     resolution: Option<String>,
+    /// JSON unless said.
+    #[serde(default)]
+    format: Format,
+}
+
+/// How the answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    /// For programs.
+    #[default]
+    Json,
+    /// For spreadsheets.
+    Csv,
 }
 
 /// The past of a point of a device.
@@ -103,9 +120,10 @@ pub struct Which {
 /// Where there is no such device, the stretch is none, or the store cannot be read.
 pub async fn series(
     State(state): State<ApiState>,
+    who: Who,
     Named(id): Named,
     Asked(which): Asked<Which>,
-) -> Result<Json<Series>, Problem> {
+) -> Result<Response, Problem> {
     let (site, device) = device_id(&id)?;
     let to = which.to.unwrap_or_else(crate::clock::now);
     let from = which.from.unwrap_or_else(|| to - LOOK_BACK);
@@ -126,8 +144,14 @@ pub async fn series(
         from,
         to,
     };
+    let format = which.format;
+    let of_bins = state.bins.clone();
     let answer = state.reader.ask_async(move |store| {
-        let rows = store.device(&query.site, &query.device)?;
+        let mut rows = store.device(&query.site, &query.device)?;
+        rows.retain(|row| who.sees(&row.line));
+        if rows.is_empty() {
+            return Ok(None);
+        }
         let abouts = rows.iter().filter_map(|row| row.about.as_ref());
         let unit = abouts
             .filter_map(|about| point_of(about, &query.point))
@@ -138,7 +162,12 @@ pub async fn series(
             .unwrap_or_default();
         let (items, next) = match width {
             Some(width) => {
-                let bins = store.series_bins(&query, width)?;
+                let whole = width.as_nanos() % bins::WIDTH.as_nanos() == 0;
+                let counted = of_bins.filter(|_| whole);
+                let bins = counted.map_or_else(
+                    || store.series_bins(&query, width),
+                    |bins| bins.series(&query, width),
+                )?;
                 (
                     bins.into_iter()
                         .map(|bin| Item::Bin(Bin::from(bin)))
@@ -162,12 +191,55 @@ pub async fn series(
             items,
             next,
         };
-        Ok((!rows.is_empty()).then_some(series))
+        Ok(Some(series))
     });
-    let series = answer.await?;
-    series
-        .map(Json)
-        .ok_or_else(|| Problem::not_found("no such device has ever reported"))
+    let missing = || Problem::not_found("no such device has ever reported");
+    let series = answer.await?.ok_or_else(missing)?;
+    Ok(match format {
+        Format::Json => Json(series).into_response(),
+        Format::Csv => as_table(&series),
+    })
+}
+
+/// The series as a table to be saved.
+fn as_table(series: &Series) -> Response {
+    let mut table = String::new();
+    let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    for item in &series.items {
+        let row = match item {
+            Item::Read(Read {
+                at,
+                value,
+                dark,
+                bad,
+            }) => {
+                let why = bad.and_then(|bad| serde_json::to_value(bad).ok());
+                let why = why
+                    .as_ref()
+                    .and_then(|why| why.as_str())
+                    .unwrap_or_default();
+                let quality = if *dark { "dark" } else { why };
+                format!("{at},{},{quality}\n", number(*value))
+            }
+            Item::Bin(bin) => {
+                let [min, max, mean] = [bin.min, bin.max, bin.mean].map(number);
+                let (values, dark, bad) = (bin.values, bin.dark_readings, bin.bad_readings);
+                format!("{},{min},{max},{mean},{values},{dark},{bad}\n", bin.at)
+            }
+        };
+        table.push_str(&row);
+    }
+    let head = match series.resolution_s {
+        None => "at,value,quality\n",
+        Some(_) => "at,min,max,mean,values,dark_readings,bad_readings\n",
+    };
+    let (device, point) = (&series.device, &series.point);
+    let name = format!("attachment; filename=\"{device}-{point}.csv\"");
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
+    (headers, format!("{head}{table}")).into_response()
 }
 
 /// The readings that fit on a page, and where the next page begins.

@@ -6,6 +6,7 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -21,6 +22,7 @@ use self::levels::{Levels, Window};
 use self::look::{Beside, Looked};
 use super::incidents::Place;
 use super::request::{Asked, Named, Page, device_id, paging};
+use super::who::Who;
 use super::{ApiState, Problem, etag};
 use crate::store::TraceFilter;
 use crate::store::rows::{RowId, TraceRow};
@@ -133,6 +135,7 @@ pub struct Known {
 /// Where the query is none or the store cannot be read.
 pub async fn list(
     State(state): State<ApiState>,
+    who: Who,
     Asked(which): Asked<Which>,
 ) -> Result<Json<Page<Trace>>, Problem> {
     let (limit, before) = paging(which.limit, which.cursor.as_deref())?;
@@ -151,6 +154,7 @@ pub async fn list(
     let answer = state.reader.ask_async(move |store| {
         let rows = store.traces(&filter, limit + 1)?;
         let mut page = Page::cut(rows, limit, |row| row.id).map(Trace::from);
+        page.items.retain(|trace| who.sees(&trace.line));
         for trace in &mut page.items {
             let Some(window) = window else { break };
             let file = store.trace_file(RowId(trace.id))?;
@@ -170,6 +174,7 @@ pub async fn list(
 /// Where there is no such trace or form, or the store cannot be read.
 pub async fn one(
     State(state): State<ApiState>,
+    who: Who,
     Named(name): Named,
     Asked(part): Asked<Part>,
     headers: HeaderMap,
@@ -185,7 +190,8 @@ pub async fn one(
         let row = store.trace(id)?;
         Ok(row.zip(store.trace_file(id)?))
     });
-    let (row, file) = answer.await?.ok_or_else(missing)?;
+    let found = answer.await?.filter(|(row, _)| who.sees(&row.line));
+    let (row, file) = found.ok_or_else(missing)?;
     match form {
         None => {
             let mut trace = Trace::from(row);
@@ -209,10 +215,15 @@ pub async fn one(
             let name = format!("trace-{}.csv", id.0);
             Ok(as_file(&name, "text/csv", sheet::csv(&looked.trace)))
         }
+        Some("svg") => {
+            let looked = Looked::at(&file).map_err(unreadable)?;
+            let kind = [(header::CONTENT_TYPE, "image/svg+xml")];
+            Ok((kind, looked.picture(&format!("trace {}", id.0))).into_response())
+        }
         Some(other) => {
             let other: String = other.chars().take(40).collect();
             Err(Problem::not_found(format!(
-                "a trace has no form {other:?}, want sor or csv"
+                "a trace has no form {other:?}, want sor, csv or svg"
             )))
         }
     }
@@ -225,17 +236,31 @@ pub async fn one(
 /// Where the file is no trace, or what is said beside it is not in the plant or the store.
 pub async fn look(
     State(state): State<ApiState>,
+    who: Who,
     Asked(known): Asked<Known>,
-    file: Bytes,
+    file: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Look>, Problem> {
+    let file = file.map_err(|error| Problem::new(error.status(), error.body_text()))?;
     let stand = roadside::Stand::of(&state.plant, &known)?;
+    if stand
+        .as_ref()
+        .is_some_and(|stand| !stand.is_on(|line| who.sees(line)))
+    {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "this is on a line of others",
+        ));
+    }
     let points = known.points.or(Some(LIST_POINTS));
     let window = Window::asked(points, None, None)?.unwrap_or_default();
     let reference = match known.reference {
         None => None,
         Some(id) => {
             let id = RowId(id);
-            let file = state.reader.ask_async(move |store| store.trace_file(id));
+            let file = state.reader.ask_async(move |store| {
+                let row = store.trace(id)?.filter(|row| who.sees(&row.line));
+                row.map_or(Ok(None), |row| store.trace_file(row.id))
+            });
             let missing = || Problem::bad_request(format!("reference: there is no trace {}", id.0));
             Some(file.await?.ok_or_else(missing)?)
         }

@@ -9,6 +9,7 @@ use silkline_protocol::id::StoreId;
 
 use super::RunError;
 use crate::api::Access;
+use crate::api::people::{self, People};
 use crate::config::{BrokerSettings, Secret, Security, Settings};
 use crate::ingest;
 
@@ -16,8 +17,11 @@ use crate::ingest;
 pub(super) fn access(settings: &Settings) -> Result<Access, RunError> {
     let api = &settings.api;
     let token = api.token_file.as_deref().map(read_secret).transpose()?;
-    Access::new(api.listen, token, api.public_url.as_deref())
-        .map_err(|error| RunError::Misfit(error.to_string()))
+    let access = Access::new(api.listen, token, api.public_url.as_deref())
+        .map_err(|error| RunError::Misfit(error.to_string()))?;
+    let people = People::open(&settings.data.join(people::FILE));
+    let people = people.map_err(|error| RunError::Misfit(error.to_string()))?;
+    Ok(access.with(people))
 }
 
 /// How this collector connects to its broker.

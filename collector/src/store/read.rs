@@ -46,6 +46,12 @@ impl Reader {
         }
     }
 
+    /// Its file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Asks the store, on this thread.
     ///
     /// # Errors

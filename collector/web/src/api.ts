@@ -24,6 +24,28 @@ export type Anomaly = {
   to: Timestamp | null;
 };
 
+/** To whom an incident is given. */
+export type Assignment = {
+  /** What there is to say; goes into the history first. */
+  text: string | null;
+  /** Who is to take care of it. */
+  to: string;
+  /** Who gives it, for the incident's history; whoever has signed in, where somebody has. */
+  who: string | null;
+};
+
+/** One entry of the audit log. */
+export type AuditEntry = {
+  /** When. */
+  at: Timestamp;
+  /** Its number. */
+  id: number;
+  /** What. */
+  what: string;
+  /** Who. */
+  who: string;
+};
+
 /** Why a reading has no value. */
 export type BadReading = "timeout" | "unreachable" | "refused" | "garbled" | "out_of_range" | "not_supported" | "invalid" | "unknown";
 
@@ -71,8 +93,8 @@ export type Closing = {
   found_m: RouteLength | null;
   /** What there is to say; goes into the history first. */
   text: string | null;
-  /** Who closes it, for the incident's history. */
-  who: string;
+  /** Who closes it, for the incident's history; whoever has signed in, where somebody has. */
+  who: string | null;
 };
 
 /** One piece of polled hardware. */
@@ -283,6 +305,28 @@ export type Look = {
   walk: string | null;
 };
 
+/** A token to be made. */
+export type NewToken = {
+  /** The lines that its bearer sees; all where absent. */
+  lines: LineId[] | null;
+  /** What it is for. */
+  name: string;
+  /** What its bearer may. */
+  role: Role;
+};
+
+/** A user to be added. */
+export type NewUser = {
+  /** The lines that the user sees; all where absent. */
+  lines: LineId[] | null;
+  /** The name to sign in with. */
+  name: string;
+  /** The password, 12 letters or more. */
+  password: string;
+  /** What the user may. */
+  role: Role;
+};
+
 /** A place that holds equipment. */
 export type Node = {
   /** Where on the line. */
@@ -398,6 +442,10 @@ export type Reading = {
   bad: BadReading | null;
   /** Whether a light meter sees no light. */
   dark: boolean;
+  /** Above this it is not well, by its maker; of two limits the inner one. */
+  high: number | null;
+  /** Below this it is not well, by its maker; of two limits the inner one. */
+  low: number | null;
   /** The point. */
   point: PointName;
   /** What it means; `other` where the device has not said. */
@@ -408,6 +456,9 @@ export type Reading = {
   value: number | null;
 };
 
+/** What somebody may; each may what the ones before it may. */
+export type Role = "viewer" | "field" | "operator" | "admin";
+
 /** A length along the ground, in metres; measured from the line's A end it is the chainage. */
 export type RouteLength = number;
 
@@ -415,8 +466,8 @@ export type RouteLength = number;
 export type Sentence = {
   /** What there is to say; goes into the history first. */
   text: string | null;
-  /** Who does it, for the incident's history. */
-  who: string;
+  /** Who does it, for the incident's history; whoever has signed in, where somebody has. */
+  who: string | null;
 };
 
 /** The past of one point. */
@@ -439,8 +490,30 @@ export type Series = {
   unit: string;
 };
 
+/** Who asks, as the server sees it. */
+export type Session = {
+  /** The lines that they see; all where absent. */
+  lines: LineId[] | null;
+  /** Whether they may do something with incidents. */
+  may_act: boolean;
+  /** Whether nobody is set up, and everybody on this machine may everything. */
+  open: boolean;
+  /** What they may. */
+  role: Role;
+  /** The user who has signed in. */
+  user: string | null;
+};
+
 /** How bad something is, in the words of X.733. */
 export type Severity = "warning" | "minor" | "major" | "critical";
+
+/** A name and a password. */
+export type SigningIn = {
+  /** The password. */
+  password: string;
+  /** The name. */
+  user: string;
+};
 
 /** What one source contributed. */
 export type Source = {
@@ -475,6 +548,28 @@ export type Span = {
 /** Nanoseconds since 1970-01-01 00:00 UTC, without leap seconds; good until the year 2262. */
 export type Timestamp = string;
 
+/** A program's token, without its secret. */
+export type Token = {
+  /** Since when. */
+  added: Timestamp;
+  /** Its number. */
+  id: number;
+  /** The lines that its bearer sees; all where absent. */
+  lines: LineId[] | null;
+  /** What it is for. */
+  name: string;
+  /** What its bearer may. */
+  role: Role;
+};
+
+/** A token that was made. */
+export type TokenMade = {
+  /** Its number. */
+  id: number;
+  /** What to send as bearer token; told this once. */
+  secret: string;
+};
+
 /** One OTDR acquisition. */
 export type Trace = {
   /** What it shows, as `trace --json` prints it; nothing until it was looked at. */
@@ -503,6 +598,18 @@ export type Trace = {
   trigger: string;
   /** What it shows, where known. */
   view: ViewId | null;
+};
+
+/** A user, without the password. */
+export type User = {
+  /** Since when. */
+  added: Timestamp;
+  /** The lines that the user sees; all where absent. */
+  lines: LineId[] | null;
+  /** The name to sign in with. */
+  name: string;
+  /** What the user may. */
+  role: Role;
 };
 
 /** What one instrument sees. */

@@ -66,6 +66,12 @@ impl Operation {
         self
     }
 
+    /// Or with this, where it is asked for.
+    pub(super) fn also(mut self, media_type: &str, schema: impl Into<Value>) -> Self {
+        self.answer[media_type] = json!({ "schema": schema.into() });
+        self
+    }
+
     /// May also be answered so, without a body.
     pub(super) fn or(mut self, status: &'static str, text: &'static str) -> Self {
         self.answers.push((status, text));

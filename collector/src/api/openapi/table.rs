@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 use super::operation::{Operation, Parameter};
 use crate::api::devices::Device;
 use crate::api::health::Health;
-use crate::api::incidents::{Closing, Incident, Sentence};
+use crate::api::incidents::{Anomaly, Assignment, Closing, Incident, Sentence};
 use crate::api::lines::{Line, LineDetail};
+use crate::api::people::{AuditEntry, Token, User};
 use crate::api::request::Page;
 use crate::api::series::Series;
+use crate::api::session::{NewToken, NewUser, Session, SigningIn, TokenMade};
 use crate::api::traces::{Look, Trace};
 
 const JSON: &str = "application/json";
@@ -79,6 +81,7 @@ pub(super) fn operations(of: &mut SchemaGenerator) -> Vec<Operation> {
     all.extend(devices(of));
     all.extend(incidents(of));
     all.extend(traces(of));
+    all.extend(people(of));
     all.extend(rest(of));
     all
 }
@@ -124,6 +127,35 @@ fn devices(of: &mut SchemaGenerator) -> Vec<Operation> {
         "5min",
     );
     let point = ("point", "query", "The point.", POINT, "in_power.1");
+    let format = (
+        "format",
+        "query",
+        "JSON unless said.",
+        r#"{"type":"string","enum":["json","csv"]}"#,
+        "csv",
+    );
+    let on = (
+        "device",
+        "query",
+        "Only those on this device.",
+        DEVICE_ID,
+        "baku.edfa-1",
+    );
+    let name = r#"{"type":"string","pattern":"^[a-z0-9_]{1,64}(\\.[0-9]{1,9})?$"}"#;
+    let about = (
+        "point",
+        "query",
+        "Only those on this point.",
+        name,
+        "in_power.1",
+    );
+    let since = (
+        "from",
+        "query",
+        "Only those that were not over by then.",
+        TIME,
+        "2026-01-01T00:00:00Z",
+    );
     vec![
         get(
             "devices",
@@ -140,8 +172,12 @@ fn devices(of: &mut SchemaGenerator) -> Vec<Operation> {
             "series",
             "The past of one point: readings, or bins where a resolution is asked for.",
         )
-        .with(&[DEVICE, point, FROM, TO, resolution])
-        .gives(JSON, schema::<Series>(of)),
+        .with(&[DEVICE, point, FROM, TO, resolution, format])
+        .gives(JSON, schema::<Series>(of))
+        .also("text/csv", json!({ "type": "string" })),
+        get("anomalies", "anomalies", "Findings, the newest first.")
+            .with(&[on, about, since])
+            .gives(JSON, schema::<Page<Anomaly>>(of)),
     ]
 }
 
@@ -152,6 +188,13 @@ fn incidents(of: &mut SchemaGenerator) -> Vec<Operation> {
         "A state; `open` is all that needs somebody: open, acknowledged, repairing.",
         r#"{"type":"string","enum":["suspect","open","acknowledged","repairing","cleared","closed"]}"#,
         "open",
+    );
+    let form = (
+        "form",
+        "path",
+        "The form.",
+        r#"{"type":"string","enum":["txt","kml","geojson","svg","json"]}"#,
+        "txt",
     );
     let sentence = schema::<Sentence>(of);
     let incident = schema::<Incident>(of);
@@ -180,6 +223,32 @@ fn incidents(of: &mut SchemaGenerator) -> Vec<Operation> {
             .with(&[INCIDENT])
             .gives(JSON, incident.clone())
             .or("304", "As the client has it."),
+        get(
+            "incidents/{id}/alert.{form}",
+            "alert",
+            "One incident to take along: words, a place for a map, a picture.",
+        )
+        .with(&[INCIDENT, form])
+        .gives("text/plain", json!({ "type": "string" }))
+        .also("image/svg+xml", json!({ "type": "string" }))
+        .also("application/geo+json", json!({ "type": "object" }))
+        .also(
+            "application/vnd.google-earth.kml+xml",
+            json!({ "type": "string" }),
+        )
+        .also(JSON, incident.clone()),
+        post(
+            "incidents/{id}/assign",
+            "assign",
+            "Gives an incident to somebody.",
+        )
+        .with(&[INCIDENT])
+        .body(
+            JSON,
+            &schema::<Assignment>(of),
+            r#"{"who":"Aysel","to":"crew 4"}"#,
+        )
+        .gives(JSON, incident.clone()),
         act("acknowledge", "acknowledge", "Takes an incident on."),
         act(
             "note",
@@ -267,6 +336,55 @@ fn traces(of: &mut SchemaGenerator) -> Vec<Operation> {
         )
         .with(&[TRACE])
         .gives("text/csv", json!({ "type": "string" })),
+        get(
+            "traces/{id}.svg",
+            "trace_svg",
+            "The curve with its events, as a picture.",
+        )
+        .with(&[TRACE])
+        .gives("image/svg+xml", json!({ "type": "string" })),
+    ]
+}
+
+fn people(of: &mut SchemaGenerator) -> Vec<Operation> {
+    let name = r#"{"type":"string","pattern":"^[A-Za-z0-9._@-]{1,64}$"}"#;
+    let user = ("name", "path", "The user.", name, "aysel");
+    let signing = r#"{"user":"aysel","password":"correct horse battery"}"#;
+    let new_user = r#"{"name":"aysel","password":"correct horse battery","role":"operator","lines":["baku-poti"]}"#;
+    let delete =
+        |path: &str, id, summary| Operation::new("delete", &format!("/api/v1/{path}"), id, summary);
+    vec![
+        get("session", "session", "Who asks, and what they may.")
+            .gives(JSON, schema::<Session>(of)),
+        post(
+            "session",
+            "sign_in",
+            "Signs in; the answer carries the session's cookie.",
+        )
+        .body(JSON, &schema::<SigningIn>(of), signing),
+        delete("session", "sign_out", "Signs out."),
+        get("users", "users", "Every user.").gives(JSON, schema::<Page<User>>(of)),
+        post("users", "add_user", "Adds a user.")
+            .body(JSON, &schema::<NewUser>(of), new_user)
+            .gives(JSON, schema::<User>(of)),
+        delete("users/{name}", "remove_user", "Removes a user.").with(&[user]),
+        get("tokens", "tokens", "Every token, without its secret.")
+            .gives(JSON, schema::<Page<Token>>(of)),
+        post(
+            "tokens",
+            "make_token",
+            "Makes a token; its secret is told this once.",
+        )
+        .body(
+            JSON,
+            &schema::<NewToken>(of),
+            r#"{"name":"grafana","role":"viewer"}"#,
+        )
+        .gives(JSON, schema::<TokenMade>(of)),
+        delete("tokens/{id}", "revoke", "Revokes a token.").with(&[TRACE]),
+        get("audit", "audit", "Who did what, the newest first.")
+            .with(&[LIMIT, CURSOR])
+            .gives(JSON, schema::<Page<AuditEntry>>(of)),
     ]
 }
 

@@ -10,6 +10,8 @@ use silkline_protocol::plant::Plant;
 use silkline_protocol::unit::OpticalLength;
 use silkline_sor::Sor;
 
+use crate::plot::{Form, Picture};
+
 /// From half a 95 % interval to a standard deviation.
 const TO_SD: f64 = 1.0 / 1.96;
 /// A launch shorter than this is a file that counts from the instrument's panel.
@@ -47,6 +49,19 @@ impl Looked {
             trace,
             analysis,
         })
+    }
+
+    /// The trace with its events, as SVG.
+    pub(super) fn picture(&self, name: &str) -> String {
+        let report = Report::new(name, &self.sor, &self.trace, &self.analysis);
+        let picture = Picture {
+            report: &report,
+            trace: &self.trace,
+            reference: None,
+            names: &[],
+            form: Form::Sheet,
+        };
+        picture.svg()
     }
 
     /// The object of `trace --json`.

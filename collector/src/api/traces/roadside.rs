@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use silkline_protocol::id::{NodeId, ViewId};
+use silkline_protocol::id::{LineId, NodeId, ViewId};
 use silkline_protocol::plant::{Line, Node, NodeKind, Passes, Plant, Toward, View, ViewKind};
 use silkline_protocol::unit::{Nanometres, OpticalLength, RouteLength};
 
@@ -80,6 +80,12 @@ impl Stand {
     /// The plant and the view that the file shows.
     pub(super) fn view(&self) -> (&Plant, &ViewId) {
         (&self.plant, &self.view)
+    }
+
+    /// Whether it is on a line of which this holds.
+    pub(super) fn is_on(&self, holds: impl Fn(&LineId) -> bool) -> bool {
+        let line = self.plant.view(&self.view).map(|(line, _)| &line.id);
+        line.is_some_and(holds)
     }
 
     /// The place without the crew's own node in it.

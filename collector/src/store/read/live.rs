@@ -4,6 +4,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, params};
 use silkline_protocol::id::{DeviceId, IncidentId, LineId, SiteId};
 use silkline_protocol::message::Trigger;
+use silkline_protocol::time::Timestamp;
 
 use super::Queries;
 use super::series::{PointNames, readings_at};
@@ -132,6 +133,17 @@ impl Queries<'_> {
     pub fn incident(&self, id: &IncidentId) -> Result<Option<IncidentRow>, StoreError> {
         let sql = format!("{INCIDENTS} WHERE id = ?1");
         Ok(self.rows(&sql, params![id.as_str()], incident)?.pop())
+    }
+
+    /// Anomalies that were not over at `from`, the one raised last first, as the API gives them.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn anomalies(&self, from: Timestamp) -> Result<Vec<serde_json::Value>, StoreError> {
+        let sql = "SELECT json FROM anomaly WHERE ended IS NULL OR ended >= ?1
+            ORDER BY raised DESC LIMIT 20000";
+        self.rows(sql, [from.nanos()], |row| json(row, 0))
     }
 
     /// Traces that `filter` lets through, the newest arrival first, at most `most`.

@@ -83,6 +83,57 @@ impl Queries<'_> {
         })
     }
 
+    /// Samples with numbers above `after` as they are stored, lowest first, at most `most`: number,
+    /// device, time, readings.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn raw_after(
+        &self,
+        after: RowId,
+        most: usize,
+    ) -> Result<Vec<(RowId, i64, Timestamp, Vec<u8>)>, StoreError> {
+        let sql = "SELECT id, device, at, readings FROM sample WHERE id > ?1 ORDER BY id LIMIT ?2";
+        self.rows(sql, params![after.0, number_of(most)], |row| {
+            Ok((RowId(row.get(0)?), row.get(1)?, time(row, 2)?, row.get(3)?))
+        })
+    }
+
+    /// Samples of one device with numbers above `after` as they are stored: time, readings.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn raw_of_device(
+        &self,
+        device: i64,
+        after: RowId,
+    ) -> Result<Vec<(Timestamp, Vec<u8>)>, StoreError> {
+        // The plus keeps SQLite from the index by device: few numbers are above, many of the device.
+        let sql = "SELECT at, readings FROM sample WHERE id > ?1 AND +device = ?2";
+        self.rows(sql, params![after.0, device], |row| {
+            Ok((time(row, 0)?, row.get(1)?))
+        })
+    }
+
+    /// The numbers of the device and the point that are asked for, where both are known.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn refs(&self, query: &SeriesQuery) -> Result<Option<(i64, PointRef)>, StoreError> {
+        let device = "SELECT ref FROM device WHERE site = ?1 AND device = ?2
+            ORDER BY seen DESC, ref LIMIT 1";
+        let key = params![query.site.as_str(), query.device.as_str()];
+        let device = self.rows(device, key, |row| row.get(0))?;
+        let point = "SELECT ref FROM point WHERE name = ?1";
+        let point = self.rows(point, [query.point.as_str()], |row| {
+            row.get(0).map(PointRef)
+        })?;
+        Ok(device.first().copied().zip(point.first().copied()))
+    }
+
     /// The number of the sample that was stored last.
     ///
     /// # Errors
