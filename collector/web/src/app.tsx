@@ -1,35 +1,52 @@
-// The one page: where it hurts on the left, what to do about it on the right.
+// Which page the address names. Crews' pages stand alone, so that a phone fetches little; the NOC's
+// pages share one picture of the corridor.
 
-import { useIncident, useModel, useNow, useSelection } from "./model";
-import { Calm } from "./views/calm";
-import { Devices } from "./views/devices";
-import { Diagrams } from "./views/diagram";
+import { useEffect, useState } from "preact/hooks";
+import { onSignIn } from "./client";
+import { lazy } from "./lazy";
+import { useModel, useNow, useRoute, type Model, type Route } from "./model";
 import { Header } from "./views/header";
-import { Incident } from "./views/incident";
-import { Incidents } from "./views/incidents";
-import { Map } from "./views/map";
+import { IncidentPage } from "./views/incident-page";
+import { SignIn } from "./views/sign-in";
+
+const Overview = lazy(() => import("./views/overview"));
+const Traces = lazy(() => import("./views/traces"));
+const Devices = lazy(() => import("./views/devices-page"));
+const Roadside = lazy(() => import("./views/roadside"));
+const Admin = lazy(() => import("./views/admin"));
 
 export function App() {
+  const [route, go] = useRoute();
+  const [wanted, setWanted] = useState(false);
+  useEffect(() => onSignIn(() => setWanted(true)), []);
+  if (wanted || route.page === "sign-in") return <SignIn done={() => window.location.reload()} />;
+  if (route.page === "incident" && route.id !== null) return <IncidentPage key={route.id} id={route.id} />;
+  if (route.page === "roadside") return <Roadside />;
+  return <Noc route={route} go={go} />;
+}
+
+function Noc({ route, go }: { route: Route; go: (page: string, id?: string | null) => void }) {
   const model = useModel();
   const now = useNow();
-  const [selected, select] = useSelection();
-  // The worst incident explains itself without a click; anything else is a choice.
-  const shown = useIncident(selected, model) ?? model.incidents[0] ?? null;
-  const line = model.lines.find((line) => line.id === shown?.place.line) ?? null;
-  const old = model.loaded && (!model.live || model.trouble !== null);
+  const wall = route.page === "wall";
   return (
-    <div class={old ? "page old" : "page"}>
-      <Header model={model} now={now} />
-      <main class="where">
-        <Map lines={model.lines} incidents={model.incidents} shown={shown} select={select} />
-        <Diagrams lines={model.lines} incidents={model.incidents} shown={shown} now={now} select={select} />
-      </main>
-      <aside class="what">
-        {model.loaded && model.incidents.length === 0 && <Calm model={model} now={now} />}
-        {model.incidents.length > 1 && <Incidents incidents={model.incidents} lines={model.lines} shown={shown} now={now} select={select} />}
-        {shown !== null && <Incident key={shown.id} incident={shown} line={line} now={now} />}
-        <Devices devices={model.devices} now={now} />
-      </aside>
+    <div class={pageClass(model, wall)}>
+      <Header model={model} now={now} page={route.page} />
+      {page(route, go, model, now)}
     </div>
   );
+}
+
+function page(route: Route, go: (page: string, id?: string | null) => void, model: Model, now: number) {
+  switch (route.page) {
+    case "traces": return <Traces model={model} now={now} id={route.id} open={(id: string) => go("traces", id)} />;
+    case "devices": return <Devices model={model} now={now} id={route.id} open={(id: string) => go("devices", id)} />;
+    case "admin": return <Admin now={now} />;
+    default: return <Overview model={model} now={now} selected={route.id} select={(id: string) => go(route.page, id)} />;
+  }
+}
+
+function pageClass(model: Model, wall: boolean): string {
+  const old = model.loaded && (!model.live || model.trouble !== null);
+  return ["page", old ? "old" : "", wall ? "wall" : ""].join(" ").trim();
 }

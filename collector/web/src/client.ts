@@ -1,6 +1,6 @@
 // Asks the API and gives typed answers, or an error that a person can read.
 
-import type { Device, Incident, Line, LineDetail, Problem } from "./api";
+import type { Anomaly, Device, Incident, Line, LineDetail, Look, Problem, Series, Trace } from "./api";
 
 /** How long an answer may take before we say so: the store is local to the server. */
 const DEADLINE_MS = 10_000;
@@ -19,14 +19,51 @@ export const openIncidents = () => all<Incident>("incidents?state=open");
 export const incident = (id: string) => get<Incident>(`incidents/${encodeURIComponent(id)}`);
 export const latestIncidents = async () => (await get<Page<Incident>>("incidents?limit=5")).items;
 
-/** Does something with an incident in the name of a person. */
-export function act(id: string, action: "acknowledge" | "note" | "repairing" | "close", who: string, text: string) {
-  const body = JSON.stringify(text === "" ? { who } : { who, text });
-  const headers = { "content-type": "application/json" };
-  return ask<Incident>(`incidents/${encodeURIComponent(id)}/${action}`, { method: "POST", headers, body });
+/** What a person may do with an incident. */
+export type Action = "acknowledge" | "assign" | "note" | "repairing" | "shelve" | "close";
+
+/** Does something with an incident in the name of a person; empty texts are left out. */
+export function act(id: string, action: Action, body: Record<string, string | number | null>) {
+  const said = Object.entries(body).filter(([, value]) => value !== "" && value !== null);
+  return send<Incident>(`incidents/${encodeURIComponent(id)}/${action}`, "POST", Object.fromEntries(said));
 }
 
-async function all<T>(path: string): Promise<T[]> {
+/** Shots of a view, newest first, with their curves where `points` are asked for. */
+export async function traces(view: string | null, limit: number, points: number | null): Promise<Trace[]> {
+  return (await get<Page<Trace>>(`traces?${query({ view, limit, points })}`)).items;
+}
+
+/** One shot with its curve. */
+export const trace = (id: number, points: number) => get<Trace>(`traces/${id}?points=${points}`);
+
+/** Looks at a file without storing it; `known` says where it was shot. */
+export function look(file: Blob, known: Record<string, string | number>) {
+  const headers = { "content-type": "application/octet-stream" };
+  return ask<Look>(`traces?${query({ points: 20_000, ...known })}`, { method: "POST", headers: own(headers), body: file });
+}
+
+/** The past of one point, in bins where a resolution is given. */
+export const series = (device: string, asked: Record<string, string>) =>
+  get<Series>(`devices/${encodeURIComponent(device)}/series?${query(asked)}`);
+
+/** What was found on a point since a time. */
+export const anomalies = (device: string, point: string, from: string) => all<Anomaly>(`anomalies?${query({ device, point, from })}`);
+
+/** Sends JSON. */
+export function send<T>(path: string, method: string, body: unknown): Promise<T> {
+  const headers = own({ "content-type": "application/json" });
+  return ask<T>(path, { method, headers, body: JSON.stringify(body) });
+}
+
+/** Headers that only a page of ours can set: a form elsewhere cannot act in our name. */
+const own = (headers: Record<string, string>) => ({ ...headers, "x-silkline": "page" });
+
+export function query(parts: Record<string, string | number | null>): string {
+  const said = Object.entries(parts).filter(([, value]) => value !== null);
+  return new URLSearchParams(said.map(([name, value]) => [name, String(value)])).toString();
+}
+
+export async function all<T>(path: string): Promise<T[]> {
   const items: T[] = [];
   let next: string | null = null;
   for (let page = 0; page < MAX_PAGES; page += 1) {
@@ -39,13 +76,25 @@ async function all<T>(path: string): Promise<T[]> {
   return items;
 }
 
-const get = <T>(path: string) => ask<T>(path, {});
+export const get = <T>(path: string) => ask<T>(path, {});
 
 async function ask<T>(path: string, init: RequestInit): Promise<T> {
   const response = await fetch(`/api/v1/${path}`, { ...init, signal: AbortSignal.timeout(DEADLINE_MS) }).catch(unreached);
   heard(response.headers.get("date"));
+  if (response.status === 401) signInWanted();
   if (!response.ok) throw new Error(await complaint(response));
-  return (await response.json()) as T;
+  return (response.status === 204 ? null : await response.json()) as T;
+}
+
+let asked = () => undefined as unknown;
+
+/** Calls `then` whenever the server wants somebody to sign in. */
+export function onSignIn(then: () => void): void {
+  asked = then;
+}
+
+function signInWanted(): void {
+  asked();
 }
 
 /** Browsers say "signal timed out" or "Failed to fetch", which helps nobody at night. */

@@ -103,3 +103,9 @@ export const coordinates = (lat: number, lon: number) => `${lat.toFixed(5)}, ${l
 
 /** Words of the wire as words of a sentence: `light_lost` is `light lost`. */
 export const words = (name: string) => name.replaceAll("_", " ");
+
+/** A distance along the glass, to what an OTDR resolves. */
+export const metres = (value: number) => (Math.abs(value) < 10_000 ? `${value.toFixed(1)} m` : `${(value / 1_000).toFixed(4)} km`);
+
+/** A loss or level; a dash where nobody knows. */
+export const decibels = (value: number | null, digits = 3) => (value === null ? "–" : `${value.toFixed(digits)} dB`);

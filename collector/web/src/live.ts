@@ -21,8 +21,8 @@ export interface Listener {
 
 const NAMES = ["incident", "device", "agent", "trace", "refetch"] as const;
 
-/** Listens until the returned function is called. */
-export function listen(listener: Listener): () => void {
+/** Listens until the returned function is called; to events of these names only, where any are given. */
+export function listen(listener: Listener, only: string[] = []): () => void {
   let source: EventSource | null = null;
   let watchdog = 0;
   let retry = 0;
@@ -45,7 +45,7 @@ export function listen(listener: Listener): () => void {
     pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
   };
   const open = () => {
-    source = new EventSource("/api/v1/live");
+    source = new EventSource(`/api/v1/live${only.length === 0 ? "" : `?events=${only.join(",")}`}`);
     alive();
     source.onopen = () => {
       pause = FIRST_PAUSE_MS;

@@ -1,5 +1,4 @@
 import { render } from "preact";
-import "leaflet/dist/leaflet.css";
 import "./style.css";
 import { App } from "./app";
 

@@ -23,6 +23,8 @@ export interface Model {
   incidents: Incident[];
   /** The last few, open or over. */
   latest: Incident[];
+  /** The number of the newest trace that was heard of. */
+  latestTrace: number;
 }
 
 /** Slow things that the stream does not tell, such as a device that fell silent. */
@@ -33,7 +35,7 @@ const PICTURE_MS = 1_000;
 const SETTLE_MS = 300;
 
 const EMPTY: Model = {
-  loaded: false, trouble: null, live: false, heardAt: 0, lines: [], devices: [], incidents: [], latest: [],
+  loaded: false, trouble: null, live: false, heardAt: 0, lines: [], devices: [], incidents: [], latest: [], latestTrace: 0,
 };
 
 /** The page's state, from mount to unmount. */
@@ -68,6 +70,7 @@ export function useModel(): Model {
           samples.set(`${sample.id} ${sample.line}`, sample);
           return;
         }
+        if (name === "trace") change(() => ({ latestTrace: (data as { id: number }).id }));
         if (name === "incident") change((model) => withIncident(model, data as Incident));
         soon();
       },
@@ -166,14 +169,23 @@ export function useIncident(id: string | null, model: Model): Incident | null {
   return open ?? (fetched?.id === id ? fetched : null);
 }
 
-/** Which incident the address names, and how to name another: `#/incident/ID` may stand in a mail. */
-export function useSelection(): [string | null, (id: string | null) => void] {
-  const read = () => /^#\/incident\/(.+)$/.exec(window.location.hash)?.[1] ?? null;
-  const [selected, setSelected] = useState(read);
+/** What the address names: `#/traces/17` is page `traces`, id `17`. Addresses may stand in a mail. */
+export interface Route {
+  page: string;
+  id: string | null;
+}
+
+/** The address, and how to go elsewhere. */
+export function useRoute(): [Route, (page: string, id?: string | null) => void] {
+  const read = (): Route => {
+    const [page, id] = window.location.hash.replace(/^#\/?/, "").split("/");
+    return { page: page === undefined || page === "" ? "overview" : page, id: id === undefined || id === "" ? null : decodeURIComponent(id) };
+  };
+  const [route, setRoute] = useState(read);
   useEffect(() => {
-    const changed = () => setSelected(read());
+    const changed = () => setRoute(read());
     window.addEventListener("hashchange", changed);
     return () => window.removeEventListener("hashchange", changed);
   }, []);
-  return [selected, (id) => { window.location.hash = id === null ? "" : `#/incident/${id}`; }];
+  return [route, (page, id = null) => { window.location.hash = id === null ? `#/${page}` : `#/${page}/${encodeURIComponent(id)}`; }];
 }

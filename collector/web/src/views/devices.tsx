@@ -10,7 +10,7 @@ export function Devices({ devices, now }: { devices: Device[]; now: number }) {
   for (const device of devices) sites.set(device.site, [...(sites.get(device.site) ?? []), device]);
   return (
     <section class="card devices">
-      <h3>Sites <span class="dim">● fresh ◐ late ○ silent ◌ never seen</span></h3>
+      <h2>Sites <span class="dim">● fresh ◐ late ○ silent ◌ never seen</span></h2>
       <ul>
         {[...sites].toSorted(([a], [b]) => a.localeCompare(b)).map(([site, members]) => (
           <li key={site} class={members.some((device) => device.state !== "fresh") ? "stale" : ""}>

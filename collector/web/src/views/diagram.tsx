@@ -20,13 +20,13 @@ const STALE_S = 60;
 
 export function Diagrams(props: Props) {
   return (
-    <section class="diagrams">
+    <section class="diagrams" tabIndex={0} aria-label="lines to scale">
       {props.lines.map((line) => <Diagram key={line.id} line={line} {...props} />)}
     </section>
   );
 }
 
-function Diagram({ line, incidents, shown, now, select }: Props & { line: LineDetail }) {
+export function Diagram({ line, incidents, shown, now, select }: Props & { line: LineDetail }) {
   const age = ageSeconds(line.newest, now);
   const stale = age === null || age > STALE_S;
   const x = (metres: number) => MARGIN + (metres / Math.max(line.length_m, 1)) * (WIDTH - 2 * MARGIN);

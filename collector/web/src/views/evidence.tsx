@@ -45,7 +45,7 @@ function Weight({ of }: { of: number }) {
   const percent = Math.round(Math.min(Math.max(of, 0), 1) * 100);
   return (
     <span class="weight">
-      <meter min={0} max={100} value={percent} /> {percent} %
+      <meter aria-label="weight" min={0} max={100} value={percent} /> {percent} %
     </span>
   );
 }

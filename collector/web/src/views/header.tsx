@@ -5,7 +5,9 @@ import type { Severity } from "../api";
 import { duration, STATES } from "../format";
 import type { Model } from "../model";
 
-export function Header({ model, now }: { model: Model; now: number }) {
+const PAGES = [["overview", "Overview"], ["traces", "Traces"], ["devices", "Devices"], ["roadside", "Roadside"], ["admin", "Administration"], ["wall", "Wall"]] as const;
+
+export function Header({ model, now, page }: { model: Model; now: number; page: string }) {
   const worst = model.incidents[0]?.severity;
   useEffect(() => {
     document.title = worst === undefined ? "silkline" : `${STATES[worst].sign} ${model.incidents.length} open · silkline`;
@@ -14,6 +16,9 @@ export function Header({ model, now }: { model: Model; now: number }) {
     <header class={`bar ${worst ?? (model.loaded ? "well" : "no_data")}`}>
       <h1>silkline</h1>
       <p class="sentence" role="status">{model.incidents.length > 0 ? <Counts model={model} /> : calm(model)}</p>
+      <nav class="pages" aria-label="pages">
+        {PAGES.map(([id, name]) => <a href={`#/${id}`} aria-current={id === page ? "page" : undefined}>{name}</a>)}
+      </nav>
       <Freshness model={model} now={now} />
       <time class="clock">{new Date(now).toISOString().slice(0, 19).replace("T", " ")} UTC</time>
     </header>

@@ -2,8 +2,8 @@
 
 import { useState } from "preact/hooks";
 import type { Incident as Facts, LineDetail, Place } from "../api";
-import * as client from "../client";
 import { ago, chainage, clock, coordinates, length, life, offset, placeInShort, plusMinus, spanName, STATES, words } from "../format";
+import { Actions } from "./actions";
 import { Closeup } from "./closeup";
 import { Evidence } from "./evidence";
 
@@ -26,7 +26,7 @@ export function Incident({ incident, line, now }: Props) {
       <Actions incident={incident} />
       <History incident={incident} now={now} />
       <p class="dim small">
-        updated {ago(incident.updated, now)} · {incident.id}
+        updated {ago(incident.updated, now)} · <a href={`#/incident/${incident.id}`}>{incident.id}</a>
         {incident.affected.length > 0 && ` · affects ${incident.affected.join(", ")}`}
       </p>
     </article>
@@ -51,11 +51,11 @@ function Where({ place, line }: { place: Place; line: LineDetail | null }) {
         {spot !== null && place.after !== null && <><dt /><dd>{offset(place.after.landmark, place.after.offset_m)}</dd></>}
         {place.post !== null && <><dt>post</dt><dd>{place.post}</dd></>}
         {place.lat !== null && place.lon !== null && (
-          <><dt>coordinates</dt><dd><a href={`geo:${place.lat.toFixed(5)},${place.lon.toFixed(5)}`}>{coordinates(place.lat, place.lon)}</a></dd></>
+          <><dt>coordinates</dt><dd><a href={`geo:${place.lat.toFixed(5)},${place.lon.toFixed(5)}`}>{coordinates(place.lat, place.lon)}</a> <Copy text={coordinates(place.lat, place.lon)} /></dd></>
         )}
         {place.node !== null && place.chainage_m !== null && <><dt>route</dt><dd>{chainage(place.chainage_m)}</dd></>}
         {place.interval95_m !== null && (
-          <><dt>95 % within</dt><dd>{place.interval95_m.map((at) => chainage(at)).join(" … ")}</dd></>
+          <><dt>95 % within</dt><dd>{place.interval95_m.map((at) => chainage(at)).join(" … ")}{place.interval50_m !== null && <span class="dim">, 50 % {place.interval50_m.map((at) => chainage(at)).join(" … ")}</span>}</dd></>
         )}
         {place.depth_m !== null && <><dt>depth</dt><dd>{place.depth_m.toFixed(1)} m</dd></>}
         {place.fibres_watched > 0 && <><dt>fibres dark</dt><dd>{place.fibres_dark} of {place.fibres_watched} watched</dd></>}
@@ -66,6 +66,12 @@ function Where({ place, line }: { place: Place; line: LineDetail | null }) {
       {place.notes.map((note) => <p class="dim small">{note}</p>)}
     </section>
   );
+}
+
+function Copy({ text }: { text: string }) {
+  const [said, setSaid] = useState("Copy");
+  const copy = () => navigator.clipboard.writeText(text).then(() => setSaid("Copied"), () => setSaid("Select and copy by hand"));
+  return <button class="small no-print" onClick={copy} aria-live="polite">{said}</button>;
 }
 
 function Candidates({ place }: { place: Place }) {
@@ -82,44 +88,9 @@ function Candidates({ place }: { place: Place }) {
   );
 }
 
-const WHO = "silkline.who";
-
-function Actions({ incident }: { incident: Facts }) {
-  const [who, setWho] = useState(() => window.localStorage.getItem(WHO) ?? "");
-  const [text, setText] = useState("");
-  const [said, setSaid] = useState<string | null>(null);
-  const [sure, setSure] = useState(false);
-  const act = async (action: "acknowledge" | "note" | "repairing" | "close") => {
-    window.localStorage.setItem(WHO, who);
-    try {
-      await client.act(incident.id, action, who.trim(), text.trim());
-      setText("");
-      setSaid(null);
-    } catch (error) {
-      setSaid(error instanceof Error ? error.message : String(error));
-    }
-  };
-  const nameless = who.trim() === "";
-  return (
-    <form class="actions" onSubmit={(event) => event.preventDefault()}>
-      <input aria-label="your name" placeholder="your name" value={who} onInput={(event) => setWho(event.currentTarget.value)} />
-      <input aria-label="note" class="note" placeholder="note" value={text} onInput={(event) => setText(event.currentTarget.value)} />
-      {incident.state === "open" && <button class="main" disabled={nameless} onClick={() => act("acknowledge")}>Acknowledge</button>}
-      {incident.state === "acknowledged" && <button disabled={nameless} onClick={() => act("repairing")}>Under repair</button>}
-      <button disabled={nameless || text.trim() === ""} onClick={() => act("note")}>Add note</button>
-      {incident.state !== "closed" && (
-        <button disabled={nameless} onClick={() => (sure ? act("close") : setSure(true))} onBlur={() => setSure(false)}>
-          {sure ? "Really close?" : "Close"}
-        </button>
-      )}
-      {said !== null && <p class="warn" role="alert">▲ {said}</p>}
-    </form>
-  );
-}
-
 function History({ incident, now }: { incident: Facts; now: number }) {
   return (
-    <ol class="history">
+    <ol class="history" tabIndex={0} aria-label="timeline, newest first">
       {incident.history.toReversed().map((entry) => (
         <li><time>{clock(entry.at, now)}</time> <b>{entry.who}</b> {entry.what}</li>
       ))}

@@ -79,7 +79,7 @@ export function Map(props: Props) {
   };
   return (
     <section class="map">
-      <div ref={element} class="leaflet" aria-label="map of all lines" />
+      <div ref={element} class="leaflet" role="region" aria-label="map of the lines" />
       <p class="zoom">
         {props.shown?.place.lat != null && <button onClick={goTo}>Zoom to fault</button>}
         <button onClick={showAll}>Show all</button>

@@ -1,0 +1,37 @@
+// The overview: where it hurts on the left, what to do about it on the right.
+
+import "leaflet/dist/leaflet.css";
+import { useIncident, type Model } from "../model";
+import { Calm } from "./calm";
+import { Devices } from "./devices";
+import { Diagrams } from "./diagram";
+import { Incident } from "./incident";
+import { Incidents } from "./incidents";
+import { Map } from "./map";
+
+interface Props {
+  model: Model;
+  now: number;
+  selected: string | null;
+  select: (id: string) => void;
+}
+
+export default function Overview({ model, now, selected, select }: Props) {
+  // The worst incident explains itself without a click; anything else is a choice.
+  const shown = useIncident(selected, model) ?? model.incidents[0] ?? null;
+  const line = model.lines.find((line) => line.id === shown?.place.line) ?? null;
+  return (
+    <>
+      <main class="where">
+        <Map lines={model.lines} incidents={model.incidents} shown={shown} select={select} />
+        <Diagrams lines={model.lines} incidents={model.incidents} shown={shown} now={now} select={select} />
+      </main>
+      <aside class="what" tabIndex={0} aria-label="what is open">
+        {model.loaded && model.incidents.length === 0 && <Calm model={model} now={now} />}
+        {model.incidents.length > 1 && <Incidents incidents={model.incidents} lines={model.lines} shown={shown} now={now} select={select} />}
+        {shown !== null && <Incident key={shown.id} incident={shown} line={line} now={now} />}
+        <Devices devices={model.devices} now={now} />
+      </aside>
+    </>
+  );
+}
