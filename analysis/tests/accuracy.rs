@@ -23,6 +23,18 @@ use silkline_sim::Seed;
 use silkline_sim::fault::{Fault, Scene};
 use silkline_sim::world::{ShotOrder, World};
 
+#[expect(dead_code, reason = "the report's tables use what this test does not")]
+#[path = "../examples/accuracy/draw.rs"]
+mod draw;
+#[path = "../examples/accuracy/physics.rs"]
+mod physics;
+#[expect(dead_code, reason = "the report's tables use what this test does not")]
+#[path = "../examples/accuracy/posterior.rs"]
+mod posterior;
+#[expect(dead_code, reason = "the report's tables use what this test does not")]
+#[path = "../examples/accuracy/score.rs"]
+mod score;
+
 /// Plants, and cuts on each.
 const PLANTS: u64 = 8;
 const CUTS: u64 = 5;
@@ -167,4 +179,39 @@ fn a_cut_on_the_corridor_is_found_within_its_stated_error() {
         median <= 6.0 && most <= 20.0 && inside >= 0.90,
         "{median} {most} {inside}"
     );
+}
+
+/// A small part of the sweep that the `accuracy` example reports on, with room for luck: 54 traces.
+#[test]
+fn events_and_ends_of_synthetic_fibres_are_found_where_they_are() {
+    let (mut ends, mut near, mut inside) = (0, 0, 0);
+    let (mut strong, mut found, mut wrong) = (0, 0, 0);
+    for (p, pulse_ns) in [30, 300, 3_000].into_iter().enumerate() {
+        for (n, (noise, _)) in draw::Noise::ALL.into_iter().enumerate() {
+            for k in 0..6 {
+                let seed = 77_000 + (p as u64 * 3 + n as u64) * 100 + k;
+                let score = score::score(&draw::case(pulse_ns, noise, seed), seed);
+                wrong += score.false_events.len();
+                for outcome in &score.outcomes {
+                    if outcome.kind.is_end() {
+                        ends += 1;
+                        near += usize::from(outcome.is_near());
+                        let held = |p: &score::Place| p.error_m.abs() <= p.half_m;
+                        inside += usize::from(outcome.place.as_ref().is_some_and(held));
+                    } else if outcome.z >= 6.0 {
+                        strong += 1;
+                        found += usize::from(outcome.place.is_some());
+                    }
+                }
+            }
+        }
+    }
+    println!(
+        "54 traces: {near} of {ends} ends found, {inside} intervals hold; \
+         {found} of {strong} strong events found, {wrong} false"
+    );
+    assert_eq!(ends, 54);
+    assert!(near >= 45 && inside >= 40, "{near} near, {inside} inside");
+    assert!(5 * found >= 4 * strong, "{found} of {strong}");
+    assert!(wrong <= 54, "{wrong}");
 }

@@ -47,6 +47,15 @@ pub(crate) struct Outcome {
     pub(crate) at_m: f64,
 }
 
+impl Outcome {
+    /// Whether what was found is the mark and not another: within 3 pulses or 5 intervals.
+    pub(crate) fn is_near(&self) -> bool {
+        let limit = 3.0 * self.pulse_m;
+        self.place
+            .is_some_and(|p| p.error_m.abs() <= limit.max(5.0 * p.half_m))
+    }
+}
+
 /// What a trace told.
 #[derive(Clone, Debug)]
 pub(crate) struct Score {

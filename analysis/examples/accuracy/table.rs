@@ -26,6 +26,99 @@ pub(crate) fn print(scores: &[Score], seed: u64, traces: u64, each: bool) {
     places(&all);
     losses(&all);
     ends(&all, each);
+    figures(scores, &all);
+}
+
+/// One line a figure: asked, measured, reached or not.
+fn figures(scores: &[Score], all: &[&Outcome]) {
+    println!("\nfigures (splices and other events: z >= 6)");
+    let strong: Vec<_> = all
+        .iter()
+        .filter(|o| !o.kind.is_end() && o.z >= 6.0)
+        .collect();
+    let percent = |some: usize, all: usize| 100.0 * some as f64 / (all as f64).max(1.0);
+    let found = strong.iter().filter(|o| o.place.is_some()).count();
+    line(
+        "events found, %",
+        "99",
+        [99.0, 100.0],
+        percent(found, strong.len()),
+    );
+    let wrong = scores.iter().map(|s| s.false_events.len()).sum::<usize>();
+    let a_trace = wrong as f64 / (scores.len() as f64).max(1.0);
+    line("false events a trace", "0.05", [0.0, 0.05], a_trace);
+    let steps = strong
+        .iter()
+        .filter(|o| o.room >= 4.0 && o.reflectance_error.is_none());
+    let bound: Vec<f64> = steps
+        .filter_map(|o| Some(o.place?.error_m / o.bound_m))
+        .collect();
+    line(
+        "place of steps over the bound, rms",
+        "1.3",
+        [0.0, 1.3],
+        rms(&bound),
+    );
+    line("the same, by the median", "1.3", [0.0, 1.3], spread(&bound));
+    let inside = |held: &[&&Outcome]| {
+        let places: Vec<_> = held.iter().filter_map(|o| o.place).collect();
+        let good = places
+            .iter()
+            .filter(|p| p.error_m.abs() <= p.half_m)
+            .count();
+        percent(good, places.len())
+    };
+    line(
+        "intervals of events' places, %",
+        "92-98",
+        [92.0, 98.0],
+        inside(&strong),
+    );
+    let losses: Vec<_> = strong.iter().filter_map(|o| o.loss).collect();
+    let good = losses.iter().filter(|v| v.error.abs() <= v.half).count();
+    line(
+        "intervals of losses, %",
+        "92-98",
+        [92.0, 98.0],
+        percent(good, losses.len()),
+    );
+    for (kind, name) in Kind::ALL.into_iter().filter(|(kind, _)| kind.is_end()) {
+        let own: Vec<_> = all.iter().filter(|o| o.kind == kind).collect();
+        let held: Vec<_> = own.iter().filter(|o| o.is_near()).copied().collect();
+        line(
+            &format!("{name}: found, %"),
+            "99",
+            [99.0, 100.0],
+            percent(held.len(), own.len()),
+        );
+        line(
+            &format!("{name}: intervals, %"),
+            "92-98",
+            [92.0, 98.0],
+            inside(&held),
+        );
+        let widths: Vec<_> = held
+            .iter()
+            .filter_map(|o| Some((o.place?.half_m, o.place?.best?.half_m)))
+            .collect();
+        let sum = |f: fn(&(f64, f64)) -> f64| widths.iter().map(f).sum::<f64>();
+        let ratio = sum(|w| w.0) / sum(|w| w.1);
+        line(
+            &format!("{name}: mean width over the posterior's"),
+            "1.5",
+            [0.0, 1.5],
+            ratio,
+        );
+    }
+}
+
+fn line(what: &str, asked: &str, [low, high]: [f64; 2], measured: f64) {
+    let verdict = if (low..=high).contains(&measured) {
+        "pass"
+    } else {
+        "short"
+    };
+    println!("{what:<52} asked {asked:>6}  measured {measured:>8.2}  {verdict}");
 }
 
 /// Share found by loss/noise ratio.
@@ -339,12 +432,8 @@ fn ends(all: &[&Outcome], each: bool) {
     println!(
         "\nends: found (within 3 pulses or 5 intervals); intervals that hold the truth; width over the posterior's"
     );
-    let near = |o: &Outcome| {
-        o.place
-            .is_some_and(|p| p.error_m.abs() <= (3.0 * o.pulse_m).max(5.0 * p.half_m))
-    };
     let cell = |here: &[&&Outcome]| {
-        let found: Vec<_> = here.iter().filter(|o| near(o)).copied().collect();
+        let found: Vec<_> = here.iter().filter(|o| o.is_near()).copied().collect();
         format!("{} {}", share(found.len(), here.len()), cover(&found))
     };
     let ended: Vec<_> = all.iter().filter(|o| o.kind.is_end()).collect();
