@@ -381,29 +381,57 @@ impl Tally {
     }
 }
 
+/// A harm, where it is, and its size where it has one.
+type Drawn = (Harm, f64, Option<f64>);
+
+/// One plan, learned, with what draws its shots.
+struct Bench {
+    plan: Plan,
+    watch: Watch,
+    instrument: Instrument,
+    dice: Dice,
+}
+
+impl Bench {
+    fn run(&mut self, what: &str, kind: ChangeKind, draw: &dyn Fn(&mut Dice) -> Drawn) {
+        let mut tally = Tally::default();
+        for _ in 0..TRIES {
+            self.instrument.next(&mut self.dice);
+            self.instrument.age = self.dice.between(0.0, 0.5);
+            let (harm, at, size) = draw(&mut self.dice);
+            let shot = self
+                .plan
+                .glass(&harm)
+                .shot(&self.instrument, &mut self.dice);
+            tally.take(
+                &self.watch.examine(&[shot]).unwrap().changes,
+                kind,
+                at,
+                size,
+            );
+        }
+        tally.print(what);
+    }
+}
+
 fn power(plan: &Plan) {
     println!("  {} (seed {})", plan.name, plan.seed);
     let (watch, instrument) = learned(plan);
-    let mut dice = Dice::new(plan.seed + 2_000);
-    let mut run = |what: &str, kind, draw: &dyn Fn(&mut Dice) -> (Harm, f64, Option<f64>)| {
-        let (mut tally, mut instrument) = (Tally::default(), instrument.clone());
-        for _ in 0..TRIES {
-            instrument.next(&mut dice);
-            instrument.age = dice.between(0.0, 0.5);
-            let (harm, at, size) = draw(&mut dice);
-            let shot = plan.glass(&harm).shot(&instrument, &mut dice);
-            tally.take(&watch.examine(&[shot]).unwrap().changes, kind, at, size);
-        }
-        tally.print(what);
+    let mut bench = Bench {
+        plan: *plan,
+        watch,
+        instrument,
+        dice: Dice::new(plan.seed + 2_000),
     };
     let end = plan.end_m;
     for size in [0.03, 0.06, 0.12, 0.3, 1.0] {
-        run(
+        bench.run(
             &format!("new loss {size} dB"),
             ChangeKind::NewLoss,
             &|dice| {
+                let near = dice.between(0.0, 1.0) < 0.5;
                 let at = end
-                    * if dice.between(0.0, 1.0) < 0.5 {
+                    * if near {
                         dice.between(0.34, 0.5)
                     } else {
                         dice.between(0.62, 0.9)
@@ -419,7 +447,7 @@ fn power(plan: &Plan) {
             },
         );
     }
-    run("splice loses 0.2 dB more", ChangeKind::LossChange, &|_| {
+    bench.run("splice loses 0.2 dB more", ChangeKind::LossChange, &|_| {
         (
             Harm {
                 more_at_splice: 0.2,
@@ -429,7 +457,7 @@ fn power(plan: &Plan) {
             Some(0.2),
         )
     });
-    run(
+    bench.run(
         "connector reflects 6 dB more",
         ChangeKind::ReflectanceChange,
         &|_| {
@@ -443,7 +471,7 @@ fn power(plan: &Plan) {
             )
         },
     );
-    run("break", ChangeKind::Break, &|dice| {
+    bench.run("break", ChangeKind::Break, &|dice| {
         let at = end * dice.between(0.15, 0.95);
         (
             Harm {

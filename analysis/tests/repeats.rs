@@ -133,16 +133,12 @@ mod tests {
             inside += usize::from(off <= change.plus_minus.get());
         }
         offs.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            offs.get((share * all as f64) as usize)
-                .copied()
-                .unwrap_or(0.0)
-        };
+        let at = |percent: usize| offs.get(percent * all / 100).copied().unwrap_or(0.0);
         println!(
             "repeats: {loss} dB in the mean of {shots_a_look}: {near} of {all} within {metres} m, \
              half within {:.0} m, 95 % within {:.0} m, {inside} in their intervals",
-            at(0.5),
-            at(0.95)
+            at(50),
+            at(95)
         );
         (near, all)
     }

@@ -384,7 +384,7 @@ impl<'a> Sight<'a> {
             let under = found
                 .under
                 .get(bin)
-                .or(found.under.last())
+                .or_else(|| found.under.last())
                 .copied()
                 .unwrap_or(0.0);
             falls.push(fall(*before, *now) - under - other);
@@ -501,7 +501,7 @@ impl<'a> Sight<'a> {
         (found.tilt.abs() > least).then(|| Change {
             kind: ChangeKind::TotalLossChange,
             at: end.map_or(last, |end| end.at),
-            plus_minus: end.map_or(watch.mean.pulse(), |end| end.plus_minus),
+            plus_minus: end.map_or_else(|| watch.mean.pulse(), |end| end.plus_minus),
             delta: Db::of(found.tilt),
             delta_plus_minus: Some(Db::of(HALF_95 * found.tilt_sd)),
             sigmas: Some(found.tilt.abs() / sd),

@@ -238,11 +238,8 @@ impl Search {
         for _ in 0..ROUNDS {
             for k in 0..steps.len() {
                 let mut others = fall.to_vec();
-                for (j, other) in steps.iter().enumerate() {
-                    if j != k {
-                        take(&mut others, other);
-                    }
-                }
+                let beside = steps.iter().enumerate().filter(|(j, _)| *j != k);
+                beside.for_each(|(_, other)| take(&mut others, other));
                 if let (Some(again), Some(step)) =
                     (self.strongest(&others, events), steps.get_mut(k))
                 {
