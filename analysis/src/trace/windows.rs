@@ -165,46 +165,6 @@ fn residuals<'a>(levels: &'a [f64], line: &'a Line) -> impl Iterator<Item = f64>
         .map(move |(i, level)| level - line.at(first + i as f64))
 }
 
-/// A run of windows, and whether light in it goes on as in glass rather than dying away.
-///
-/// A receiver that recovers from a drop shows light too, but on a curve that flattens.
-pub(crate) fn goes_on_as_glass(trace: &Trace, windows: &[Window]) -> bool {
-    const FEWEST: usize = 3;
-    let lit: Vec<&Window> = windows
-        .iter()
-        .take_while(|window| window.is_lit())
-        .collect();
-    if lit.len() < FEWEST {
-        return lit.first().is_some_and(|window| window.look == Look::Fibre);
-    }
-    let per_km = 1_000.0 / trace.step_m();
-    let slope = |run: &[&Window]| {
-        let (Some(first), Some(last)) = (run.first(), run.last()) else {
-            return 0.0;
-        };
-        let length = (last.middle() - first.middle()).max(1.0);
-        (first.level - last.level) / length * per_km
-    };
-    let half = lit.len().div_ceil(2);
-    let near = slope(cut(&lit, 0, half + 1));
-    let far = slope(cut(&lit, half - 1, lit.len()));
-    let whole = slope(&lit);
-    let doubt = doubt_of_slopes(&lit, per_km);
-    let straight = near - far < 0.5 + doubt;
-    straight && (*GLASS_DB_PER_KM.start() - doubt..=0.9 + doubt).contains(&whole)
-}
-
-/// How far a slope over half the run can be off, in dB/km: from the scatter of window levels.
-fn doubt_of_slopes(run: &[&Window], per_km: f64) -> f64 {
-    let (Some(first), Some(last)) = (run.first(), run.last()) else {
-        return 0.0;
-    };
-    let mean = |f: &dyn Fn(&Window) -> f64| run.iter().map(|w| f(w)).sum::<f64>();
-    let sigma = mean(&|w| w.sigma / ((w.to - w.from).max(1) as f64).sqrt()) / run.len() as f64;
-    let length = ((last.middle() - first.middle()) / 2.0).max(1.0);
-    3.0 * sigma * std::f64::consts::SQRT_2 / length * per_km
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,15 +181,5 @@ mod tests {
         assert!(lit * 10 >= before.count() * 9);
         let mut after = windows.iter().filter(|w| w.from > end + 400);
         assert!(after.all(|w| w.look == Look::Dark));
-    }
-
-    #[test]
-    fn light_behind_a_loss_goes_on_and_noise_does_not() {
-        let trace = Plan::default().trace();
-        let windows = survey(&trace);
-        let end = trace.index_of(20_000.0);
-        let split = windows.iter().position(|w| w.to > end).unwrap();
-        assert!(goes_on_as_glass(&trace, &windows[20..split]));
-        assert!(!goes_on_as_glass(&trace, &windows[split + 1..]));
     }
 }
