@@ -15,10 +15,12 @@
 
 mod ground;
 
+mod contract;
 mod fibre_cut;
 mod influx_down;
 mod kills;
 mod nonsense;
+mod page;
 mod real_snmp;
 mod real_traces;
 mod tls;
