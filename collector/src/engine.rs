@@ -32,7 +32,7 @@ use self::causes::{Causes, Scene};
 pub use self::exchange::{Action, Input, Notice, Output, Reason};
 use self::light::Runs;
 pub use self::settings::EngineSettings;
-use self::views::{Look, Says, Views};
+use self::views::{Changed, Look, Says, Views};
 use self::watch::{Finding, Guide, Watch};
 
 /// The version of the snapshot's form; another one is not read.
@@ -46,6 +46,8 @@ pub struct LineEngine {
     settings: EngineSettings,
     runs: Runs,
     state: State,
+    /// Whether the detectors began with a past: what stands by it is to be said at the start.
+    warmed: bool,
 }
 
 /// What a snapshot holds.
@@ -58,8 +60,19 @@ struct State {
     causes: Causes,
     /// Broken views: since when, and the anomaly that says so.
     broken: Vec<(silkline_protocol::id::ViewId, Anomaly)>,
+    /// Changes of whole fibres that last: view, kind, place, and the anomaly that says so.
+    changed: Vec<Standing>,
     /// When the light is to be looked at again.
     look_again: Option<Timestamp>,
+}
+
+/// A change of a fibre that lasts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Standing {
+    view: silkline_protocol::id::ViewId,
+    kind: silkline_analysis::trace::ChangeKind,
+    at_m: silkline_protocol::unit::OpticalLength,
+    anomaly: Anomaly,
 }
 
 /// Why a snapshot is not taken.
@@ -84,6 +97,7 @@ impl LineEngine {
             views: Views::default(),
             causes: Causes::default(),
             broken: Vec::new(),
+            changed: Vec::new(),
             look_again: None,
         };
         Self::with(plant, &line, settings, state)
@@ -116,10 +130,44 @@ impl LineEngine {
             settings,
             runs,
             state,
+            warmed: false,
         };
         let guide = Guide::of(&engine.plant, &engine.line, &engine.runs, &engine.settings);
         engine.state.watch.guided(guide);
         engine
+    }
+
+    /// Shows the detectors their past, oldest first, without any consequence: what stands by it
+    /// is said with [`Input::Started`].
+    pub fn warm(&mut self, past: impl IntoIterator<Item = Input>) {
+        for input in past {
+            match input {
+                Input::About {
+                    site,
+                    device,
+                    about,
+                } => self
+                    .state
+                    .watch
+                    .about((&site, &device), about, Timestamp::EPOCH),
+                Input::Sample {
+                    site,
+                    device,
+                    sample,
+                    ..
+                } => {
+                    let watch = &mut self.state.watch;
+                    watch.sample((&site, &device), (&sample, true), sample.at);
+                    self.warmed = true;
+                }
+                Input::Started
+                | Input::Event { .. }
+                | Input::Trace { .. }
+                | Input::AgentStatus { .. }
+                | Input::Operator { .. }
+                | Input::Tick => {}
+            }
+        }
     }
 
     /// Everything that [`LineEngine::restore`] needs.
@@ -170,7 +218,14 @@ impl LineEngine {
     fn take(&mut self, input: Input, out: &mut Vec<Output>) -> bool {
         let now = self.state.now;
         match input {
-            Input::Started | Input::Tick => true,
+            Input::Started => {
+                if core::mem::take(&mut self.warmed) {
+                    let standing = self.state.watch.standing();
+                    self.find(standing, out);
+                }
+                true
+            }
+            Input::Tick => true,
             Input::Sample {
                 site,
                 device,
@@ -276,9 +331,17 @@ impl LineEngine {
         (file, late): (&TraceFile, bool),
         out: &mut Vec<Output>,
     ) {
-        let Look { view, says, json } = self.state.views.look(&self.line, device, (file, late));
+        let Look {
+            view,
+            says,
+            changed,
+            json,
+        } = self.state.views.look(&self.line, device, (file, late));
         out.push(Output::TraceResult { id, json });
         let Some(view) = view else { return };
+        if let Some(changed) = changed {
+            self.changed(id, (site, device), (&view, changed), (file.at, out));
+        }
         let known = self
             .state
             .broken
@@ -308,6 +371,50 @@ impl LineEngine {
                 causes.sight(&self.scene(), (id, fresh), sighting, file.at);
                 self.state.causes = causes;
             }
+        }
+    }
+
+    /// Takes what changed on a whole fibre: what is new opens or joins, what is gone ends.
+    fn changed(
+        &mut self,
+        id: i64,
+        (site, device): (&SiteId, &DeviceId),
+        (view, changed): (&silkline_protocol::id::ViewId, Vec<Changed>),
+        (at, out): (Timestamp, &mut Vec<Output>),
+    ) {
+        let gone = |it: &Standing| {
+            it.view == *view && !changed.iter().any(|change| change.is(it.kind, it.at_m))
+        };
+        let standing = core::mem::take(&mut self.state.changed);
+        let (over, lasting): (Vec<_>, Vec<_>) = standing.into_iter().partition(gone);
+        self.state.changed = lasting;
+        for Standing { mut anomaly, .. } in over {
+            anomaly.to = Some(at);
+            let finding = trace_finding(anomaly, (site, device), self.state.now);
+            self.find(vec![finding], out);
+        }
+        for change in changed.into_iter().filter(|change| change.sure) {
+            let known = self.state.changed.iter();
+            let known = known
+                .filter(|it| it.view == *view)
+                .any(|it| change.is(it.kind, it.at_m));
+            let fresh = (!known).then(|| {
+                let mut anomaly = self.trace_anomaly((site, device), view, &change.sighting, at);
+                anomaly.id = format!("{}/{}", anomaly.id, change.sighting.optical_m.get());
+                anomaly.severity = change.severity();
+                anomaly.detail = change.said();
+                out.push(Output::Anomaly(anomaly.clone()));
+                self.state.changed.push(Standing {
+                    view: view.clone(),
+                    kind: change.kind,
+                    at_m: change.sighting.optical_m,
+                    anomaly: anomaly.clone(),
+                });
+                trace_finding(anomaly, (site, device), self.state.now)
+            });
+            let mut causes = core::mem::take(&mut self.state.causes);
+            causes.sight_change(&self.scene(), (id, fresh), change.sighting, at);
+            self.state.causes = causes;
         }
     }
 

@@ -53,7 +53,7 @@ pub struct Delivery {
     room: Option<OwnedSemaphorePermit>,
 }
 
-/// A retained message for the broker.
+/// A message for the broker: retained, unless it is a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
     /// Its topic.
@@ -267,7 +267,9 @@ impl Shared {
 /// Hands messages to the client library, which holds them until there is a connection.
 async fn send(client: AsyncClient, mut queue: mpsc::Receiver<Outgoing>, stop: CancellationToken) {
     while let Some(message) = queue.recv().await {
-        let sent = client.publish(message.topic, QoS::AtLeastOnce, true, message.payload);
+        // What is asked once must not be asked again of whoever comes later.
+        let retained = !message.topic.ends_with("/command");
+        let sent = client.publish(message.topic, QoS::AtLeastOnce, retained, message.payload);
         tokio::select! {
             () = stop.cancelled() => return,
             sent = sent => if let Err(error) = sent {

@@ -271,7 +271,10 @@ impl Asked {
         };
         let incident = |outcome: &Outcome| match &outcome.output {
             Output::Incident(incident) => Some((**incident).clone()),
-            Output::Anomaly(_) | Output::Notice(_) | Output::TraceResult { .. } => None,
+            Output::Anomaly(_)
+            | Output::Notice(_)
+            | Output::TraceResult { .. }
+            | Output::Shoot { .. } => None,
         };
         let mut after = outcomes
             .iter()

@@ -11,7 +11,7 @@ use silkline_protocol::id::{LineId, SiteId};
 use silkline_protocol::plant::{End, Plant};
 use silkline_protocol::time::Timestamp;
 
-use crate::engine::{EngineSettings, Input, LineEngine, Output};
+use crate::engine::{BadSnapshot, EngineSettings, Input, LineEngine, Output};
 use crate::store::replay::{PastStep, Whom};
 use crate::store::{StoreError, Writer};
 
@@ -29,7 +29,7 @@ impl Engines {
     /// # Errors
     ///
     /// Where the store cannot be read. A snapshot that its engine does not take is no error: the
-    /// line begins anew.
+    /// line begins anew, its detectors with the past that the store holds.
     pub fn restore(
         plant: &Arc<Plant>,
         lines: &[LineId],
@@ -40,13 +40,21 @@ impl Engines {
         let after = saved.iter().map(|(_, step, _)| *step).min().unwrap_or(0);
         let engine = |line: &LineId| {
             let snapshot = saved.iter().find(|(saved, ..)| saved == line);
-            let made = snapshot.map_or_else(
-                || LineEngine::new(plant.clone(), line.clone(), settings.clone()),
-                |(_, _, state)| restored(plant, line, settings, state),
-            );
-            (line.clone(), made)
+            let kept = snapshot.and_then(|(_, _, state)| restored(plant, line, settings, state));
+            let made = match kept {
+                Some(engine) => engine,
+                None => {
+                    let mut fresh = LineEngine::new(plant.clone(), line.clone(), settings.clone());
+                    fresh.warm(store.past(line)?);
+                    fresh
+                }
+            };
+            Ok((line.clone(), made))
         };
-        let lines = lines.iter().map(engine).collect();
+        let lines = lines
+            .iter()
+            .map(engine)
+            .collect::<Result<_, StoreError>>()?;
         let mut engines = Self {
             lines,
             at_site: lines_by_site(plant),
@@ -144,14 +152,12 @@ fn restored(
     line: &LineId,
     settings: &EngineSettings,
     state: &[u8],
-) -> LineEngine {
-    match LineEngine::restore(plant.clone(), line.clone(), settings.clone(), state) {
-        Ok(engine) => engine,
-        Err(error) => {
-            tracing::error!(%line, %error, "saved state not taken, the line begins anew");
-            LineEngine::new(plant.clone(), line.clone(), settings.clone())
-        }
-    }
+) -> Option<LineEngine> {
+    let read = LineEngine::restore(plant.clone(), line.clone(), settings.clone(), state);
+    let told = |error: &BadSnapshot| {
+        tracing::error!(%line, %error, "saved state not taken, the line begins anew");
+    };
+    read.inspect_err(told).ok()
 }
 
 /// A line runs through the sites of its ends, of its nodes and of the devices that serve it.

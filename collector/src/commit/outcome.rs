@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use silkline_analysis::incident::Incident;
-use silkline_protocol::id::LineId;
+use silkline_protocol::codec;
+use silkline_protocol::id::{LineId, SiteId, ViewId};
+use silkline_protocol::message::Command;
+use silkline_protocol::topic::{SiteTopic, Topic};
 
 use super::core::Effects;
 use super::engines::Outcome;
 use super::incidents::{Incidents, message};
 use crate::config::Channels;
 use crate::engine::{Notice, Output};
+use crate::ingest::Outgoing;
 use crate::notify::route;
 use crate::state::LiveEvent;
 use crate::store::rows::RowId;
@@ -36,7 +40,25 @@ impl Outcomes<'_, '_> {
             Output::Incident(incident) => self.incident(&outcome.line, incident),
             Output::Notice(notice) => self.notice(notice),
             Output::TraceResult { id, json } => self.tx.analysis(RowId(*id), json),
+            Output::Shoot { site, view } => {
+                self.shoot(&outcome.line, site, view);
+                Ok(())
+            }
         }
+    }
+
+    /// Asks a site for a shot. Asked once: one that gets lost is made up for by the schedule.
+    fn shoot(&mut self, line: &LineId, site: &SiteId, view: &ViewId) {
+        let topic = Topic::Site {
+            line: line.clone(),
+            site: site.clone(),
+            what: SiteTopic::Command,
+        };
+        let view = view.clone();
+        self.effects.outgoing.push(Outgoing {
+            topic: topic.to_string(),
+            payload: codec::to_json(&Command::Shot { view }),
+        });
     }
 
     fn incident(&mut self, line: &LineId, incident: &Incident) -> Result<(), StoreError> {

@@ -266,6 +266,7 @@ impl Causes {
     fn open(&mut self, scene: &Scene<'_>, key: Key) -> usize {
         self.serial += 1;
         let place = Place::unknown(scene.line.id.clone(), &scene.plant.revision);
+        let fades = matches!(key, Key::Fade(..));
         let incident = Incident {
             id: words::incident_id(scene, self.serial),
             lines: words::lines_of(scene, key.site()),
@@ -298,6 +299,8 @@ impl Causes {
             news: News {
                 changed: true,
                 notice: Some(Reason::Opened),
+                // Lost light is shot at by the agent itself, before we know of it.
+                shoot: fades,
             },
         };
         cause.incident.take(Step::Confirm, SELF, scene.now);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use silkline_analysis::incident::Incident;
 use silkline_analysis::series::Anomaly;
 use silkline_protocol::device::About;
-use silkline_protocol::id::{AgentId, DeviceId, IncidentId, SiteId};
+use silkline_protocol::id::{AgentId, DeviceId, IncidentId, SiteId, ViewId};
 use silkline_protocol::message::{Event, TraceFile};
 use silkline_protocol::sample::Sample;
 use silkline_protocol::time::Timestamp;
@@ -121,6 +121,13 @@ pub enum Output {
     Incident(Box<Incident>),
     /// Something that people are to be told.
     Notice(Notice),
+    /// A shot is wanted: light faded on a span, or a repair is to be shown.
+    Shoot {
+        /// Where the instrument is.
+        site: SiteId,
+        /// What it is to look at.
+        view: ViewId,
+    },
     /// What a trace shows, to be kept beside it.
     TraceResult {
         /// The number that came with the trace.

@@ -1,7 +1,9 @@
 //! What the engine promises, on a small line.
 
 mod ground;
+mod life;
 mod sites;
+mod table;
 mod world;
 
 use std::time::Duration;

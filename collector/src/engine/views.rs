@@ -3,7 +3,9 @@
 //! A reference is kept as the few numbers that a comparison needs, so that an engine's state stays
 //! small; all are rounded, so that a snapshot restores them bit for bit.
 
-use std::collections::BTreeMap;
+mod changed;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,6 +19,9 @@ use silkline_protocol::message::TraceFile;
 use silkline_protocol::plant::{Line, View};
 use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::{Db, GroupIndex, OpticalLength};
+
+pub(super) use self::changed::Changed;
+use self::changed::{Known, Pending, SAME_PLACE, known, notable};
 
 /// From half a 95 % interval to a standard deviation.
 const TO_SD: f64 = 1.0 / 1.96;
@@ -37,10 +42,14 @@ pub(super) struct Views {
     good: BTreeMap<ViewId, Good>,
     /// When the newest trace of each view was taken in by its agent.
     newest: BTreeMap<ViewId, Timestamp>,
+    /// Views whose last shot ended where it should not: the next good one begins anew.
+    broken: BTreeSet<ViewId>,
+    /// Changes that the last shot of a view showed.
+    pending: BTreeMap<ViewId, Vec<Pending>>,
 }
 
 /// The newest good trace of a view.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Good {
     at: Timestamp,
     end_m: OpticalLength,
@@ -51,6 +60,7 @@ struct Good {
     loss: Option<Db>,
     loss_plus_minus: Option<Db>,
     group_index: GroupIndex,
+    events: Vec<Known>,
 }
 
 /// What one trace says.
@@ -58,6 +68,8 @@ struct Good {
 pub(super) struct Look {
     pub(super) view: Option<ViewId>,
     pub(super) says: Says,
+    /// What changed on a whole fibre, where it was compared.
+    pub(super) changed: Option<Vec<Changed>>,
     /// The object of `trace --json`, without `file` and `place`.
     pub(super) json: Value,
 }
@@ -97,6 +109,7 @@ impl Views {
                 return Look {
                     view: id,
                     says: Says::Nothing,
+                    changed: None,
                     json,
                 };
             }
@@ -113,18 +126,70 @@ impl Views {
         if let Some(view) = usable {
             self.newest.insert(view.id.clone(), file.at);
         }
-        if let (Some(view), Says::Whole, Some(end)) = (view, &says, &analysis.end) {
-            self.good.insert(
-                view.id.clone(),
-                Good::of(file.at, &trace, &analysis, end, view),
-            );
-        }
+        let changed = match (view, &says) {
+            (Some(view), Says::Whole) => {
+                self.whole(file.at, (view, &trace), (&analysis, changes.as_ref()))
+            }
+            (Some(view), Says::Broken(_)) => {
+                self.broken.insert(view.id.clone());
+                None
+            }
+            _ => None,
+        };
         let json = described(&sor, (&trace, &analysis), changes.as_ref());
         Look {
             view: id,
             says,
+            changed,
             json,
         }
+    }
+
+    /// Takes a shot of a whole fibre: what changed on it, and the reference where nothing did.
+    fn whole(
+        &mut self,
+        at: Timestamp,
+        (view, trace): (&View, &Trace),
+        (analysis, changes): (&Analysis, Option<&Comparison>),
+    ) -> Option<Vec<Changed>> {
+        let end = analysis.end.as_ref()?;
+        let repaired = self.broken.remove(&view.id);
+        let before = self.good.get(&view.id).filter(|_| !repaired).cloned();
+        let Some(before) = before else {
+            let good = Good::of(at, (trace, view), (analysis, end), &[]);
+            self.good.insert(view.id.clone(), good);
+            self.pending.remove(&view.id);
+            return None;
+        };
+        let own_end = before.reference(view, trace).analysis.end.map(|end| end.at);
+        let changes = changes.map(|c| c.changes.as_slice()).unwrap_or_default();
+        let pending = self.pending.remove(&view.id).unwrap_or_default();
+        let changed: Vec<Changed> = notable(changes, own_end)
+            .map(|change| {
+                let sighting = sighting(view, trace, change.at, change.plus_minus);
+                let at = sighting.optical_m;
+                let near = |p: &Pending| {
+                    p.kind == change.kind && (p.at_m - at).abs() < OpticalLength::of(SAME_PLACE)
+                };
+                Changed {
+                    kind: change.kind,
+                    delta: to_millidb(change.delta),
+                    sure: pending.iter().any(near),
+                    sighting,
+                }
+            })
+            .collect();
+        if changed.is_empty() {
+            let good = Good::of(at, (trace, view), (analysis, end), &before.events);
+            self.good.insert(view.id.clone(), good);
+        } else {
+            let seen = changed.iter().map(|change| Pending {
+                kind: change.kind,
+                at_m: change.sighting.optical_m,
+            });
+            self.pending.insert(view.id.clone(), seen.collect());
+        }
+        Some(changed)
     }
 
     /// What good traces add to the marks of a view.
@@ -155,12 +220,12 @@ impl Views {
 impl Good {
     fn of(
         at: Timestamp,
-        trace: &Trace,
-        analysis: &Analysis,
-        end: &EndOfFibre,
-        view: &View,
+        (trace, view): (&Trace, &View),
+        (analysis, end): (&Analysis, &EndOfFibre),
+        before: &[Known],
     ) -> Self {
         Self {
+            events: known(analysis, zero(view, trace), before),
             at,
             end_m: glass_to_mm(end.at - zero(view, trace)),
             plus_minus_m: glass_to_mm(end.plus_minus),
@@ -180,6 +245,10 @@ impl Good {
         made.analysis.start_level = self.start;
         made.analysis.total_loss = self.loss;
         made.analysis.total_loss_plus_minus = self.loss_plus_minus;
+        let events = self.events.iter();
+        made.analysis.events = events
+            .map(|known| known.event(same_time, zero(view, trace)))
+            .collect();
         made
     }
 }
@@ -225,14 +294,19 @@ fn says(view: &View, trace: &Trace, analysis: &Analysis, changes: Option<&Compar
             Says::Nothing
         };
     };
-    Says::Broken(Sighting {
+    Says::Broken(sighting(view, trace, change.at, change.plus_minus))
+}
+
+/// Something that a shot shows at a place, counted from the view's node.
+fn sighting(view: &View, trace: &Trace, at: OpticalLength, plus_minus: OpticalLength) -> Sighting {
+    Sighting {
         view: view.id.clone(),
-        optical_m: glass_to_mm(change.at - zero(view, trace)),
-        random_m: glass_to_mm(change.plus_minus * TO_SD),
+        optical_m: glass_to_mm(at - zero(view, trace)),
+        random_m: glass_to_mm(plus_minus * TO_SD),
         systematic_m: OpticalLength::of(OFFSET_SD_M),
         group_index: Some(own_index(trace)),
         after: None,
-    })
+    }
 }
 
 fn view_of<'a>(line: &'a Line, otdr: &DeviceId, file: &TraceFile) -> Option<&'a View> {

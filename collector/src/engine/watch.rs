@@ -291,6 +291,11 @@ impl Watch {
         self.devices.get(name)
     }
 
+    /// Every anomaly that lasts.
+    pub(super) fn standing(&self) -> Vec<Finding> {
+        self.open.values().cloned().collect()
+    }
+
     /// The lasting anomalies among `ids`.
     pub(super) fn lasting(&self, ids: &[String]) -> Vec<Finding> {
         self.open

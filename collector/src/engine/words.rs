@@ -143,8 +143,14 @@ pub(super) fn place(scene: &Scene<'_>, key: &Key, evidence: &[Evidence]) -> Plac
         evidence: evidence.to_vec(),
     };
     let anchors = |view: &_| scene.views.anchors(scene.line, view);
+    let locates = match key {
+        Key::Span(..) | Key::Node(_) | Key::Feed => true,
+        // What light meters say of a span that fades has no place.
+        Key::Fade(..) => !evidence.is_empty(),
+        _ => false,
+    };
     let located = match key {
-        Key::Span(..) | Key::Node(_) | Key::Feed => {
+        _ if locates => {
             fuse::locate_with(scene.plant, &dossier, &anchors).unwrap_or_else(|_| unknown())
         }
         _ => unknown(),

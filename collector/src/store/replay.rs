@@ -56,7 +56,46 @@ const TRACES: &str = "SELECT t.id, d.line, d.site, d.device, t.late, t.at, t.vie
 const RECORDS: &str = "SELECT id, line, site, device, late, kind, body
     FROM record WHERE id BETWEEN ?1 AND ?2";
 
+/// One sample a device and quarter of an hour: what a detector keeps of its past.
+const PAST: &str = "SELECT s.id, d.line, d.site, d.device, s.late, s.at, s.readings
+    FROM sample s JOIN device d ON d.ref = s.device WHERE s.id IN (
+        SELECT min(id) FROM sample
+        WHERE device IN (SELECT ref FROM device WHERE line = ?1)
+          AND at >= (SELECT max(seen) FROM device WHERE line = ?1) - ?2
+        GROUP BY device, at / 900000000000)
+    ORDER BY s.at, s.id";
+
+/// What each device of a line last told of itself.
+const ABOUTS: &str = "SELECT site, device, about FROM device
+    WHERE line = ?1 AND about IS NOT NULL ORDER BY ref";
+
+/// How far back a detector looks: three days and six hours, for bit errors.
+const PAST_NS: i64 = 78 * 3_600_000_000_000;
+
 impl Writer {
+    /// What is known of the past of a line, thinned out: enough for detectors to begin with where
+    /// no state of theirs can be read.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn past(&self, line: &LineId) -> Result<Vec<Input>, StoreError> {
+        let ask = Queries::of(self.db());
+        let names = ask.point_names()?;
+        let mut inputs = ask.rows(ABOUTS, [line.as_str()], |row| {
+            Ok(Input::About {
+                site: text(row, 0)?,
+                device: text(row, 1)?,
+                about: json(row, 2)?,
+            })
+        })?;
+        let samples = ask.rows(PAST, params![line.as_str(), PAST_NS], |row| {
+            sample(row, &names).map(|(_, _, input)| input)
+        })?;
+        inputs.extend(samples);
+        Ok(inputs)
+    }
+
     /// The last saved states of the engines, each with the step after which it was saved.
     ///
     /// # Errors

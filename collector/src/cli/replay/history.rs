@@ -192,7 +192,7 @@ impl History {
                     self.incidents.insert(incident.id.clone(), *incident);
                 }
                 Output::Notice(Notice { .. }) => said.push(Said::Told(now)),
-                Output::TraceResult { .. } => {}
+                Output::TraceResult { .. } | Output::Shoot { .. } => {}
             }
         }
     }

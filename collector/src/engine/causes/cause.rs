@@ -52,6 +52,8 @@ pub(super) struct Muted {
 pub(super) struct News {
     pub(super) changed: bool,
     pub(super) notice: Option<Reason>,
+    /// Whether shots of its stretch are wanted.
+    pub(super) shoot: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,6 +112,14 @@ impl Cause {
     /// The nodes on both sides of the stretch, by their place on the line.
     pub(super) fn stretch(&self, line: &Line) -> Option<(usize, usize)> {
         stretch_of(line, &self.key)
+    }
+
+    /// The same, and the ends of a span that fades.
+    pub(super) fn span(&self, line: &Line) -> Option<(usize, usize)> {
+        match &self.key {
+            Key::Fade(from, to) => stretch_of(line, &Key::Span(from.clone(), to.clone())),
+            key => stretch_of(line, key),
+        }
     }
 
     /// Whether this cause explains a finding that came after it.

@@ -11,12 +11,15 @@ use core::time::Duration;
 use silkline_analysis::incident::{State, Step};
 use silkline_analysis::series::AnomalyKind;
 use silkline_protocol::id::IncidentId;
+use silkline_protocol::plant::View;
 use silkline_protocol::time::Timestamp;
 
 use super::cause::{Cause, Muted, News};
+use super::key::Key;
 use super::{Causes, SELF, Scene, Waiting, is_seen, node_site};
 use crate::engine::exchange::{Action, Notice, Output, Reason};
 use crate::engine::settings::{EngineSettings, Planned};
+use crate::engine::words;
 
 /// Coming back within this time after the last one counts as flapping.
 const LATELY: Duration = Duration::from_secs(3600);
@@ -70,10 +73,13 @@ impl Causes {
         for cause in &mut self.causes {
             cause.mute(scene);
             let news = core::mem::take(&mut cause.news);
-            if !news.changed && news.notice.is_none() {
+            if !news.changed && news.notice.is_none() && !news.shoot {
                 continue;
             }
             out.push(Output::Incident(Box::new(cause.incident.clone())));
+            if news.shoot {
+                out.extend(shots(cause, scene));
+            }
             out.extend(news.notice.map(|reason| {
                 let text = cause.incident.headline.clone();
                 Output::Notice(Notice {
@@ -109,6 +115,9 @@ impl Causes {
             cause.quiet = None;
             return;
         }
+        if cause.quiet.is_none() && cause.wants_proof() {
+            cause.news.shoot = true;
+        }
         let since = *cause.quiet.get_or_insert(now);
         if now - since < cause.patience(settings) {
             return;
@@ -122,6 +131,7 @@ impl Causes {
         cause.news = News {
             changed: true,
             notice: Some(Reason::Cleared),
+            shoot: false,
         };
         cause.lost.clear();
         cause.told = None;
@@ -158,12 +168,14 @@ impl Cause {
         self.news = News {
             changed: true,
             notice: Some(Reason::Reopened),
+            shoot: false,
         };
     }
 
     /// Whether a trace is to show that what a trace had found is gone.
     pub(super) fn wants_proof(&self) -> bool {
-        !self.proven && self.incident.evidence.iter().any(is_seen)
+        let parted = matches!(self.key, Key::Span(..) | Key::Node(_));
+        parted && !self.proven && self.incident.evidence.iter().any(is_seen)
     }
 
     /// How long all must be well before it is over.
@@ -212,6 +224,24 @@ impl Cause {
             (Some(_), None, _) | (None, _, None) => {}
         }
     }
+}
+
+/// Shots of every view that sees the stretch of a cause.
+fn shots(cause: &Cause, scene: &Scene<'_>) -> Vec<Output> {
+    let Some((low, high)) = cause.span(scene.line) else {
+        return Vec::new();
+    };
+    let sees = |view: &View| {
+        let [from, to] = words::nodes_of(scene, &view.id);
+        from.zip(to).is_some_and(|(l, h)| l <= low && high <= h)
+    };
+    let wanted = scene.line.views.iter().filter(|view| sees(view));
+    let shots = wanted.filter_map(|view| {
+        let site = scene.line.node(&view.node)?.site.clone()?;
+        let view = view.id.clone();
+        Some(Output::Shoot { site, view })
+    });
+    shots.collect()
 }
 
 /// The planned work that a cause falls into.

@@ -47,24 +47,7 @@ impl Causes {
         let Some(cause) = self.causes.get_mut(k) else {
             return;
         };
-        let of_view = |e: &&Evidence| {
-            e.finding
-                .sighting()
-                .is_some_and(|s| s.view == sighting.view)
-        };
-        if cause.incident.evidence.iter().filter(of_view).count() >= SHOTS {
-            let oldest = cause.incident.evidence.iter().position(|e| of_view(&e));
-            oldest.map(|oldest| cause.incident.evidence.remove(oldest));
-        }
-        let source = format!("OTDR view {}", sighting.view);
-        let name = format!("otdr-{}-{id}", sighting.view);
-        let said = Says::Otdr(sighting);
-        cause.incident.evidence.push(Evidence {
-            id: name,
-            at: Some(at),
-            source,
-            finding: said,
-        });
+        cause.saw(id, sighting, at);
         if matches!(cause.key, Key::Node(_)) {
             cause
                 .incident
@@ -73,6 +56,35 @@ impl Causes {
         }
         cause.incident.kind = Kind::Break;
         cause.proven = false;
+        self.place(k, scene);
+    }
+
+    /// Takes a change that a trace saw on a fibre that is whole otherwise.
+    pub(in crate::engine) fn sight_change(
+        &mut self,
+        scene: &Scene<'_>,
+        (id, finding): (i64, Option<Finding>),
+        sighting: Sighting,
+        at: Timestamp,
+    ) {
+        let Some(chainage) = words::chainage_of(scene, &sighting, at) else {
+            return;
+        };
+        let span = scene.line.span_at(chainage);
+        let Some((low, high)) = span.map(|(a, b)| (a.id.clone(), b.id.clone())) else {
+            return;
+        };
+        let key = Key::Fade(low, high);
+        let known = self.find_key(scene, &key);
+        let Some(k) = known.or_else(|| finding.is_some().then(|| self.open(scene, key))) else {
+            return;
+        };
+        if let Some(finding) = finding {
+            self.join(k, scene, &finding);
+        }
+        if let Some(cause) = self.causes.get_mut(k) {
+            cause.saw(id, sighting, at);
+        }
         self.place(k, scene);
     }
 
@@ -153,5 +165,29 @@ impl Causes {
                 cause.news.notice = Some(Reason::Located);
             }
         }
+    }
+}
+
+impl Cause {
+    /// Takes what a trace saw into the evidence.
+    fn saw(&mut self, id: i64, sighting: Sighting, at: Timestamp) {
+        let of_view = |e: &&Evidence| {
+            e.finding
+                .sighting()
+                .is_some_and(|s| s.view == sighting.view)
+        };
+        if self.incident.evidence.iter().filter(of_view).count() >= SHOTS {
+            let oldest = self.incident.evidence.iter().position(|e| of_view(&e));
+            oldest.map(|oldest| self.incident.evidence.remove(oldest));
+        }
+        let source = format!("OTDR view {}", sighting.view);
+        let name = format!("otdr-{}-{id}", sighting.view);
+        let said = Says::Otdr(sighting);
+        self.incident.evidence.push(Evidence {
+            id: name,
+            at: Some(at),
+            source,
+            finding: said,
+        });
     }
 }

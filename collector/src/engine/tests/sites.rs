@@ -246,3 +246,36 @@ fn a_pause_of_the_collector_makes_nobody_silent() {
     world.run(3000);
     assert!(world.incidents.is_empty());
 }
+
+#[test]
+fn an_engine_that_begins_anew_knows_the_past_that_the_store_holds() {
+    let line: LineId = "dsw".parse().unwrap();
+    let mut engine = LineEngine::new(plant(), line, EngineSettings::default());
+    let poll = |world: &World, at: Timestamp| Input::Sample {
+        site: site(2),
+        device: device(),
+        late: false,
+        sample: world.poll(2, at),
+    };
+    let mut world = World::new(PHASES);
+    let told = Input::About {
+        site: site(2),
+        device: device(),
+        about: about(),
+    };
+    let hours = |k: u64| at_ms(900_000 * k);
+    let past: Vec<Input> = (0..96).map(|k| poll(&world, hours(k))).collect();
+    engine.warm([told].into_iter().chain(past));
+    // What fell while nobody watched is found at once, against the day before.
+    world.faults = vec![Fault::Bend(121_237.0)];
+    let mut said = engine.step(Input::Started, hours(96));
+    for second in 0..10 {
+        let at = hours(96) + Duration::from_secs(second);
+        said.extend(engine.step(poll(&world, at), at));
+    }
+    let found = said.iter().any(|output| match output {
+        Output::Anomaly(anomaly) => !anomaly.detail.contains("provisional"),
+        _ => false,
+    });
+    assert!(found, "{said:?}");
+}

@@ -32,6 +32,8 @@ pub(super) enum Fault {
     Mute(usize),
     /// Light that passes a chainage loses 6 dB more.
     Bend(f64),
+    /// A joint of the monitored fibre alone loses 0.6 dB more.
+    Joint(f64),
 }
 
 /// The line, the engine that watches it, and all that it said.
@@ -89,8 +91,13 @@ pub(super) fn about() -> About {
 impl World {
     /// A line that has been well for three seconds.
     pub(super) fn new(phases: [u64; NODES]) -> Self {
+        Self::with(phases, EngineSettings::default())
+    }
+
+    /// The same under other settings.
+    pub(super) fn with(phases: [u64; NODES], settings: EngineSettings) -> Self {
         let line = "dsw".parse().unwrap();
-        let engine = LineEngine::new(plant(), line, EngineSettings::default());
+        let engine = LineEngine::new(plant(), line, settings);
         let mut world = Self {
             engine,
             faults: Vec::new(),
@@ -152,7 +159,7 @@ impl World {
                         .insert(incident.id.to_string(), (**incident).clone());
                 }
                 Output::Notice(notice) => self.notices.push(notice.clone()),
-                Output::Anomaly(_) | Output::TraceResult { .. } => {}
+                Output::Anomaly(_) | Output::TraceResult { .. } | Output::Shoot { .. } => {}
             }
             self.said.push(output);
         }
@@ -191,13 +198,17 @@ impl World {
             .chain([far])
             .min_by(|a, b| (a - node).abs().total_cmp(&(b - node).abs()));
         let end = (glass(near.unwrap()) - glass(node)).abs();
+        let joint = self.faults.iter().find_map(|fault| match fault {
+            Fault::Joint(at) => Some((glass(*at) - glass(node)).abs()),
+            _ => None,
+        });
         self.traces += 1;
         let file = TraceFile {
             at: self.now,
             view: Some(view.parse().unwrap()),
             port: None,
             trigger: Trigger::LightLost,
-            sor: sor(end),
+            sor: sor(end, joint, self.traces.unsigned_abs()),
         };
         let site = site(if from_n1 { 1 } else { 2 });
         let device = "otdr-1".parse().unwrap();
@@ -285,7 +296,7 @@ impl World {
             Fault::Cut(at) => low < *at && *at < high,
             Fault::HalfCut(at) => toward_b && low < *at && *at < high,
             Fault::Hut(k) => *k == before,
-            Fault::Amplifier(_) | Fault::Mute(_) | Fault::Bend(_) => false,
+            Fault::Amplifier(_) | Fault::Mute(_) | Fault::Bend(_) | Fault::Joint(_) => false,
         })
     }
 
@@ -324,13 +335,13 @@ pub(super) fn device() -> silkline_protocol::id::DeviceId {
     "edfa-1".parse().unwrap()
 }
 
-/// A file that shows fibre of `end` metres of glass, then noise.
+/// A file that shows fibre of `end` metres of glass, then noise; a joint of 0.6 dB where told.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "held to the range of a u16 just before"
 )]
-fn sor(end: f64) -> Vec<u8> {
+fn sor(end: f64, joint: Option<f64>, seed: u64) -> Vec<u8> {
     let index = GroupIndex::new(INDEX);
     let pulse = Pulse {
         width_ns: 300,
@@ -338,7 +349,7 @@ fn sor(end: f64) -> Vec<u8> {
     };
     let mut acquisition = Acquisition::new(pulse, index, 1550.0);
     acquisition.range = OneWayTime::from_metres(100_000.0, index);
-    let mut state = 7_u64;
+    let mut state = 7_u64 + seed;
     let mut noise = || {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -350,7 +361,8 @@ fn sor(end: f64) -> Vec<u8> {
         let z = k as f64 * spacing;
         // A pulse of 300 ns is 30.6 m long: the step is a ramp of that length.
         let lit = (1.0 - (z - end) / 30.6).clamp(0.0, 1.0);
-        let signal = 10.0_f64.powf(-(10.0 + 0.19 * z / 1000.0) / 5.0) * lit;
+        let lost = joint.map_or(0.0, |at| 0.6 * ((z - at) / 30.6).clamp(0.0, 1.0));
+        let signal = 10.0_f64.powf(-(10.0 + 0.19 * z / 1000.0 + lost) / 5.0) * lit;
         let power = signal * (1.0 + 0.01 * dice) + 10.0_f64.powf(-33.0 / 5.0) * 3.46 * dice;
         if power > 1e-9 {
             -5.0 * power.log10()
