@@ -40,7 +40,7 @@ fn main() {
 fn file(samples: u32) -> Vec<u8> {
     let joint = |k: u32| {
         let loss = Db::of(0.03 + 0.01 * f64::from(k % 7));
-        if k % 3 == 0 {
+        if k.is_multiple_of(3) {
             Joint::reflecting(loss, Db::of(-52.0))
         } else {
             Joint::splice(loss)

@@ -301,7 +301,7 @@ fn supported(trace: &Trace, rows: Vec<(f64, KeyEvent)>) -> Vec<Entry> {
         let behind = places
             .get(i + 1)
             .copied()
-            .unwrap_or(at + 10.0 * wide(trace));
+            .unwrap_or_else(|| at + 10.0 * wide(trace));
         let before = i.checked_sub(1).and_then(|i| places.get(i)).copied();
         let before = before.unwrap_or(0.0);
         let least = SUPPORTED_DB
@@ -320,8 +320,13 @@ fn loss_sigma(trace: &Trace, [before, at, behind]: [f64; 3]) -> f64 {
     let pulse = trace.pulse().get();
     let step = trace.settings().spacing.get();
     let first = trace.settings().first.get();
-    let index =
-        |metres: f64| (((metres - first) / step).max(0.0) as usize).min(trace.levels().len());
+    let last = trace.levels().len();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to the number of samples by the clamp before"
+    )]
+    let index = |metres: f64| ((metres - first) / step).clamp(0.0, last as f64) as usize;
     let side = |from: f64, to: f64| {
         let levels = trace
             .levels()

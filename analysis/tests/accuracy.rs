@@ -192,17 +192,19 @@ fn events_and_ends_of_synthetic_fibres_are_found_where_they_are() {
                 let seed = 77_000 + (p as u64 * 3 + n as u64) * 100 + k;
                 let score = score::score(&draw::case(pulse_ns, noise, seed), seed);
                 wrong += score.false_events.len();
-                for outcome in &score.outcomes {
-                    if outcome.kind.is_end() {
-                        ends += 1;
-                        near += usize::from(outcome.is_near());
-                        let held = |p: &score::Place| p.error_m.abs() <= p.half_m;
-                        inside += usize::from(outcome.place.as_ref().is_some_and(held));
-                    } else if outcome.z >= 6.0 {
-                        strong += 1;
-                        found += usize::from(outcome.place.is_some());
-                    }
-                }
+                let is_end = |outcome: &&score::Outcome| outcome.kind.is_end();
+                let (of_ends, others): (Vec<_>, Vec<_>) = score.outcomes.iter().partition(is_end);
+                let held = |p: &score::Place| p.error_m.abs() <= p.half_m;
+                let holds = |outcome: &&&score::Outcome| outcome.place.as_ref().is_some_and(held);
+                ends += of_ends.len();
+                near += of_ends.iter().filter(|outcome| outcome.is_near()).count();
+                inside += of_ends.iter().filter(holds).count();
+                let strongly: Vec<_> = others.iter().filter(|outcome| outcome.z >= 6.0).collect();
+                strong += strongly.len();
+                found += strongly
+                    .iter()
+                    .filter(|outcome| outcome.place.is_some())
+                    .count();
             }
         }
     }

@@ -15,6 +15,13 @@ pub fn now() -> Timestamp {
     Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
+/// This moment, for durations.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+pub fn instant() -> Instant {
+    Instant::now()
+}
+
 /// A clock that is never set: counts from when it was made.
 #[derive(Clone, Copy, Debug)]
 pub struct MonotonicClock {

@@ -232,14 +232,10 @@ impl LineEngine {
                 late,
                 sample,
             } => {
-                let found = self
-                    .state
-                    .watch
-                    .sample((&site, &device), (&sample, late), now);
-                let news = !found.is_empty();
-                self.find(found, out);
+                let watch = &mut self.state.watch;
+                let found = watch.sample((&site, &device), (&sample, late), now);
                 // A reading that changes nothing can still settle a loss.
-                news || self.state.look_again.is_some()
+                self.news(found, out) || self.state.look_again.is_some()
             }
             Input::About {
                 site,
@@ -255,13 +251,9 @@ impl LineEngine {
                 late,
                 event,
             } => {
-                let found = self
-                    .state
-                    .watch
-                    .event((&site, &device), (&event, late), now);
-                let news = !found.is_empty();
-                self.find(found, out);
-                news
+                let watch = &mut self.state.watch;
+                let found = watch.event((&site, &device), (&event, late), now);
+                self.news(found, out)
             }
             Input::Trace {
                 id,
@@ -279,9 +271,7 @@ impl LineEngine {
                 online,
             } => {
                 let found = self.state.watch.agent((&site, &agent), online, now);
-                let news = found.is_some();
-                self.find(found.into_iter().collect(), out);
-                news
+                self.news(found.into_iter().collect(), out)
             }
             Input::Operator {
                 incident,
@@ -294,6 +284,13 @@ impl LineEngine {
                 true
             }
         }
+    }
+
+    /// Whether anything was found, which is taken in.
+    fn news(&mut self, found: Vec<Finding>, out: &mut Vec<Output>) -> bool {
+        let news = !found.is_empty();
+        self.find(found, out);
+        news
     }
 
     fn find(&mut self, found: Vec<Finding>, out: &mut Vec<Output>) {

@@ -126,9 +126,7 @@ pub async fn run(
     ready: impl FnOnce(&Addresses),
 ) -> Result<(), RunError> {
     let (plant, warnings, lines) = read_plant(&settings)?;
-    for warning in &warnings {
-        tracing::warn!(warning, "plant");
-    }
+    tell(&warnings);
     let (settings, plant) = (Arc::new(settings), Arc::new(plant));
     let file = settings.data.join(STORE_FILE);
     let failed = |source| RunError::Store {
@@ -273,6 +271,12 @@ fn bounds(settings: &Settings) -> Bounds {
         quarantine_bytes: store.quarantine_bytes,
         bytes: store.bytes,
         cursor: settings.influx.is_some().then_some(forward::SAMPLES),
+    }
+}
+
+fn tell(warnings: &[String]) {
+    for warning in warnings {
+        tracing::warn!(warning, "plant");
     }
 }
 

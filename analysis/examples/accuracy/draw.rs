@@ -175,7 +175,12 @@ pub(crate) fn case(pulse_ns: u16, noise: Noise, seed: u64) -> Case {
 /// A fibre with a handful of events at random distances.
 fn fibre(dice: &mut Dice, pulse_m: f64, attenuation: f64) -> (Fibre, Vec<Mark>) {
     let longest = (25.0 / attenuation * 1_000.0).min(100_000.0);
-    let most = ((longest / pulse_m / 8.0) as u32).clamp(2, 9);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "2 to 9 by the clamp before"
+    )]
+    let most = (longest / pulse_m / 8.0).clamp(2.0, 9.0) as u32;
     let count = dice.0.random_range(1..=most);
     let far = (longest / pulse_m / f64::from(count + 1)).clamp(9.0, 300.0);
     let (mut parts, mut marks) = (Vec::new(), Vec::new());

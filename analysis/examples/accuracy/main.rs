@@ -7,8 +7,6 @@
 #![expect(
     clippy::print_stdout,
     clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     clippy::disallowed_methods,
     reason = "an example that prints what it found, over tables of its own making"
 )]

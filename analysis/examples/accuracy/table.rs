@@ -30,6 +30,7 @@ pub(crate) fn print(scores: &[Score], seed: u64, traces: u64, each: bool) {
 }
 
 /// One line a figure: asked, measured, reached or not.
+#[expect(clippy::too_many_lines, reason = "a list of figures")]
 fn figures(scores: &[Score], all: &[&Outcome]) {
     println!("\nfigures (splices and other events: z >= 6)");
     let strong: Vec<_> = all

@@ -253,6 +253,10 @@ mod tests {
         }
     }
 
+    fn place(hour: i64) -> usize {
+        usize::try_from(hour).unwrap()
+    }
+
     fn hours(drift: &mut Drift, count: i64, level: impl Fn(i64) -> f64) -> Vec<(i64, Change)> {
         let mut said = Vec::new();
         for hour in 0..count {
@@ -269,7 +273,7 @@ mod tests {
         let dice: Vec<f64> = (0..1000).map(|_| 0.1 * noise.next()).collect();
         let mut drift = Drift::default();
         // 0.06 dB a day: 3 dB are gone after 50 days.
-        let level = |hour: i64| -17.0 - 0.06 * hour as f64 / 24.0 + dice[hour as usize];
+        let level = |hour: i64| -17.0 - 0.06 * hour as f64 / 24.0 + dice[place(hour)];
         let said = hours(&mut drift, 24 * 20, level);
         let (
             hour,
@@ -294,7 +298,7 @@ mod tests {
             let mut noise = Noise::new(seed * 77 + 5);
             let dice: Vec<f64> = (0..24 * 20).map(|_| 0.3 * noise.next()).collect();
             let mut drift = Drift::default();
-            let level = |hour: i64| -17.0 - 0.1 * hour as f64 / 24.0 + dice[hour as usize];
+            let level = |hour: i64| -17.0 - 0.1 * hour as f64 / 24.0 + dice[place(hour)];
             hours(&mut drift, 24 * 20, level);
             let found = drift.forecast(-20.0).unwrap();
             // The last whole block is around day 19.6, where 1.96 dB are gone.
@@ -313,7 +317,7 @@ mod tests {
             let dice: Vec<f64> = (0..24 * 30).map(|_| 0.5 * noise.next()).collect();
             let day = |hour: i64| 0.3 * (core::f64::consts::TAU * hour as f64 / 24.0).sin();
             let mut drift = Drift::default();
-            let level = |hour: i64| -17.0 + day(hour) + dice[hour as usize];
+            let level = |hour: i64| -17.0 + day(hour) + dice[place(hour)];
             let said = hours(&mut drift, 24 * 30, level);
             assert!(said.is_empty(), "{seed}: {said:?}");
         }

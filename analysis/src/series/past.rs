@@ -209,6 +209,11 @@ mod tests {
         assert_eq!(past.counted, ripe.count());
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "a few thousand at most")]
+    fn whole(value: f64) -> i64 {
+        value as i64
+    }
+
     #[test]
     fn the_spread_is_that_of_normal_noise_whatever_the_outliers() {
         let mut past = Past::default();
@@ -223,7 +228,7 @@ mod tests {
         for k in 0..95 {
             let noise: f64 = (0..12).map(|_| dice()).sum();
             let odd = if k % 10 == 0 { 9000.0 } else { 0.0 };
-            past.accept((noise * 100.0 + odd) as i64, at(900 * k), Reach::DAY);
+            past.accept(whole(noise * 100.0 + odd), at(900 * k), Reach::DAY);
         }
         let (_, spread) = past.usual().unwrap();
         assert!((80..=135).contains(&spread), "{spread}");

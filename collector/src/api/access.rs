@@ -8,7 +8,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -114,7 +113,7 @@ impl Access {
     pub(super) fn may_try(&self, name: &str) -> Result<(), Problem> {
         let name: String = name.chars().take(64).collect();
         self.signing_in
-            .take(&name, Instant::now())
+            .take(&name, crate::clock::instant())
             .map_err(Problem::too_often)
     }
 
@@ -216,7 +215,7 @@ pub async fn guard(
             );
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }
-        let wait = access.asking.take(who.name(), Instant::now());
+        let wait = access.asking.take(who.name(), crate::clock::instant());
         wait.map_err(Problem::too_often).map(|()| who)
     });
     match who {

@@ -70,7 +70,7 @@ mod tests {
             burst: 3.0,
             per_second: 0.5,
         });
-        let now = Instant::now();
+        let now = crate::clock::instant();
         for _ in 0..3 {
             assert_eq!(gate.take("a", now), Ok(()));
         }
@@ -87,7 +87,7 @@ mod tests {
             burst: 1.0,
             per_second: 0.001,
         });
-        let now = Instant::now();
+        let now = crate::clock::instant();
         for name in 0..NAMES + 100 {
             let _ = gate.take(&name.to_string(), now);
         }

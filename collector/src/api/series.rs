@@ -12,11 +12,13 @@ use silkline_protocol::id::PointName;
 use silkline_protocol::sample::{BadReading, Reading as Said};
 use silkline_protocol::time::Timestamp;
 
+use super::bins::Bins;
 use super::devices::point_of;
 use super::request::{Asked, Named, device_id};
 use super::who::Who;
 use super::{ApiState, Problem, bins};
 use crate::store::rows::{SeriesBin, SeriesPoint, SeriesQuery};
+use crate::store::{Queries, StoreError};
 
 /// What is looked back on where no beginning is asked for.
 const LOOK_BACK: Duration = Duration::from_secs(3600);
@@ -161,20 +163,7 @@ pub async fn series(
             .next()
             .unwrap_or_default();
         let (items, next) = match width {
-            Some(width) => {
-                let whole = width.as_nanos() % bins::WIDTH.as_nanos() == 0;
-                let counted = of_bins.filter(|_| whole);
-                let bins = counted.map_or_else(
-                    || store.series_bins(&query, width),
-                    |bins| bins.series(&query, width),
-                )?;
-                (
-                    bins.into_iter()
-                        .map(|bin| Item::Bin(Bin::from(bin)))
-                        .collect(),
-                    None,
-                )
-            }
+            Some(width) => (binned(store, of_bins.as_ref(), &query, width)?, None),
             None => page(store.series(&query, READINGS + 1)?),
         };
         let resolution_s = width.map(|width| width.as_secs_f64());
@@ -199,6 +188,24 @@ pub async fn series(
         Format::Json => Json(series).into_response(),
         Format::Csv => as_table(&series),
     })
+}
+
+/// Bins of one width: counted ones where they have them, else from every reading.
+fn binned(
+    store: &Queries<'_>,
+    counted: Option<&Bins>,
+    query: &SeriesQuery,
+    width: Duration,
+) -> Result<Vec<Item>, StoreError> {
+    let whole = width.as_nanos().is_multiple_of(bins::WIDTH.as_nanos());
+    let found = match counted.filter(|_| whole) {
+        Some(bins) => bins.series(query, width)?,
+        None => store.series_bins(query, width)?,
+    };
+    Ok(found
+        .into_iter()
+        .map(|bin| Item::Bin(Bin::from(bin)))
+        .collect())
 }
 
 /// The series as a table to be saved.

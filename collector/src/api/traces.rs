@@ -277,7 +277,10 @@ pub async fn look(
         let mut analysis = looked.report(NAME, beside);
         let place = analysis.as_object_mut().and_then(|it| it.remove("place"));
         let place = place.and_then(|place| serde_json::from_value::<Place>(place).ok());
-        let place = place.map(|place| stand.as_ref().map_or(place.clone(), |it| it.fit(place)));
+        let place = place.map(|place| match &stand {
+            Some(stand) => stand.fit(place),
+            None => place,
+        });
         let walk = place.as_ref().zip(stand.as_ref());
         Ok(Look {
             walk: walk.and_then(|(place, stand)| stand.walk(place)),

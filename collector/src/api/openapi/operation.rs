@@ -1,6 +1,6 @@
 //! One operation of the API, and how it is written down.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A parameter: name, where it stands, what it is, its schema, an example.
 pub(super) type Parameter = (
@@ -68,7 +68,9 @@ impl Operation {
 
     /// Or with this, where it is asked for.
     pub(super) fn also(mut self, media_type: &str, schema: impl Into<Value>) -> Self {
-        self.answer[media_type] = json!({ "schema": schema.into() });
+        if let Some(answer) = self.answer.as_object_mut() {
+            answer.insert(media_type.to_owned(), json!({ "schema": schema.into() }));
+        }
         self
     }
 
@@ -83,34 +85,36 @@ impl Operation {
         let problem = json!({
             "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
         });
-        let mut answers = json!({
-            "default": { "description": "Why not.", "content": problem },
-        });
-        if self.answer.is_null() {
-            answers["204"] = json!({ "description": "Done." });
+        let well = if self.answer.is_null() {
+            ("204", json!({ "description": "Done." }))
         } else {
-            answers["200"] = json!({ "description": "As asked.", "content": self.answer });
-        }
-        for (status, text) in &self.answers {
-            answers[*status] = json!({ "description": text });
-        }
+            let answer = json!({ "description": "As asked.", "content": self.answer });
+            ("200", answer)
+        };
+        let why_not = json!({ "description": "Why not.", "content": problem });
+        let others = self.answers.iter();
+        let answers: Map<String, Value> = [("default", why_not), well]
+            .into_iter()
+            .chain(others.map(|(status, text)| (*status, json!({ "description": text }))))
+            .map(|(status, answer)| (status.to_owned(), answer))
+            .collect();
         let parameters: Vec<Value> = self.parameters.iter().map(parameter).collect();
-        let mut described = json!({
-            "operationId": self.id,
-            "summary": self.summary,
-            "parameters": parameters,
-            "responses": answers,
-        });
+        let mut described = Map::new();
+        let mut say = |key: &str, value: Value| described.insert(key.to_owned(), value);
+        say("operationId", json!(self.id));
+        say("summary", json!(self.summary));
+        say("parameters", json!(parameters));
+        say("responses", Value::Object(answers));
         if let Some(body) = &self.body {
-            described["requestBody"] = body.clone();
+            say("requestBody", body.clone());
         }
-        described
+        Value::Object(described)
     }
 }
 
 fn parameter((name, place, text, schema, example): &Parameter) -> Value {
     let schema = value(schema);
-    let required = *place == "path" || schema["must"] == true;
+    let required = *place == "path" || schema.get("must") == Some(&json!(true));
     let mut schema = schema;
     if let Some(schema) = schema.as_object_mut() {
         schema.remove("must");

@@ -181,6 +181,7 @@ fn devices(of: &mut SchemaGenerator) -> Vec<Operation> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn incidents(of: &mut SchemaGenerator) -> Vec<Operation> {
     let state = (
         "state",
@@ -267,6 +268,7 @@ fn incidents(of: &mut SchemaGenerator) -> Vec<Operation> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn traces(of: &mut SchemaGenerator) -> Vec<Operation> {
     let metres = r#"{"type":"number"}"#;
     let from_m = (

@@ -312,8 +312,11 @@ fn a_file_that_is_no_history_is_told_so() {
     assert_eq!(ask("", None).exit, Exit::BadData);
 }
 
-/// The rows of a live network's bit errors, by channel, averages alone: time and value.
-fn live_network() -> Option<Vec<(String, Vec<(Timestamp, f64)>)>> {
+/// A channel's name and its readings: time and value.
+type Channel = (String, Vec<(Timestamp, f64)>);
+
+/// The rows of a live network's bit errors, by channel, averages alone.
+fn live_network() -> Option<Vec<Channel>> {
     use std::io::Read as _;
     let path = "../../shared/data/transport-ber/performance_elec.csv.gz";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);

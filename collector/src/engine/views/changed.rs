@@ -98,10 +98,10 @@ impl Changed {
 }
 
 /// The changes that are worth an incident.
-pub(super) fn notable<'a>(
-    changes: &'a [Change],
+pub(super) fn notable(
+    changes: &[Change],
     end: Option<OpticalLength>,
-) -> impl Iterator<Item = &'a Change> {
+) -> impl Iterator<Item = &Change> {
     changes.iter().filter(move |change| {
         let delta = change.delta.get();
         let clear = change.sigmas.is_none_or(|sigmas| sigmas >= SIGMAS);

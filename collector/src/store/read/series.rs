@@ -26,6 +26,9 @@ const OF_DEVICE: &str = "SELECT s.at, s.readings FROM sample s
 const BY_NUMBER: &str = "SELECT s.id, d.line, d.site, d.device, s.late, s.at, s.readings
     FROM sample s JOIN device d ON d.ref = s.device";
 
+/// A sample as it is stored: its number, its device, its time, its readings.
+pub(in crate::store) type RawSample = (RowId, i64, Timestamp, Vec<u8>);
+
 impl Queries<'_> {
     /// The readings of a point by rising time, at most `most`.
     ///
@@ -89,11 +92,7 @@ impl Queries<'_> {
     /// # Errors
     ///
     /// Where the store cannot be read.
-    pub fn raw_after(
-        &self,
-        after: RowId,
-        most: usize,
-    ) -> Result<Vec<(RowId, i64, Timestamp, Vec<u8>)>, StoreError> {
+    pub fn raw_after(&self, after: RowId, most: usize) -> Result<Vec<RawSample>, StoreError> {
         let sql = "SELECT id, device, at, readings FROM sample WHERE id > ?1 ORDER BY id LIMIT ?2";
         self.rows(sql, params![after.0, number_of(most)], |row| {
             Ok((RowId(row.get(0)?), row.get(1)?, time(row, 2)?, row.get(3)?))
