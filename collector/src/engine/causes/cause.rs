@@ -124,14 +124,14 @@ impl Cause {
 
     /// Whether this cause explains a finding that came after it.
     pub(super) fn explains(&self, scene: &Scene<'_>, finding: &Finding) -> bool {
-        let (settings, opened) = (scene.settings, self.incident.opened);
+        let (settings, began) = (scene.settings, self.began());
         let at_site = |site: &SiteId| *site == finding.site;
         let gone = matches!(
             finding.anomaly.kind,
             AnomalyKind::Silent | AnomalyKind::Offline
         );
         if !self.lost.is_empty() {
-            let soon = finding.found - opened < settings.wake;
+            let soon = finding.found - began < settings.wake;
             if follows_light(finding) {
                 return soon || finding.anomaly.kind == AnomalyKind::Dark;
             }
@@ -145,7 +145,7 @@ impl Cause {
         }
         match &self.key {
             Key::Unplaced(Light::Lost) => {
-                let soon = finding.found - opened < settings.wake;
+                let soon = finding.found - began < settings.wake;
                 soon && follows_light(finding) && scene.watch.is_unplaced(&finding.anomaly.device)
             }
             Key::Supply(site) => at_site(site) && gone,
@@ -153,6 +153,14 @@ impl Cause {
             Key::Node(_) => gone && self.is_here(scene.line, &finding.site),
             _ => false,
         }
+    }
+
+    /// When it last began: an incident that is held open begins anew with each loss of light.
+    fn began(&self) -> Timestamp {
+        let dark = |a: &&Anomaly| a.kind == AnomalyKind::Dark;
+        let lost = self.incident.anomalies.iter().filter(dark);
+        let newest = lost.map(|a| a.raised).max();
+        newest.map_or(self.incident.opened, |at| at.max(self.incident.opened))
     }
 
     /// Whether light of an input is lost by it.
