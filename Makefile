@@ -45,6 +45,7 @@ soak: setup-test web alone build
 docs:
 	SILKLINE_WRITE_DOCS=1 cargo test --quiet --package silkline-protocol --test schemas
 	SILKLINE_WRITE_DOCS=1 cargo test --quiet --package silkline-agent --lib profile::schema
+	SILKLINE_WRITE_DOCS=1 cargo test --quiet --package silkline-collector --lib pictures_of_the_manual
 
 setup-demo:
 	@$(SETUP) demo
