@@ -173,6 +173,7 @@ fn api() -> Router<ApiState> {
         .route("/incidents/{id}", get(incidents::one))
         .route("/incidents/{id}/{form}", get(incidents::form))
         .route("/incidents/{id}/assign", post(incidents::assign))
+        .route("/incidents/{id}/shelve", post(incidents::shelve))
         .route("/incidents/{id}/acknowledge", post(incidents::acknowledge))
         .route("/incidents/{id}/note", post(incidents::note))
         .route("/incidents/{id}/repairing", post(incidents::repairing))

@@ -10,6 +10,7 @@ use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use silkline_protocol::id::{IncidentId, LineId};
+use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::RouteLength;
 use tokio::sync::oneshot;
 
@@ -206,6 +207,47 @@ pub async fn assign(
     let to = checked("to", &to, NAME_LETTERS)?;
     let sentence = Sentence { who, text };
     act((state, asking), id, sentence, Some(Action::Assign { to })).await
+}
+
+/// For how long nobody is to be told of an incident.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Shelving {
+    /// Who says so, for the incident's history; whoever has signed in, where somebody has.
+    who: Option<String>,
+    /// What there is to say; goes into the history first.
+    text: Option<String>,
+    /// Until when: at most 30 days from now. A time that has passed takes it off the shelf.
+    until: Timestamp,
+}
+
+/// The longest that an incident may be shelved: what lasts longer wants a decision.
+const LONGEST_SHELVED: Duration = Duration::from_secs(30 * 86_400);
+
+/// Tells nobody of an incident for a while; all is recorded as before.
+///
+/// # Errors
+///
+/// Where there is no such incident, it makes no sense in its state, or the time is too long.
+pub async fn shelve(
+    state: State<ApiState>,
+    asking: Who,
+    id: Named,
+    Sent(Shelving { who, text, until }): Sent<Shelving>,
+) -> Result<Json<Incident>, Problem> {
+    let latest = crate::clock::now() + LONGEST_SHELVED;
+    if until > latest {
+        let problem = format!("until: {until} is more than 30 days away");
+        return Err(Problem::bad_request(problem));
+    }
+    let sentence = Sentence { who, text };
+    act(
+        (state, asking),
+        id,
+        sentence,
+        Some(Action::Shelve { until }),
+    )
+    .await
 }
 
 /// Ends an incident, with the place that the crew found.

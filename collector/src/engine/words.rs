@@ -302,7 +302,12 @@ fn spot(place: &Place, towards_b: &str, towards_a: &str) -> String {
     let (Some(at), Some([low, high])) = (place.chainage_m, place.interval95_m) else {
         return String::new();
     };
-    let half = ((high - low) * 0.5).km().max(0.01);
+    let half = RouteLength::of((at - low).get().max((high - at).get()));
+    let half = if half < RouteLength::of(1_000.0) {
+        format!("{:.0} m", half.get().max(1.0))
+    } else {
+        format!("{:.1} km", half.km())
+    };
     let mark = place
         .before
         .as_ref()
@@ -317,7 +322,7 @@ fn spot(place: &Place, towards_b: &str, towards_a: &str) -> String {
             format!(", {metres:.0} m after {} towards {towards}", near.landmark)
         });
     format!(
-        ", km {:.2} \u{b1} {half:.2}{}",
+        ", km {:.2} \u{b1} {half}{}",
         at.km(),
         mark.unwrap_or_default()
     )

@@ -507,6 +507,16 @@ export type Session = {
 /** How bad something is, in the words of X.733. */
 export type Severity = "warning" | "minor" | "major" | "critical";
 
+/** For how long nobody is to be told of an incident. */
+export type Shelving = {
+  /** What there is to say; goes into the history first. */
+  text: string | null;
+  /** Until when: at most 30 days from now. A time that has passed takes it off the shelf. */
+  until: Timestamp;
+  /** Who says so, for the incident's history; whoever has signed in, where somebody has. */
+  who: string | null;
+};
+
 /** A name and a password. */
 export type SigningIn = {
   /** The password. */

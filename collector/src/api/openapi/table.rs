@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::operation::{Operation, Parameter};
 use crate::api::devices::Device;
 use crate::api::health::Health;
-use crate::api::incidents::{Anomaly, Assignment, Closing, Incident, Sentence};
+use crate::api::incidents::{Anomaly, Assignment, Closing, Incident, Sentence, Shelving};
 use crate::api::lines::{Line, LineDetail};
 use crate::api::people::{AuditEntry, Token, User};
 use crate::api::request::Page;
@@ -248,6 +248,18 @@ fn incidents(of: &mut SchemaGenerator) -> Vec<Operation> {
             JSON,
             &schema::<Assignment>(of),
             r#"{"who":"Aysel","to":"crew 4"}"#,
+        )
+        .gives(JSON, incident.clone()),
+        post(
+            "incidents/{id}/shelve",
+            "shelve",
+            "Tells nobody of an incident for a while; all is recorded as before.",
+        )
+        .with(&[INCIDENT])
+        .body(
+            JSON,
+            &schema::<Shelving>(of),
+            r#"{"who":"Aysel","text":"works until noon","until":"2026-01-02T12:00:00Z"}"#,
         )
         .gives(JSON, incident.clone()),
         act("acknowledge", "acknowledge", "Takes an incident on."),

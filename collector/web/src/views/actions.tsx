@@ -47,14 +47,21 @@ interface Shared {
 function More({ act, nameless }: Shared) {
   const [to, setTo] = useState("");
   const [km, setKm] = useState("");
+  const [hours, setHours] = useState("4");
+  const shelved = Number(hours.replace(",", "."));
+  const until = () => new Date(Date.now() + shelved * 3_600_000).toISOString();
   const found = km.trim() === "" ? null : Number(km.replace(",", ".")) * 1_000;
   const wrong = found !== null && !Number.isFinite(found);
   return (
     <details class="more">
-      <summary>Assign, close</summary>
+      <summary>Assign, shelve, close</summary>
       <p>
         <input aria-label="assign to" placeholder="to whom" value={to} onInput={(event) => setTo(event.currentTarget.value)} />
         <button disabled={nameless || to.trim() === ""} onClick={() => act("assign", { to: to.trim() })}>Assign</button>
+      </p>
+      <p>
+        <input aria-label="shelve for hours" inputMode="decimal" placeholder="hours" value={hours} onInput={(event) => setHours(event.currentTarget.value)} />
+        <button disabled={nameless || !(shelved > 0 && shelved <= 720)} onClick={() => act("shelve", { until: until() })}>Shelve: tell nobody for {shelved > 0 ? shelved : "…"} h</button>
       </p>
       <p>
         <input aria-label="found at kilometre" inputMode="decimal" placeholder="found at km" value={km} onInput={(event) => setKm(event.currentTarget.value)} />
