@@ -1,6 +1,6 @@
 // For a crew with a handheld: the file, where it was shot, and how far to walk.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Line, LineDetail, Look } from "../api";
 import * as client from "../client";
 import { chainage, coordinates, decibels, length, metres, offset, plusMinus, spanName } from "../format";
@@ -13,13 +13,23 @@ const PlaceMap = lazy(() => import("./place-map"));
 export default function Roadside() {
   const [lines, setLines] = useState<Line[]>([]);
   const [line, setLine] = useState<LineDetail | null>(null);
+  const [chosen, setChosen] = useState("");
+  const wanted = useRef("");
   const [from, setFrom] = useState("");
   const [toward, setToward] = useState("B");
   const [look, setLook] = useState<Look | null>(null);
   const [said, setSaid] = useState<string | null>(null);
   const complain = (error: unknown) => setSaid(error instanceof Error ? error.message : String(error));
   useEffect(() => { client.lines().then((found) => { setLines(found); if (found[0] !== undefined) void choose(found[0].id); }, complain); }, []);
-  const choose = (id: string) => client.line(id).then((found) => { setLine(found); setFrom(""); setLook(null); }, complain);
+  // The places of another line are no choice while this one's are on their way.
+  const choose = (id: string) => {
+    wanted.current = id;
+    setChosen(id);
+    setLine(null);
+    setFrom("");
+    setLook(null);
+    return client.line(id).then((found) => { if (wanted.current === id) setLine(found); }, complain);
+  };
   const upload = async (file: File | undefined) => {
     if (file === undefined || line === null) return;
     setSaid("Looking at the file…");
@@ -38,7 +48,7 @@ export default function Roadside() {
       <header class="bar no_data"><h1><a href="#/overview">silkline</a></h1><p>Roadside</p></header>
       <main>
         <section class="card form">
-          <label>Line <select value={line?.id ?? ""} onChange={(event) => void choose(event.currentTarget.value)}>{lines.map((one) => <option value={one.id}>{one.name}</option>)}</select></label>
+          <label>Line <select value={chosen} onChange={(event) => void choose(event.currentTarget.value)}>{lines.map((one) => <option value={one.id}>{one.name}</option>)}</select></label>
           <label>Shot from{" "}
             <select value={from} onChange={(event) => setFrom(event.currentTarget.value)}>
               <option value="">choose a place</option>
