@@ -152,7 +152,10 @@ impl Program {
 
     /// Asks it to leave (SIGTERM), waits, and gives its exit code.
     pub(crate) async fn leave(&mut self) -> Option<i32> {
-        let _ = Command::new("kill").arg(self.id().to_string()).status();
+        let _ = Command::new("kill")
+            .arg(self.id().to_string())
+            .stderr(Stdio::null())
+            .status();
         let ended = answer(SOON, async || self.child.try_wait().ok().flatten()).await;
         ended
             .unwrap_or_else(|| panic!("{} does not leave", self.name))
@@ -163,7 +166,10 @@ impl Program {
 impl Drop for Program {
     /// Asks it to leave before it is killed, so that what it has started itself ends as well.
     fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.id().to_string()).status();
+        let _ = Command::new("kill")
+            .arg(self.id().to_string())
+            .stderr(Stdio::null())
+            .status();
         let deadline = Instant::now() + LEAVING;
         while self.runs() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));

@@ -14,13 +14,14 @@
 //! it stretches all alike and cancels in nothing but itself.
 
 mod measure;
+mod mirror;
 
 use serde::Serialize;
 use silkline_protocol::unit::{Db, DbPerKm, OpticalLength};
 
 use self::measure::Way;
+use self::mirror::Mirror;
 use super::analyse::{Analysis, InstrumentFault};
-use super::anchor;
 use super::end::EndOfFibre;
 use super::event::{Event, EventKind};
 use super::samples::Trace;
@@ -412,99 +413,6 @@ fn closure(mirror: &Mirror, ends: &Ends, known: Option<Metres>) -> Closure {
         gap_m: metres(gap),
         plus_minus_m: gap.map_or_else(OpticalLength::default, Metres::half),
         joints: mirror.pairs.len(),
-    }
-}
-
-/// B's positions as A would tell them: `length - scale · b`.
-#[derive(Clone, Debug)]
-struct Mirror {
-    length: Metres,
-    scale: f64,
-    /// Which joint of A is which of B, by their numbers.
-    pairs: Vec<(usize, usize)>,
-    /// What their distances add up to.
-    sum: Option<Metres>,
-    notes: Vec<String>,
-}
-
-impl Mirror {
-    fn of(a: &[Event], b: &[Event], guess: Metres, index: f64) -> Self {
-        let mut mirror = Self {
-            length: guess,
-            scale: index,
-            pairs: Vec::new(),
-            sum: None,
-            notes: Vec::new(),
-        };
-        let flipped: Vec<Event> = b.iter().map(|event| mirror.event(event)).collect();
-        let Some(anchors) = anchor::anchor(&flipped, a) else {
-            mirror.notes.push(
-                "too few joints seen from both ends to align by: aligned by the fibre's ends"
-                    .into(),
-            );
-            return mirror;
-        };
-        let stretch = anchors.scale() - 1.0;
-        if stretch.abs() > LEAST_STRETCH.max(3.0 * anchors.scale_sd()) {
-            mirror.scale *= 1.0 + stretch;
-            mirror.notes.push(format!(
-                "B's positions are stretched by {:+.2} ‰: the group indices are not set alike",
-                stretch * 1_000.0
-            ));
-        }
-        mirror.pairs = anchors.pairs_of(&flipped, a);
-        let one = |(i, j): &(usize, usize)| {
-            let (b, a) = (b.get(*i)?, a.get(*j)?);
-            Some(Metres {
-                at: a.at.get() + mirror.scale * b.at.get(),
-                sd: a.plus_minus.get().hypot(b.plus_minus.get()) / HALF_95,
-            })
-        };
-        let sums: Vec<Metres> = mirror.pairs.iter().filter_map(one).collect();
-        let sum = sums.into_iter().reduce(Metres::with);
-        mirror.sum = sum;
-        mirror.length = sum.unwrap_or(guess);
-        mirror
-    }
-
-    /// The pairs, and beside them every two joints left over that lie at one place: where few are
-    /// seen from both ends, nothing but the fibre's ends says which is which.
-    fn paired(&self, a: &[Event], b: &[Event]) -> Vec<(usize, usize)> {
-        let mut pairs = self.pairs.clone();
-        for (i, seen) in b.iter().enumerate() {
-            let flipped = self.event(seen);
-            let taken = |j: usize| pairs.iter().any(|(_, of_a)| *of_a == j);
-            let off = |known: &Event| (known.at - flipped.at).abs().get();
-            let gate = |known: &Event| {
-                let halves = known.plus_minus.get().hypot(seen.plus_minus.get());
-                2.0 * halves.hypot(HALF_95 * self.length.sd) + AT_END_M
-            };
-            let free = a
-                .iter()
-                .enumerate()
-                .filter(|(j, known)| !taken(*j) && off(known) < gate(known));
-            let nearest = free.min_by(|(_, x), (_, y)| off(x).total_cmp(&off(y)));
-            let known = nearest.map(|(j, _)| j);
-            let is_paired = pairs.iter().any(|(of_b, _)| *of_b == i);
-            pairs.extend(known.filter(|_| !is_paired).map(|j| (i, j)));
-        }
-        pairs
-    }
-
-    fn at(&self, b: f64) -> f64 {
-        self.length.at - self.scale * b
-    }
-
-    /// Where in B's trace a position of A's lies.
-    fn back(&self, at: f64) -> f64 {
-        (self.length.at - at) / self.scale
-    }
-
-    fn event(&self, event: &Event) -> Event {
-        Event {
-            at: OpticalLength::of(self.at(event.at.get())),
-            ..*event
-        }
     }
 }
 

@@ -123,7 +123,7 @@ impl Bins {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts samples that are not counted yet, at most [`BATCH`]; how many.
+    /// Counts samples that are not counted yet, at most a batch; how many.
     ///
     /// # Errors
     ///
@@ -160,7 +160,7 @@ impl Bins {
         Ok(rows.len())
     }
 
-    /// The bins of a point, each of `width`, a multiple of [`WIDTH`]; bins are whole, so the first and
+    /// The bins of a point, each of `width`, a multiple of ten minutes; bins are whole, so the first and
     /// the last may reach beyond what was asked for.
     ///
     /// # Errors
