@@ -19,6 +19,7 @@ pub mod incident;
 pub mod place;
 pub mod route;
 pub mod series;
+pub mod shot;
 pub mod span;
 pub mod spread;
 pub mod survey;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use silkline_analysis::place::{Sighting, glass_to_mm};
 use silkline_analysis::route::chain::{Chain, Seen};
+use silkline_analysis::shot::{self, zero};
 use silkline_analysis::trace::{
     Analysis, ChangeKind, Comparison, EndKind, EndOfFibre, Reference, Trace, analyse, compare,
 };
@@ -22,9 +23,6 @@ use silkline_protocol::unit::{Db, GroupIndex, OpticalLength};
 
 pub(super) use self::changed::Changed;
 use self::changed::{Known, Pending, SAME_PLACE, known, notable};
-
-/// From half a 95 % interval to a standard deviation.
-const TO_SD: f64 = 1.0 / 1.96;
 
 /// What all shots of an instrument share beside the group index: its zero, a metre at most.
 const OFFSET_SD_M: f64 = 0.6;
@@ -271,17 +269,6 @@ fn reference(at: OpticalLength, plus_minus: OpticalLength, (level, drop): (Db, D
     Reference { analysis }
 }
 
-/// Where the view's node is in a trace's own positions: zero where the file has a user offset,
-/// behind the launch fibre where it has none.
-fn zero(view: &View, trace: &Trace) -> OpticalLength {
-    let told = trace.settings().launch.abs() > OpticalLength::of(0.01);
-    if told {
-        OpticalLength::of(0.0)
-    } else {
-        view.launch
-    }
-}
-
 fn says(view: &View, trace: &Trace, analysis: &Analysis, changes: Option<&Comparison>) -> Says {
     if analysis.fault.is_some() {
         return Says::Nothing;
@@ -299,14 +286,12 @@ fn says(view: &View, trace: &Trace, analysis: &Analysis, changes: Option<&Compar
 
 /// Something that a shot shows at a place, counted from the view's node.
 fn sighting(view: &View, trace: &Trace, at: OpticalLength, plus_minus: OpticalLength) -> Sighting {
-    Sighting {
-        view: view.id.clone(),
-        optical_m: glass_to_mm(at - zero(view, trace)),
-        random_m: glass_to_mm(plus_minus * TO_SD),
-        systematic_m: OpticalLength::of(OFFSET_SD_M),
-        group_index: Some(own_index(trace)),
-        after: None,
-    }
+    shot::sighting(
+        view,
+        trace,
+        (at, plus_minus),
+        OpticalLength::of(OFFSET_SD_M),
+    )
 }
 
 fn view_of<'a>(line: &'a Line, otdr: &DeviceId, file: &TraceFile) -> Option<&'a View> {

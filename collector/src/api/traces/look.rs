@@ -1,21 +1,14 @@
 //! A SOR file looked at: what it shows, what differs from a reference, where on the route that is.
 
 use serde_json::Value;
-use silkline_analysis::fuse;
-use silkline_analysis::place::{Dossier, Evidence, Finding, Sighting, glass_to_mm};
+use silkline_analysis::shot;
 use silkline_analysis::trace::report::Report;
 use silkline_analysis::trace::{Analysis, ChangeKind, Reference, Trace, analyse, compare};
 use silkline_protocol::id::ViewId;
 use silkline_protocol::plant::Plant;
-use silkline_protocol::unit::OpticalLength;
 use silkline_sor::Sor;
 
 use crate::plot::{Form, Picture};
-
-/// From half a 95 % interval to a standard deviation.
-const TO_SD: f64 = 1.0 / 1.96;
-/// A launch shorter than this is a file that counts from the instrument's panel.
-const NO_LAUNCH: OpticalLength = OpticalLength::of(0.01);
 
 /// A trace with what it came from.
 #[derive(Debug)]
@@ -80,55 +73,13 @@ impl Looked {
             report = report.with_changes(&found);
         }
         if let Some((plant, view)) = beside.view {
-            match seen.map(|seen| self.place(plant, view, seen)) {
-                Some(Ok(place)) => report.place = Some(place),
-                Some(Err(why)) => report.warnings.push(why),
+            match seen.map(|seen| shot::place(plant, view, &self.trace, seen)) {
+                Some(Ok(place)) => report.place = serde_json::to_value(place).ok(),
+                Some(Err(why)) => report.warnings.extend(why.iter().map(ToString::to_string)),
                 None => report.place = Some(Value::Null),
             }
         }
         serde_json::to_value(report).unwrap_or_default()
-    }
-
-    /// Where on the route the glass is that lies at `at` in the file, seen from the view's node.
-    fn place(
-        &self,
-        plant: &Plant,
-        view: &ViewId,
-        (at, plus_minus): (OpticalLength, OpticalLength),
-    ) -> Result<Value, String> {
-        let (line, of) = plant
-            .view(view)
-            .ok_or_else(|| format!("the plant has no view {view}"))?;
-        let settings = self.trace.settings();
-        // Without a user offset the file counts from the panel, the view from its node.
-        let launch = if settings.launch.abs() <= NO_LAUNCH {
-            of.launch
-        } else {
-            OpticalLength::of(0.0)
-        };
-        let sighting = Sighting {
-            view: view.clone(),
-            optical_m: glass_to_mm(at - launch),
-            random_m: glass_to_mm(plus_minus * TO_SD),
-            systematic_m: OpticalLength::of(0.0),
-            group_index: Some(settings.group_index),
-            after: None,
-        };
-        let evidence = Evidence {
-            id: "trace".to_owned(),
-            at: None,
-            source: String::new(),
-            finding: Finding::Otdr(sighting),
-        };
-        let dossier = Dossier {
-            line: line.id.clone(),
-            evidence: vec![evidence],
-        };
-        let place = fuse::locate(plant, &dossier).map_err(|unfit| {
-            let all: Vec<_> = unfit.iter().map(ToString::to_string).collect();
-            all.join("; ")
-        })?;
-        Ok(serde_json::to_value(place).unwrap_or_default())
     }
 }
 

@@ -4,23 +4,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use silkline_analysis::fuse;
-use silkline_analysis::place::{Dossier, Evidence, Finding, Sighting, glass_to_mm};
+use silkline_analysis::fuse::Unfit;
+use silkline_analysis::shot;
 use silkline_analysis::trace::both::{self, Side};
 use silkline_analysis::trace::report::Report;
 use silkline_analysis::trace::{ChangeKind, Trace, Watch, WatchError};
 use silkline_protocol::id::ViewId;
 use silkline_protocol::plant::{self, Plant};
 use silkline_protocol::time::Timestamp;
-use silkline_protocol::unit::OpticalLength;
 
 use super::Question;
 use super::files::Named;
 use super::look::{Looked, bytes_of, look};
 use crate::cli::Exit;
-
-/// From half a 95 % interval to a standard deviation.
-const TO_SD: f64 = 1.0 / 1.96;
 
 /// What every file is looked at with.
 #[derive(Debug, Default)]
@@ -79,9 +75,12 @@ impl Lens {
         }
         if let Some((plant, view)) = &self.place {
             let end = analysis.end.as_ref().map(|end| (end.at, end.plus_minus));
-            match break_at.or(end).map(|seen| place(plant, view, trace, seen)) {
-                Some(Ok(place)) => report.place = Some(place),
-                Some(Err(why)) => report.warnings.push(why),
+            match break_at
+                .or(end)
+                .map(|seen| shot::place(plant, view, trace, seen))
+            {
+                Some(Ok(place)) => report.place = serde_json::to_value(place).ok(),
+                Some(Err(why)) => report.warnings.push(all_of(&why)),
                 None => report.place = Some(Value::Null),
             }
         }
@@ -178,48 +177,8 @@ pub(in crate::cli) fn read_view(file: &Path, view: &ViewId) -> Result<(Plant, Vi
     Ok((plant, view.clone()))
 }
 
-/// Where on the route the glass is that lies at `at` in a trace of `view`.
-fn place(
-    plant: &Plant,
-    view: &ViewId,
-    trace: &Trace,
-    (at, plus_minus): (OpticalLength, OpticalLength),
-) -> Result<Value, String> {
-    let Some((line, of)) = plant.view(view) else {
-        return Ok(Value::Null);
-    };
-    let settings = trace.settings();
-    // Without a user offset the file counts from the panel, the view from its node.
-    let counts_from_panel = settings.launch.abs() <= OpticalLength::of(0.01);
-    let launch = if counts_from_panel {
-        of.launch
-    } else {
-        OpticalLength::of(0.0)
-    };
-    let sighting = Sighting {
-        view: view.clone(),
-        optical_m: glass_to_mm(at - launch),
-        random_m: glass_to_mm(plus_minus * TO_SD),
-        systematic_m: OpticalLength::of(0.0),
-        group_index: Some(settings.group_index),
-        after: None,
-    };
-    let evidence = Evidence {
-        id: "trace".to_owned(),
-        at: None,
-        source: String::new(),
-        finding: Finding::Otdr(sighting),
-    };
-    let dossier = Dossier {
-        line: line.id.clone(),
-        evidence: vec![evidence],
-    };
-    let place = fuse::locate(plant, &dossier).map_err(|unfit| {
-        unfit
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("; ")
-    })?;
-    Ok(serde_json::to_value(place).unwrap_or_default())
+/// Why a sighting does not fit the plant, in one line.
+fn all_of(unfit: &[Unfit]) -> String {
+    let all: Vec<_> = unfit.iter().map(ToString::to_string).collect();
+    all.join("; ")
 }
