@@ -80,6 +80,7 @@ impl Commands {
                 at: self.clock.now(),
                 accepted,
                 detail,
+                permit: None,
             });
         }
     }
@@ -101,6 +102,9 @@ impl Commands {
                 }
             }
             Command::Identify => Answer::Accepted(self.identify()),
+            Command::SetPermit { .. } | Command::RevokePermit { .. } => {
+                Answer::Declined("this agent keeps no permits to work yet".to_owned())
+            }
         }
     }
 

@@ -93,6 +93,8 @@ impl Told {
             kind: self.kind,
             point: self.point.clone(),
             detail,
+            permit: None,
+            place: None,
         }
     }
 }

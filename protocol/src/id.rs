@@ -170,6 +170,10 @@ id! {
     IncidentId, check_id
 }
 id! {
+    /// One permit to work.
+    PermitId, check_id
+}
+id! {
     /// One quantity of a device, such as `in_power` or `in_power.3`.
     PointName, check_point
 }

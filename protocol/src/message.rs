@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::delivery::Epoch;
 use crate::device::About;
-use crate::id::{AgentId, DeviceId, PointName, ViewId};
+use crate::edge::EdgePlace;
+use crate::id::{AgentId, DeviceId, PermitId, PointName, ViewId};
+use crate::permit::Permit;
 use crate::sample::Sample;
 use crate::time::Timestamp;
 
@@ -78,6 +80,12 @@ pub struct Event {
     /// In words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// The permit that was set, has ended or blocked a shot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permit: Option<Permit>,
+    /// Where the edge found a fault by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Box<EdgePlace>>,
 }
 
 /// The kinds of [`Event`].
@@ -96,6 +104,16 @@ pub enum EventKind {
     FileRefused,
     /// A notification of the device itself.
     Trap,
+    /// A permit to work holds, or has been changed.
+    PermitSet,
+    /// A permit to work has run out or was taken back.
+    PermitEnded,
+    /// A permit to work kept a shot from being taken.
+    ShotBlocked,
+    /// The edge turned a trace of its own into a place.
+    Located,
+    /// The link to the brokers runs over another way, or over none.
+    UplinkChanged,
     /// A kind that a newer sender knows and this reader does not.
     #[serde(other)]
     Unknown,
@@ -160,6 +178,16 @@ pub enum Command {
     },
     /// Say who is there.
     Identify,
+    /// Keep a permit to work, in place of the one with its number.
+    SetPermit {
+        /// The permit.
+        permit: Permit,
+    },
+    /// Take a permit to work back, before its end.
+    RevokePermit {
+        /// Its number.
+        permit: PermitId,
+    },
 }
 
 /// An agent's answer to a command: there is always one.
@@ -173,6 +201,9 @@ pub struct Reply {
     pub accepted: bool,
     /// In words: what is being done, or why not.
     pub detail: String,
+    /// The permit to work that keeps it from being done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permit: Option<Permit>,
 }
 
 /// What a spooled record carries.

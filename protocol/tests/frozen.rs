@@ -14,11 +14,14 @@ use std::path::PathBuf;
 use silkline_protocol::codec::{self, Envelope, Record, to_json};
 use silkline_protocol::delivery::{Committed, Epoch, Seq};
 use silkline_protocol::device::{About, Limits, PointAbout, Role, Unit};
+use silkline_protocol::edge::EdgePlace;
 use silkline_protocol::message::{
     Body, ClockState, Command, Event, EventKind, Gap, Reply, Status, TraceFile, Trigger,
 };
+use silkline_protocol::permit::{Fields, Permit};
 use silkline_protocol::sample::{BadReading, Reading, Sample};
 use silkline_protocol::time::Timestamp;
+use silkline_protocol::unit::{OpticalLength, RouteLength};
 
 fn epoch() -> Epoch {
     "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap()
@@ -111,10 +114,74 @@ fn event() {
         kind: EventKind::LightLost,
         point: Some("in_power.1".parse().unwrap()),
         detail: "-17.20 dBm before".into(),
+        permit: None,
+        place: None,
     };
     frozen_record(
         "v1-event.txt",
         Body::Event("edfa-1".parse().unwrap(), event),
+    );
+}
+
+fn permit() -> Permit {
+    let fields = Fields {
+        id: "p-17".parse().unwrap(),
+        person: "L. Mammadova".into(),
+        contact: "+994 12 555 01 00".into(),
+        line: "baku-poti".parse().unwrap(),
+        fibres: vec!["f1".parse().unwrap(), "f2".parse().unwrap()],
+        from: at(),
+        until: "2026-01-02T17:00:00Z".parse().unwrap(),
+    };
+    Permit::new(fields).unwrap()
+}
+
+#[test]
+fn event_of_a_permit() {
+    let event = Event {
+        at: at(),
+        kind: EventKind::ShotBlocked,
+        point: None,
+        detail: "view ganja-b, light_lost".into(),
+        permit: Some(permit()),
+        place: None,
+    };
+    frozen_record(
+        "v1-event-permit.txt",
+        Body::Event("otdr-1".parse().unwrap(), event),
+    );
+}
+
+#[test]
+fn event_of_a_place() {
+    let place = EdgePlace {
+        line: "baku-poti".parse().unwrap(),
+        view: "ganja-b".parse().unwrap(),
+        trigger: Trigger::LightLost,
+        taken: at(),
+        optical_m: OpticalLength::new(41_250.5).unwrap(),
+        plus_minus_m: OpticalLength::new(12.0).unwrap(),
+        chainage_m: Some(RouteLength::new(214_300.0).unwrap()),
+        interval95_m: Some([
+            RouteLength::new(214_210.0).unwrap(),
+            RouteLength::new(214_390.0).unwrap(),
+        ]),
+        lat: Some(40.5),
+        lon: Some(46.25),
+        words: "314 m after closure c-7".into(),
+        plant: "ab".repeat(32),
+    };
+    let event = Event {
+        at: at(),
+        kind: EventKind::Located,
+        point: None,
+        detail: "break".into(),
+        permit: None,
+        place: Some(Box::new(place)),
+    };
+    frozen_record(
+        "v1-event-place.txt",
+        Body::Event("otdr-1".parse().unwrap(), event),
     );
 }
 
@@ -182,11 +249,26 @@ fn what_is_not_spooled() {
         "v1-command-identify.json",
         &text(to_json(&Command::Identify)),
     );
+    let set = Command::SetPermit { permit: permit() };
+    frozen("v1-command-set-permit.json", &text(to_json(&set)));
+    let revoke = Command::RevokePermit {
+        permit: permit().id().clone(),
+    };
+    frozen("v1-command-revoke-permit.json", &text(to_json(&revoke)));
+    let blocked = Reply {
+        agent: "main".parse().unwrap(),
+        at: at(),
+        accepted: false,
+        detail: permit().to_string(),
+        permit: Some(permit()),
+    };
+    frozen("v1-reply-blocked.json", &text(to_json(&blocked)));
     let reply = Reply {
         agent: "main".parse().unwrap(),
         at: at(),
         accepted: true,
         detail: "shot started".into(),
+        permit: None,
     };
     frozen("v1-reply.json", &text(to_json(&reply)));
     let committed: Committed = serde_json::from_str(&format!(

@@ -63,6 +63,8 @@ fn event() -> Outgoing {
         kind: EventKind::LightLost,
         point: None,
         detail: String::new(),
+        permit: None,
+        place: None,
     };
     Outgoing {
         lines: vec![line()],

@@ -112,6 +112,7 @@ impl Answer {
             at,
             accepted: false,
             detail,
+            permit: None,
         })
     }
 

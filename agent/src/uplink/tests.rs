@@ -322,6 +322,7 @@ async fn every_command_is_answered() {
         at,
         accepted: true,
         detail: "here".to_owned(),
+        permit: None,
     };
     asked.reply.send(reply).unwrap();
     let replies = |seen: &rig::Seen| -> BTreeMap<Vec<u8>, bool> {

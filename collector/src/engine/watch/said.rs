@@ -55,7 +55,14 @@ impl Watch {
                 let whose = (site.clone(), Some(device.clone()));
                 self.finding(news, whose, now).into_iter().collect()
             }
-            EventKind::LightBack | EventKind::ShotStarted | EventKind::Unknown => Vec::new(),
+            EventKind::LightBack
+            | EventKind::ShotStarted
+            | EventKind::PermitSet
+            | EventKind::PermitEnded
+            | EventKind::ShotBlocked
+            | EventKind::Located
+            | EventKind::UplinkChanged
+            | EventKind::Unknown => Vec::new(),
         }
     }
 
@@ -151,6 +158,8 @@ mod tests {
             kind,
             point: Some("in_power.1".parse().unwrap()),
             detail: "link down".into(),
+            permit: None,
+            place: None,
         }
     }
 
