@@ -1,4 +1,4 @@
-//! The commands that answer a person: `check`, `probe`, `profiles`, `spool`.
+//! The commands that answer a person: `check`, `probe`, `profiles`, `scan`, `spool`.
 //!
 //! Each gives what it says as text and how it ended as an [`Exit`]; `main` prints the one and leaves
 //! with the other.
@@ -6,6 +6,7 @@
 pub mod check;
 pub mod probe;
 pub mod profiles;
+pub mod scan;
 pub mod spool;
 
 /// How a command ended (design §5).

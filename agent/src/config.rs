@@ -13,6 +13,7 @@ mod read;
 mod secret;
 
 pub use access::{AuthKind, PrivacyKind, SnmpAccess, SnmpUser};
+pub(crate) use address::with_port;
 pub use address::{Address, Parity, SerialLine};
 pub use broker::{BadBroker, Broker};
 pub use device::{Device, Otdr, PointRef, View, Watch};

@@ -26,6 +26,7 @@ mod rig;
 #[cfg(test)]
 mod rubbish;
 pub mod run;
+pub mod scan;
 pub mod schedule;
 pub mod spool;
 pub mod trap;

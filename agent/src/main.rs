@@ -1,5 +1,7 @@
 //! The agent's program: arguments in, exit code out.
 
+mod arguments;
+
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +52,9 @@ enum Command {
         /// The profile to explain.
         id: Option<String>,
     },
+    /// Find devices and propose their settings.
+    #[command(subcommand)]
+    Scan(arguments::Scan),
     /// Look into the spool.
     #[command(subcommand)]
     Spool(Spool),
@@ -111,6 +116,9 @@ async fn answer(Arguments { config, command }: Arguments) -> Said {
     {
         return cli::spool::say_export(file, folder);
     }
+    if let Command::Scan(scan) = command {
+        return arguments::scanning(scan, &config).await;
+    }
     let config = match cli::check::load(&config) {
         Ok(config) => config,
         Err(said) if matches!(command, Command::Check { .. }) => return said.of_a_check(),
@@ -138,7 +146,7 @@ async fn answer(Arguments { config, command }: Arguments) -> Said {
             cli::spool::say_export(&spool_path(&config), &folder)
         }
         // Answered above, before the settings were read.
-        Command::Profiles { .. } => Said::out(String::new(), Exit::Done),
+        Command::Profiles { .. } | Command::Scan(_) => Said::out(String::new(), Exit::Done),
     }
 }
 

@@ -13,6 +13,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use silkline_agent::clock::Clock;
@@ -20,7 +21,8 @@ use silkline_agent::config::{Address, Parity, SerialLine};
 use silkline_agent::driver::Fault;
 use silkline_agent::driver::modbus::Read;
 use silkline_agent::driver::modbus_io::{ModbusLink, Unit};
-use silkline_agent::profile::Function;
+use silkline_agent::profile::{Function, Library};
+use silkline_agent::scan;
 use tempfile::TempDir;
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpListener;
@@ -210,4 +212,29 @@ async fn libmodbus_behind_a_serial_server() {
         () = works(&mut link) => {}
         () = server => {}
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_finds_a_device_that_is_not_ours() {
+    let Some(device) = device(&["tcp"]) else {
+        return;
+    };
+    let address = Address::Network(format!("127.0.0.1:{}", device.port));
+    let clock = Clock::start();
+    let search = scan::modbus::Search {
+        addresses: vec![address],
+        units: (1..=20).collect(),
+        timeout: Duration::from_secs(2),
+    };
+    let bounds = scan::Bounds {
+        per_second: 1000,
+        ..scan::Bounds::default()
+    };
+    let pace = Arc::new(scan::Pace::new(bounds, clock));
+    let library = Arc::new(Library::embedded());
+    let found = scan::modbus::scan(search, &library, &pace, clock, &mut |_| {})
+        .await
+        .found;
+    assert_eq!(found.len(), 1, "it answers whatever the unit: {found:?}");
+    assert!(found[0].note.is_some());
 }

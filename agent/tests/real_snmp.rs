@@ -12,6 +12,7 @@
 
 use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use silkline_agent::clock::Clock;
@@ -19,7 +20,8 @@ use silkline_agent::config::{AuthKind, PrivacyKind, Secret, SnmpAccess, SnmpUser
 use silkline_agent::driver::snmp::{Put, Size, SnmpDriver, SnmpValue, Walk};
 use silkline_agent::driver::snmp_io::{SnmpAgent as _, SnmpLink, poll};
 use silkline_agent::driver::{Fault, Patience};
-use silkline_agent::profile::{Map, ObjectType, Oid, read};
+use silkline_agent::profile::{Library, Map, ObjectType, Oid, read};
+use silkline_agent::scan::{Bounds, Pace, Scan, settings_of, snmp};
 use tempfile::TempDir;
 
 const SNMPD: &str = "/usr/sbin/snmpd";
@@ -54,6 +56,11 @@ const USERS: [(&str, &str, &str); 6] = [
 
 /// snmpd with users of every kind; nothing where it is not installed.
 async fn snmpd() -> Option<Snmpd> {
+    snmpd_with("").await
+}
+
+/// The same, with these lines in its settings too.
+async fn snmpd_with(extra: &str) -> Option<Snmpd> {
     if !std::path::Path::new(SNMPD).exists() {
         println!("skipped: snmpd is not installed");
         return None;
@@ -61,7 +68,7 @@ async fn snmpd() -> Option<Snmpd> {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = format!(
         "rocommunity corridor 127.0.0.1\nrwcommunity master 127.0.0.1\n\
-         override .{OURS} integer 5324\nrouser plain noauth\n"
+         override .{OURS} integer 5324\nrouser plain noauth\n{extra}"
     );
     for (name, auth, privacy) in USERS {
         settings += &format!("createUser {name} {auth} \"{AUTH}\"");
@@ -332,4 +339,71 @@ async fn a_counter_becomes_a_rate() {
         rates[1].unwrap() > 0.0 && rates[2].unwrap() > 0.0,
         "{rates:?}"
     );
+}
+
+/// Scans the address of `snmpd` with these communities.
+async fn scanned(snmpd: &Snmpd, communities: &[&str]) -> Scan {
+    let clock = Clock::start();
+    let search = snmp::Search {
+        addresses: vec![format!("127.0.0.1:{}", snmpd.port)],
+        communities: communities.iter().map(ToString::to_string).collect(),
+        timeout: LONG,
+    };
+    let bounds = Bounds {
+        per_second: 1000,
+        ..Bounds::default()
+    };
+    let pace = Arc::new(Pace::new(bounds, clock));
+    let library = Arc::new(Library::embedded());
+    snmp::scan(search, &library, &pace, &mut |_| {}).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_knows_a_device_by_its_name_and_proposes_its_settings() {
+    let extra = "sysobjectid 1.3.6.1.4.1.12148.9\nsysdescr Smartpack of hut 7\n";
+    let Some(snmpd) = snmpd_with(extra).await else {
+        return;
+    };
+    let scan = scanned(&snmpd, &["corridor"]).await;
+    let found = &scan.found[0];
+    assert_eq!(found.fits[0].profile.as_str(), "eltek-smartpack");
+    assert!(
+        found
+            .says
+            .as_deref()
+            .unwrap()
+            .contains("Smartpack of hut 7")
+    );
+    let settings = settings_of(&scan.found, &[], |_| None);
+    let whole = format!("site = \"a\"\nlines = [\"b\"]\n{settings}");
+    let config = silkline_agent::config::read("agent.toml", &whole).unwrap();
+    assert_eq!(config.devices[0].access, community("corridor"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_takes_standard_mibs_where_it_knows_no_name() {
+    let Some(snmpd) = snmpd().await else { return };
+    let scan = scanned(&snmpd, &["corridor"]).await;
+    let fits: Vec<&str> = scan.found[0]
+        .fits
+        .iter()
+        .map(|fit| fit.profile.as_str())
+        .collect();
+    assert!(fits.contains(&"ietf-interfaces"), "{scan:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_tells_a_device_of_version_3_from_nobody() {
+    let Some(snmpd) = snmpd().await else { return };
+    let clock = Clock::start();
+    let search = snmp::Search {
+        addresses: vec![format!("127.0.0.1:{}", snmpd.port)],
+        communities: vec!["nobody-knows-it".into()],
+        timeout: SHORT,
+    };
+    let pace = Arc::new(Pace::new(Bounds::default(), clock));
+    let library = Arc::new(Library::embedded());
+    let scan = snmp::scan(search, &library, &pace, &mut |_| {}).await;
+    let note = scan.found[0].note.as_deref().unwrap_or_default();
+    assert!(note.contains("version 3"), "{scan:?}");
 }

@@ -132,6 +132,26 @@ pub struct PointRef {
 pub struct BadPointRef(String);
 
 impl Device {
+    /// A device of `profile` at `address` with every setting as it is by default: for one that is not
+    /// in the settings yet.
+    #[must_use]
+    pub fn alone(profile: Arc<Profile>, address: Address) -> Option<Self> {
+        Some(Self {
+            id: DeviceId::from_str("found").ok()?,
+            profile,
+            address: Some(address),
+            unit: DEFAULT_UNIT,
+            pause: DEFAULT_PAUSE,
+            max_registers: None,
+            access: SnmpAccess::default(),
+            poll: DEFAULT_POLL,
+            timeout: DEFAULT_TIMEOUT,
+            lines: Vec::new(),
+            rows: None,
+            otdr: None,
+        })
+    }
+
     /// Every line that the device or one of its views serves.
     pub fn all_lines(&self) -> impl Iterator<Item = &LineId> {
         let views = self.otdr.iter().flat_map(|otdr| &otdr.views);
