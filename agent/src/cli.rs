@@ -1,9 +1,10 @@
-//! The commands that answer a person: `check`, `probe`, `profiles`, `scan`, `spool`.
+//! The commands that answer a person: `check`, `permit`, `probe`, `profiles`, `scan`, `spool`.
 //!
 //! Each gives what it says as text and how it ended as an [`Exit`]; `main` prints the one and leaves
 //! with the other.
 
 pub mod check;
+pub mod permit;
 pub mod probe;
 pub mod profiles;
 pub mod scan;

@@ -8,6 +8,7 @@ use core::ops::{Add, Sub};
 use core::time::Duration;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use silkline_protocol::message::ClockState;
 use silkline_protocol::time::Timestamp;
 
@@ -92,6 +93,42 @@ impl Clock {
     }
 }
 
+/// How far apart two readings of the boot's time may be that speak of one clock: what a free clock
+/// drifts in a month, and far less than a step that matters.
+const STEP: Duration = Duration::from_secs(60);
+
+/// What the time of day stands on: when this machine was booted, by its own clock. A clock that was
+/// stepped gives another time for the same boot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// The boot, by the kernel's name for it.
+    pub boot: String,
+    /// When it was, by the time of day.
+    pub booted: Timestamp,
+}
+
+impl Anchor {
+    /// What `clock` stands on; nothing where the system does not tell.
+    #[must_use]
+    pub fn read(clock: &Clock) -> Option<Self> {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let up = std::fs::read_to_string("/proc/uptime").ok()?;
+        let seconds: f64 = up.split_whitespace().next()?.parse().ok()?;
+        let up = Duration::try_from_secs_f64(seconds).ok()?;
+        Some(Self {
+            boot: boot.trim().to_owned(),
+            booted: clock.now() - up,
+        })
+    }
+
+    /// Whether both are of one boot, and the clock was not stepped between them.
+    #[must_use]
+    pub fn agrees(&self, other: &Self) -> bool {
+        let apart = (self.booted - other.booted).max(other.booted - self.booted);
+        self.boot == other.boot && apart <= STEP
+    }
+}
+
 fn state_in(folder: &Path) -> ClockState {
     if !folder.is_dir() {
         ClockState::Unknown
@@ -120,6 +157,25 @@ mod tests {
         assert_eq!(state_in(folder.path()), ClockState::Free);
         std::fs::write(folder.path().join("synchronized"), "").unwrap();
         assert_eq!(state_in(folder.path()), ClockState::Synchronised);
+    }
+
+    #[tokio::test]
+    async fn a_clock_agrees_with_itself_and_with_no_step_or_other_boot() {
+        let clock = Clock::start();
+        let anchor = Anchor::read(&clock).unwrap();
+        assert!(anchor.agrees(&Anchor::read(&clock).unwrap()));
+        for step in [Duration::from_secs(61), Duration::from_secs(86_400)] {
+            let ahead = Anchor {
+                booted: anchor.booted + step,
+                ..anchor.clone()
+            };
+            assert!(!anchor.agrees(&ahead) && !ahead.agrees(&anchor));
+        }
+        let boot = "another".to_owned();
+        assert!(!anchor.agrees(&Anchor {
+            boot,
+            ..anchor.clone()
+        }));
     }
 
     #[tokio::test]

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use silkline_protocol::id::{PermitId, ViewId};
 use silkline_protocol::message::{Command, Reply};
+use silkline_protocol::permit::Permit;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Device};
 use crate::edge::EdgeHandle;
+use crate::permit::{Blocked, By, Gate, Kept, Now, Shelf};
 use crate::poller::{Ask, Pollers};
 
 /// Commands that may wait; the uplink declines more, which is an answer too.
@@ -29,6 +32,7 @@ pub struct Commands {
     config: Arc<Config>,
     edge: EdgeHandle,
     pollers: Pollers,
+    gate: Gate,
     clock: Clock,
 }
 
@@ -39,21 +43,20 @@ pub enum Answer {
     Accepted(String),
     /// It is not done, and why.
     Declined(String),
+    /// It is not done: a permit to work is in the way.
+    Blocked(Blocked),
 }
 
 impl Commands {
     /// Carries out what is asked of the agent of `config`.
     #[must_use]
-    pub const fn new(
-        config: Arc<Config>,
-        edge: EdgeHandle,
-        pollers: Pollers,
-        clock: Clock,
-    ) -> Self {
+    pub fn new(config: Arc<Config>, edge: EdgeHandle, pollers: Pollers, clock: Clock) -> Self {
+        let gate = Gate::of(&config, clock);
         Self {
             config,
             edge,
             pollers,
+            gate,
             clock,
         }
     }
@@ -69,9 +72,10 @@ impl Commands {
                 return;
             };
             tracing::info!(?command, "command");
-            let (accepted, detail) = match self.answer(&command).await {
-                Answer::Accepted(detail) => (true, detail),
-                Answer::Declined(detail) => (false, detail),
+            let (accepted, detail, permit) = match self.answer(&command).await {
+                Answer::Accepted(detail) => (true, detail, None),
+                Answer::Declined(detail) => (false, detail, None),
+                Answer::Blocked(by) => (false, by.to_string(), by.permit().cloned()),
             };
             let agent = self.config.agent.clone();
             // Whoever asked may be gone.
@@ -80,7 +84,7 @@ impl Commands {
                 at: self.clock.now(),
                 accepted,
                 detail,
-                permit: None,
+                permit,
             });
         }
     }
@@ -88,10 +92,7 @@ impl Commands {
     /// Does what is asked, or says why not.
     pub async fn answer(&self, command: &Command) -> Answer {
         match command {
-            Command::Shot { view } => match self.edge.command(view).await {
-                Ok(()) => Answer::Accepted(format!("a shot of {view} is wanted")),
-                Err(refusal) => Answer::Declined(refusal.to_string()),
-            },
+            Command::Shot { view } => self.shot(view).await,
             Command::Reread { device } => {
                 let Some(poller) = self.pollers.of(device) else {
                     return Answer::Declined(format!("this agent polls no device {device}"));
@@ -102,9 +103,46 @@ impl Commands {
                 }
             }
             Command::Identify => Answer::Accepted(self.identify()),
-            Command::SetPermit { .. } | Command::RevokePermit { .. } => {
-                Answer::Declined("this agent keeps no permits to work yet".to_owned())
+            Command::SetPermit { permit } => self.set(permit),
+            Command::RevokePermit { permit } => self.revoke(permit),
+        }
+    }
+
+    async fn shot(&self, view: &ViewId) -> Answer {
+        if let Some(known) = self.config.view(view)
+            && let Err(blocked) = self.gate.check(&known.line, known.fibre.as_ref())
+        {
+            return Answer::Blocked(blocked);
+        }
+        match self.edge.command(view).await {
+            Ok(()) => Answer::Accepted(format!("a shot of {view} is wanted")),
+            Err(refusal) => Answer::Declined(refusal.to_string()),
+        }
+    }
+
+    /// Keeps a permit: synced when it is answered.
+    fn set(&self, permit: &Permit) -> Answer {
+        let line = &permit.fields().line;
+        if !self.config.lines().contains(line) {
+            return Answer::Declined(format!("this agent serves no line {line}"));
+        }
+        let views = self.config.devices.iter().flat_map(Device::views);
+        let covered = views.filter(|view| permit.covers(&view.line, view.fibre.as_ref()));
+        let names: Vec<&str> = covered.map(|view| view.view.as_str()).collect();
+        let kept = Kept::taken(permit.clone(), By::Collector, &Now::by(&self.clock));
+        match Shelf::of(&self.config.data).put(&kept) {
+            Err(error) => Answer::Declined(format!("not kept: {error}")),
+            Ok(()) if names.is_empty() => {
+                Answer::Accepted("kept; no instrument here sees these fibres".to_owned())
             }
+            Ok(()) => Answer::Accepted(format!("kept; no shots of {}", names.join(", "))),
+        }
+    }
+
+    fn revoke(&self, id: &PermitId) -> Answer {
+        match Shelf::of(&self.config.data).revoke(id, self.clock.now()) {
+            Ok(_) => Answer::Accepted(format!("permit {id} is taken back")),
+            Err(error) => Answer::Declined(error.to_string()),
         }
     }
 
@@ -182,5 +220,68 @@ mod tests {
             };
             assert!(said.contains(wanted), "{said}");
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_permit_by_command_blocks_the_next_shot_until_it_is_taken_back() {
+        let gateway = Gateway::default();
+        let address = gateway.serve().await;
+        let site = Site::start(&format!(
+            "site = \"ganja\"\nlines = [\"baku-poti\"]\n[[device]]\nid = \"otdr-1\"\n\
+             profile = \"silkline-otdr\"\naddress = \"{address}\"\nfolder = \"/srv/otdr\"\n\
+             poll = \"24h\"\n[[device.view]]\nport = 1\nview = \"east\"\nfibre = \"f1\"\n\
+             [[device.view]]\nport = 2\nview = \"west\"\nfibre = \"f2\"\n"
+        ));
+        let (config, pollers) = (site.config.clone(), site.pollers.clone());
+        let commands = Commands::new(config, site.edge.clone(), pollers, site.clock);
+        let from = site.clock.now();
+        let until = from + core::time::Duration::from_secs(3600);
+        let fields = crate::permit::tests::permit("p-1", &["f1"], (1, 2));
+        let fields = fields.fields().clone();
+        let permit = Permit::new(silkline_protocol::permit::Fields {
+            from,
+            until,
+            ..fields
+        })
+        .unwrap();
+        let set = Command::SetPermit {
+            permit: permit.clone(),
+        };
+        let Answer::Accepted(said) = commands.answer(&set).await else {
+            panic!("not kept")
+        };
+        assert_eq!(said, "kept; no shots of east");
+        let shot = |view: &str| Command::Shot {
+            view: view.parse().unwrap(),
+        };
+        let Answer::Blocked(by) = commands.answer(&shot("east")).await else {
+            panic!("shot at a person")
+        };
+        assert_eq!(by.permit(), Some(&permit));
+        // By another way than the command: the last gate is before the instrument.
+        site.edge.command(&"east".parse().unwrap()).await.unwrap();
+        let told = |store: &crate::rig::Store| {
+            let events = store.events("otdr-1");
+            events
+                .into_iter()
+                .find(|event| event.permit.as_ref() == Some(&permit))
+        };
+        let event = site.store.wait("the blocked shot", told).await;
+        assert!(
+            event
+                .detail
+                .contains("command: blocked by permit p-1 of L. Mammadova")
+        );
+        assert!(gateway.writes().is_empty(), "the instrument was not asked");
+
+        let other = commands.answer(&shot("west")).await;
+        assert!(matches!(other, Answer::Accepted(_)), "{other:?}");
+        let revoke = Command::RevokePermit {
+            permit: permit.id().clone(),
+        };
+        let taken_back = commands.answer(&revoke).await;
+        assert!(matches!(taken_back, Answer::Accepted(_)), "{taken_back:?}");
+        let free = commands.answer(&shot("east")).await;
+        assert!(matches!(free, Answer::Accepted(_)), "{free:?}");
     }
 }

@@ -24,7 +24,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use silkline_protocol::id::{AgentId, DeviceId, LineId, SiteId};
+use silkline_protocol::id::{AgentId, DeviceId, LineId, SiteId, ViewId};
 use silkline_protocol::settings::Mistakes;
 
 /// The agent's id where a site has only one.
@@ -137,6 +137,13 @@ impl Config {
     #[must_use]
     pub fn device(&self, id: &DeviceId) -> Option<&Device> {
         self.devices.iter().find(|device| device.id == *id)
+    }
+
+    /// The view of this id.
+    #[must_use]
+    pub fn view(&self, id: &ViewId) -> Option<&View> {
+        let mut views = self.devices.iter().flat_map(Device::views);
+        views.find(|view| view.view == *id)
     }
 
     /// Every line that any device serves, once each.

@@ -9,16 +9,16 @@
 use std::sync::Arc;
 
 use silkline_protocol::id::{DeviceId, LineId, PointName, ViewId};
-use silkline_protocol::message::{Body, TraceFile, Trigger};
+use silkline_protocol::message::{Body, Trigger};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, PointRef};
 use crate::driver::otdr::ShotSettings;
-use crate::poller::{Ask, Pollers};
+use crate::poller::{Ask, Pollers, Unshot};
 use crate::spool::{Outgoing, SpoolError, SpoolHandle};
-use crate::trigger::{Act, Origin, Refusal, Told, Triggers};
+use crate::trigger::{Act, Origin, Outcome, Refusal, Told, Triggers};
 
 /// Messages that may wait for the edge: two polls of a large hut. It never waits for a disk or a
 /// device, so a full queue is a matter of milliseconds; the sender waits.
@@ -48,7 +48,7 @@ pub struct EdgeHandle {
 #[derive(Debug)]
 enum Inbox {
     Seen(Seen),
-    Started(DeviceId, Option<String>),
+    Started(DeviceId, Outcome),
     File(DeviceId, Option<u16>, oneshot::Sender<Origin>),
     Command(ViewId, oneshot::Sender<Result<(), Refusal>>),
 }
@@ -148,36 +148,19 @@ impl EdgeHandle {
         let _ = self.recorder.send(told).await;
     }
 
-    /// Spools a trace for `lines`; returns when it is synced to the disk.
+    /// Spools a record for `lines`; returns when it is synced to the disk.
     ///
     /// # Errors
     ///
     /// What the spool said: then it holds nothing of it.
-    pub async fn spool_trace(
-        &self,
-        device: &DeviceId,
-        lines: Vec<LineId>,
-        trace: TraceFile,
-    ) -> Result<(), SpoolError> {
-        self.spool
-            .append(Outgoing {
-                lines,
-                body: Body::Trace(device.clone(), trace),
-            })
-            .await
+    pub async fn append(&self, lines: Vec<LineId>, body: Body) -> Result<(), SpoolError> {
+        self.spool.append(Outgoing { lines, body }).await
     }
 
     /// Spools a record whose loss is told in the log, since nobody can send it again.
     pub async fn spool(&self, lines: &[LineId], body: Body) {
         let device = body.device().map(ToString::to_string);
-        if let Err(error) = self
-            .spool
-            .append(Outgoing {
-                lines: lines.to_vec(),
-                body,
-            })
-            .await
-        {
+        if let Err(error) = self.append(lines.to_vec(), body).await {
             tracing::error!(device, %error, "a record is lost");
         }
     }
@@ -216,7 +199,7 @@ impl Edge {
         let now = self.clock.moment();
         match message {
             Inbox::Seen(seen) => self.seen(seen, now),
-            Inbox::Started(device, fault) => self.triggers.started(&device, fault.as_deref(), now),
+            Inbox::Started(device, outcome) => self.triggers.started(&device, &outcome, now),
             Inbox::File(device, port, reply) => {
                 let (origin, acts) = self.triggers.file(&device, port, now);
                 // Whoever asked may be gone.
@@ -255,26 +238,22 @@ impl Edge {
         let poller = self.pollers.of(&device).cloned();
         let own = self.own.clone();
         tokio::spawn(async move {
-            let fault = match poller {
+            let outcome = match poller {
                 Some(poller) => ask(&poller, &device, settings).await,
-                None => Some("it is not polled".to_owned()),
+                None => Outcome::Refused("it is not polled".to_owned()),
             };
-            if let Some(fault) = &fault {
-                tracing::warn!(device = device.as_str(), fault, "shot not started");
+            if outcome != Outcome::Taken {
+                tracing::warn!(device = device.as_str(), ?outcome, "shot not started");
             }
             if let Some(own) = own.upgrade() {
-                let _ = own.send(Inbox::Started(device, fault)).await;
+                let _ = own.send(Inbox::Started(device, outcome)).await;
             }
         });
     }
 }
 
-/// What came of asking for a shot: nothing where it was taken on.
-async fn ask(
-    poller: &mpsc::Sender<Ask>,
-    device: &DeviceId,
-    settings: ShotSettings,
-) -> Option<String> {
+/// What came of asking for a shot.
+async fn ask(poller: &mpsc::Sender<Ask>, device: &DeviceId, settings: ShotSettings) -> Outcome {
     let (done, outcome) = oneshot::channel();
     let ask = Ask::Shot {
         device: device.clone(),
@@ -282,12 +261,13 @@ async fn ask(
         done,
     };
     if poller.send(ask).await.is_err() {
-        return Some("the agent is leaving".to_owned());
+        return Outcome::Refused("the agent is leaving".to_owned());
     }
     match outcome.await {
-        Ok(Ok(())) => None,
-        Ok(Err(fault)) => Some(fault.to_string()),
-        Err(_) => Some("the agent is leaving".to_owned()),
+        Ok(Ok(())) => Outcome::Taken,
+        Ok(Err(Unshot::Blocked(blocked))) => Outcome::Blocked(blocked),
+        Ok(Err(Unshot::Fault(fault))) => Outcome::Refused(fault.to_string()),
+        Err(_) => Outcome::Refused("the agent is leaving".to_owned()),
     }
 }
 

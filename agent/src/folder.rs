@@ -25,7 +25,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use silkline_protocol::message::{EventKind, TraceFile};
+use silkline_protocol::message::{Body, EventKind, TraceFile};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -156,7 +156,8 @@ impl Folder {
             .line
             .clone()
             .map_or_else(|| self.device.lines.clone(), |line| vec![line]);
-        match self.edge.spool_trace(&self.device.id, lines, trace).await {
+        let body = Body::Trace(self.device.id.clone(), trace);
+        match self.edge.append(lines, body).await {
             Ok(()) => {
                 tracing::info!(device = %self.device.id, file = name, "trace taken in");
                 self.remember(digest);
@@ -192,6 +193,7 @@ impl Folder {
             kind: EventKind::FileRefused,
             point: None,
             detail: format!("{name}: {reason}"),
+            permit: None,
         };
         self.edge.tell(told).await;
         let failed = self.watch.folder.join(FAILED);

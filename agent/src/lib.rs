@@ -19,6 +19,7 @@ pub mod config;
 pub mod driver;
 pub mod edge;
 pub mod folder;
+pub mod permit;
 pub mod poller;
 pub mod profile;
 #[cfg(test)]

@@ -5,13 +5,18 @@ mod arguments;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use silkline_agent::cli::permit::{End, Wanted};
 use silkline_agent::cli::probe::Form;
 use silkline_agent::cli::{self, Exit, Said};
 use silkline_agent::clock::Clock;
+use silkline_agent::config::Config;
 use silkline_agent::profile::Library;
 use silkline_agent::run::{RunError, run, spool_path};
+use silkline_protocol::id::{FibreId, LineId, PermitId};
+use silkline_protocol::time::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -55,9 +60,50 @@ enum Command {
     /// Find devices and propose their settings.
     #[command(subcommand)]
     Scan(arguments::Scan),
+    /// Permits to work: no shot is taken of their fibres.
+    #[command(subcommand)]
+    Permit(Permit),
     /// Look into the spool.
     #[command(subcommand)]
     Spool(Spool),
+}
+
+#[derive(Subcommand)]
+enum Permit {
+    /// Keep shots away from fibres that somebody works on.
+    Add {
+        /// Who works.
+        #[arg(long)]
+        person: String,
+        /// How they are reached.
+        #[arg(long, default_value = "")]
+        contact: String,
+        /// The line.
+        #[arg(long)]
+        line: LineId,
+        /// A fibre, as the plant file calls it; may be repeated. All of the line without.
+        #[arg(long = "fibre")]
+        fibres: Vec<FibreId>,
+        /// From when on, such as 2026-01-02T03:04:05Z; now without.
+        #[arg(long)]
+        from: Option<Timestamp>,
+        /// Until when.
+        #[arg(long, required_unless_present = "length", conflicts_with = "length")]
+        until: Option<Timestamp>,
+        /// How long, such as 8h.
+        #[arg(long = "for", value_parser = silkline_protocol::settings::duration)]
+        length: Option<Duration>,
+        /// Its number; made up without. A permit of the same number is replaced.
+        #[arg(long)]
+        id: Option<PermitId>,
+    },
+    /// Show every permit.
+    List,
+    /// Take a permit back.
+    Revoke {
+        /// Its number.
+        id: PermitId,
+    },
 }
 
 #[derive(Subcommand)]
@@ -141,6 +187,7 @@ async fn answer(Arguments { config, command }: Arguments) -> Said {
             let form = if json { Form::Json } else { Form::Table };
             Box::pin(cli::probe::say(&config, &device, form, clock)).await
         }
+        Command::Permit(permit) => permitted(&config, permit, &clock),
         Command::Spool(Spool::Inspect { .. }) => cli::spool::say_inspect(&spool_path(&config)),
         Command::Spool(Spool::Export { folder, .. }) => {
             cli::spool::say_export(&spool_path(&config), &folder)
@@ -150,7 +197,38 @@ async fn answer(Arguments { config, command }: Arguments) -> Said {
     }
 }
 
-async fn running(config: silkline_agent::config::Config, clock: Clock) -> Said {
+fn permitted(config: &Config, permit: Permit, clock: &Clock) -> Said {
+    match permit {
+        Permit::List => cli::permit::list(config, clock),
+        Permit::Revoke { id } => cli::permit::revoke(config, &id, clock),
+        Permit::Add {
+            person,
+            contact,
+            line,
+            fibres,
+            from,
+            until,
+            length,
+            id,
+        } => {
+            let Some(end) = until.map(End::At).or(length.map(End::After)) else {
+                return Said::failed("--until or --for is missing", Exit::Usage);
+            };
+            let wanted = Wanted {
+                id,
+                person,
+                contact,
+                line,
+                fibres,
+                from,
+                end,
+            };
+            cli::permit::add(config, wanted, clock)
+        }
+    }
+}
+
+async fn running(config: Config, clock: Clock) -> Said {
     let stop = CancellationToken::new();
     if let Err(error) = stop_on_signals(&stop) {
         return Said::failed(error, Exit::Unavailable);
@@ -159,7 +237,7 @@ async fn running(config: silkline_agent::config::Config, clock: Clock) -> Said {
         Ok(()) => Said::out(String::new(), Exit::Done),
         Err(error) => {
             let exit = match &error {
-                RunError::Data { .. } => Exit::BadConfig,
+                RunError::Data { .. } | RunError::Permits(_) => Exit::BadConfig,
                 RunError::Spool(_) | RunError::Ended(_) => Exit::Unavailable,
             };
             Said::failed(error, exit)

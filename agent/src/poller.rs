@@ -25,6 +25,7 @@ use crate::driver::otdr::ShotSettings;
 use crate::driver::session::{Driver, Link, Polled};
 use crate::driver::{Fault, Patience};
 use crate::edge::{EdgeHandle, Seen};
+use crate::permit::{Blocked, Gate};
 use crate::schedule::{Outcome, Schedule, staggered};
 use kept::Kept;
 use waits::Waits;
@@ -45,8 +46,17 @@ pub enum Ask {
         /// With what.
         settings: ShotSettings,
         /// Where the outcome goes.
-        done: oneshot::Sender<Result<(), Fault>>,
+        done: oneshot::Sender<Result<(), Unshot>>,
     },
+}
+
+/// Why a shot was not started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unshot {
+    /// A permit to work is in the way: the instrument was not asked.
+    Blocked(Blocked),
+    /// What became of asking the instrument.
+    Fault(Fault),
 }
 
 /// The way to the tasks that own the connections.
@@ -63,6 +73,7 @@ pub struct Poller {
     waits: Waits,
     late: u64,
     asks: mpsc::Receiver<Ask>,
+    gate: Gate,
     clock: Clock,
 }
 
@@ -115,6 +126,7 @@ pub fn pollers(config: &Config, clock: Clock) -> (Pollers, Vec<Poller>) {
                 waits: Waits::default(),
                 late: 0,
                 asks,
+                gate: Gate::of(config, clock),
                 clock,
             };
             by_address.insert(key.clone(), (sender, poller));
@@ -180,15 +192,27 @@ impl Poller {
                 settings,
                 done,
             } => {
-                let unit = self.units.iter().find(|unit| unit.device.id == device);
-                let outcome = match unit {
-                    Some(unit) => self.link.shoot(&unit.device.clone(), settings).await,
-                    None => Err(Fault::NotSupported(format!("no device {device}"))),
-                };
+                let outcome = self.shoot(&device, settings).await;
                 // Whoever asked may have stopped waiting.
                 let _ = done.send(outcome);
             }
         }
+    }
+
+    /// Starts a shot, unless somebody works on the fibre: asked as late as can be.
+    async fn shoot(&mut self, device: &DeviceId, settings: ShotSettings) -> Result<(), Unshot> {
+        let unit = self.units.iter().find(|unit| unit.device.id == *device);
+        let Some(device) = unit.map(|unit| unit.device.clone()) else {
+            let fault = Fault::NotSupported(format!("no device {device}"));
+            return Err(Unshot::Fault(fault));
+        };
+        for view in device.views().filter(|view| view.port == settings.port) {
+            self.gate
+                .check(&view.line, view.fibre.as_ref())
+                .map_err(Unshot::Blocked)?;
+        }
+        let done = self.link.shoot(&device, settings).await;
+        done.map_err(Unshot::Fault)
     }
 
     async fn poll_next(&mut self) -> Option<Brought> {

@@ -238,6 +238,9 @@ impl Site {
         let clock = Clock::start();
         let store = Store::new(clock);
         let config = crate::config::read("agent.toml", text).unwrap_or_else(|e| panic!("{e}"));
+        let mut config = config;
+        config.data = store.folder.path().to_owned();
+        crate::permit::Shelf::of(&config.data).prepare().unwrap();
         let config = Arc::new(config);
         let (pollers, connections) = crate::poller::pollers(&config, clock);
         let (edge, decider, recorder) =

@@ -18,6 +18,7 @@ use crate::command::{self, Commands};
 use crate::config::Config;
 use crate::edge;
 use crate::folder::Folder;
+use crate::permit::{Shelf, ShelfError};
 use crate::poller::pollers;
 use crate::spool::{Opened, Outgoing, SpoolError, SpoolHandle, SpoolSettings};
 use crate::trap::receiver;
@@ -40,6 +41,9 @@ pub enum RunError {
     /// The spool can't be used.
     #[error("{0}")]
     Spool(#[from] SpoolError),
+    /// The permits to work can't be kept.
+    #[error("permits to work: {0}")]
+    Permits(#[from] ShelfError),
     /// A part ended that should have gone on.
     #[error("the agent's {0} ended")]
     Ended(&'static str),
@@ -60,6 +64,7 @@ pub fn spool_path(config: &Config) -> PathBuf {
 pub async fn run(config: Config, clock: Clock, stop: CancellationToken) -> Result<(), RunError> {
     let config = Arc::new(config);
     let spool = open_spool(&config, clock)?;
+    Shelf::of(&config.data).prepare()?;
     let (handles, connections) = pollers(&config, clock);
     let (edge, decider, recorder) = edge::edge(&config, handles.clone(), spool.clone(), clock);
     announce(&config, &spool).await?;
@@ -76,6 +81,8 @@ pub async fn run(config: Config, clock: Clock, stop: CancellationToken) -> Resul
         let heard = receiver::listen(config.clone(), ways, clock, stop.clone());
         named(&mut tasks, "notifications", heard);
     }
+    let permits = crate::permit::Watch::new(config.clone(), edge.clone(), clock)?;
+    named(&mut tasks, "permits", permits.run(stop.clone()));
     named(&mut tasks, "edge", decider.run(stop.clone()));
     let recorder = tokio::spawn(recorder.run());
     let goodbye = CancellationToken::new();

@@ -206,6 +206,7 @@ fn meaning(device: &Device, notice: &Notice) -> Option<(Told, bool)> {
             false => format!("{said}: {objects}"),
         };
         Told {
+            permit: None,
             device: device.id.clone(),
             line: None,
             kind,

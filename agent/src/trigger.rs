@@ -18,11 +18,13 @@ use std::collections::BTreeMap;
 
 use silkline_protocol::id::{DeviceId, LineId, PointName, ViewId};
 use silkline_protocol::message::{Event, EventKind, Trigger};
+use silkline_protocol::permit::Permit;
 use silkline_protocol::time::Timestamp;
 
 use crate::clock::Moment;
 use crate::config::{Config, PointRef};
 use crate::driver::otdr::ShotSettings;
+use crate::permit::Blocked;
 use instrument::Instrument;
 
 /// Something to be done about it.
@@ -52,6 +54,19 @@ pub struct Told {
     pub point: Option<PointName>,
     /// In words.
     pub detail: String,
+    /// The permit to work that is in the way, where one is.
+    pub permit: Option<Permit>,
+}
+
+/// What came of an [`Act::Start`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The instrument took it on.
+    Taken,
+    /// It did not, or may not have, and why.
+    Refused(String),
+    /// It was not asked: somebody works on the fibre.
+    Blocked(Blocked),
 }
 
 /// What a file that appeared shows, and why it was taken.
@@ -93,7 +108,7 @@ impl Told {
             kind: self.kind,
             point: self.point.clone(),
             detail,
-            permit: None,
+            permit: self.permit.clone(),
             place: None,
         }
     }
@@ -128,6 +143,7 @@ impl Triggers {
             kind,
             point: Some(point.point.clone()),
             detail: String::new(),
+            permit: None,
         };
         let mut acts = Vec::new();
         for instrument in &mut self.instruments {
@@ -157,9 +173,9 @@ impl Triggers {
         Err(Refusal::NoSuchView(view.clone()))
     }
 
-    /// Takes what came of an [`Act::Start`]: nothing where the instrument took it on, else why not.
-    pub fn started(&mut self, device: &DeviceId, fault: Option<&str>, now: Moment) -> Vec<Act> {
-        self.with(device, now, |instrument| instrument.started(fault, now))
+    /// Takes what came of an [`Act::Start`].
+    pub fn started(&mut self, device: &DeviceId, outcome: &Outcome, now: Moment) -> Vec<Act> {
+        self.with(device, now, |instrument| instrument.started(outcome, now))
     }
 
     /// Takes what an OTDR says of its latest shot.

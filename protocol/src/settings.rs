@@ -413,6 +413,16 @@ impl FromSetting for Duration {
     }
 }
 
+/// The duration written as `text`, as in settings: `250ms`, `5s`, `10min`, `24h`, `30d`.
+///
+/// # Errors
+///
+/// What was found and what is wanted.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text)
+        .ok_or_else(|| format!("{text:?} is not a duration such as 250ms, 5s, 10min, 24h or 30d"))
+}
+
 fn parse_duration(text: &str) -> Option<Duration> {
     let unit_at = text.find(|letter: char| !letter.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(unit_at)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use silkline_protocol::id::{DeviceId, LineId, PointName, ViewId};
+use silkline_protocol::id::{DeviceId, FibreId, LineId, PointName, ViewId};
 use silkline_protocol::setting_from_text;
 
 use super::{Address, SnmpAccess};
@@ -107,6 +107,8 @@ pub struct View {
     pub view: ViewId,
     /// The line on which it looks.
     pub line: LineId,
+    /// The fibre of that line; where absent, a permit to work on any of its fibres blocks the view.
+    pub fibre: Option<FibreId>,
     /// How often a shot is taken without a cause; never where absent.
     pub every: Option<Duration>,
     /// Points whose darkness asks for a shot at once.
@@ -152,10 +154,15 @@ impl Device {
         })
     }
 
+    /// What it sees from its ports, where it is an OTDR.
+    pub fn views(&self) -> impl Iterator<Item = &View> {
+        self.otdr.iter().flat_map(|otdr| &otdr.views)
+    }
+
     /// Every line that the device or one of its views serves.
     pub fn all_lines(&self) -> impl Iterator<Item = &LineId> {
-        let views = self.otdr.iter().flat_map(|otdr| &otdr.views);
-        self.lines.iter().chain(views.map(|view| &view.line))
+        let views = self.views().map(|view| &view.line);
+        self.lines.iter().chain(views)
     }
 }
 

@@ -372,6 +372,7 @@ fn view(section: &mut Section<'_>, profile: Option<&Profile>, lines: &[LineId]) 
         port: section.required("port").unwrap_or(0),
         view: section.required("view")?,
         line: line?,
+        fibre: section.optional("fibre"),
         every: section.optional("every"),
         shoot_when_dark: section.or("shoot_when_dark", Vec::new()),
         pulse_ns: section.or("pulse_ns", DEFAULT_PULSE_NS),

@@ -9,12 +9,16 @@ use crate::clock::Moment;
 use crate::config::{Device, PointRef, View};
 use crate::driver::otdr::ShotSettings;
 
-use super::{Act, FILE_MARGIN, Origin, Told};
+use crate::permit::Blocked;
+
+use super::{Act, FILE_MARGIN, Origin, Outcome, Told};
 
 /// How soon a shot that was refused is asked for again: an instrument may be busy for other reasons.
 const RETRY: Duration = Duration::from_secs(5);
 /// How often a shot is asked for before it is given up.
 const TRIES: u32 = 6;
+/// How soon after a permit blocked a shot for lost light it is looked at again.
+const BLOCKED: Duration = Duration::from_secs(30);
 /// How many times longer than at first a view that flaps may hold off.
 const LONGEST_HOLD: u32 = 16;
 
@@ -34,6 +38,8 @@ struct Watched {
     wanted: Option<Wanted>,
     scheduled: Option<Moment>,
     hold: Hold,
+    /// What kept the last shot from being taken.
+    blocked_by: Option<Blocked>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +91,7 @@ impl Instrument {
             wanted: None,
             scheduled: view.every.map(|_| now),
             hold,
+            blocked_by: None,
         });
         Some(Self {
             device: device.id.clone(),
@@ -122,23 +129,36 @@ impl Instrument {
         Some(self.startable)
     }
 
-    pub(super) fn started(&mut self, fault: Option<&str>, now: Moment) -> Vec<Act> {
+    pub(super) fn started(&mut self, outcome: &Outcome, now: Moment) -> Vec<Act> {
         let State::Asked { at, wanted } = self.state else {
             return Vec::new();
         };
+        match outcome {
+            Outcome::Taken => self.taken((at, wanted), now),
+            Outcome::Refused(fault) => self.refused((at, wanted), fault, now),
+            Outcome::Blocked(blocked) => self.blocked((at, wanted), blocked, now),
+        }
+    }
+
+    fn taken(&mut self, (at, wanted): (usize, Wanted), now: Moment) -> Vec<Act> {
         let Some(watched) = self.views.get_mut(at) else {
             return Vec::new();
         };
-        let Some(fault) = fault else {
-            let until = now + watched.view.average + FILE_MARGIN;
-            let trigger = wanted.trigger;
-            self.state = State::Shooting {
-                at,
-                trigger,
-                until,
-                seen_running: false,
-            };
-            return vec![self.tell(at, EventKind::ShotStarted, trigger.word())];
+        watched.blocked_by = None;
+        let until = now + watched.view.average + FILE_MARGIN;
+        let trigger = wanted.trigger;
+        self.state = State::Shooting {
+            at,
+            trigger,
+            until,
+            seen_running: false,
+        };
+        vec![self.tell(at, EventKind::ShotStarted, trigger.word())]
+    }
+
+    fn refused(&mut self, (at, wanted): (usize, Wanted), fault: &str, now: Moment) -> Vec<Act> {
+        let Some(watched) = self.views.get_mut(at) else {
+            return Vec::new();
         };
         self.state = State::Resting { until: now + RETRY };
         let tries = wanted.tries + 1;
@@ -148,6 +168,27 @@ impl Instrument {
         }
         let detail = format!("{}: not started: {fault}", wanted.trigger.word());
         vec![self.tell(at, EventKind::ShotFailed, &detail)]
+    }
+
+    /// A shot that a permit blocks is not taken, whatever its reason. What was wanted for lost light is
+    /// looked at again while it stays dark; the same permit is told once.
+    fn blocked(&mut self, (at, wanted): (usize, Wanted), by: &Blocked, now: Moment) -> Vec<Act> {
+        self.state = State::Idle;
+        let Some(watched) = self.views.get_mut(at) else {
+            return Vec::new();
+        };
+        if wanted.trigger == Trigger::LightLost {
+            watched.hold.postponed = true;
+            watched.hold.until = Some(now + BLOCKED);
+        }
+        if wanted.trigger != Trigger::Command && watched.blocked_by.as_ref() == Some(by) {
+            return Vec::new();
+        }
+        watched.blocked_by = Some(by.clone());
+        let detail = format!("{}: {by}", wanted.trigger.word());
+        let permit = by.permit().cloned();
+        let told = self.told(at, EventKind::ShotBlocked, &detail);
+        vec![Act::Tell(Told { permit, ..told })]
     }
 
     /// A failure counts only after the shot was seen not to have failed: before that, the instrument
@@ -280,15 +321,20 @@ impl Instrument {
     }
 
     fn tell(&self, at: usize, kind: EventKind, detail: &str) -> Act {
+        Act::Tell(self.told(at, kind, detail))
+    }
+
+    fn told(&self, at: usize, kind: EventKind, detail: &str) -> Told {
         let view = self.views.get(at).map(|watched| &watched.view);
         let name = view.map_or("", |view| view.view.as_str());
-        Act::Tell(Told {
+        Told {
             device: self.device.clone(),
             line: view.map(|view| view.line.clone()),
             kind,
             point: None,
             detail: format!("view {name}, {detail}"),
-        })
+            permit: None,
+        }
     }
 }
 

@@ -45,6 +45,10 @@ fn point(name: &str) -> PointRef {
     format!("edfa-1.{name}").parse().unwrap()
 }
 
+fn refused(why: &str) -> Outcome {
+    Outcome::Refused(why.into())
+}
+
 /// The ports of the shots that are started.
 fn ports(acts: &[Act]) -> Vec<u16> {
     acts.iter()
@@ -72,7 +76,7 @@ fn lose(triggers: &mut Triggers, name: &str, now: Moment) -> Vec<Act> {
 
 /// The shot that runs is started and its file comes.
 fn finish(triggers: &mut Triggers, port: u16, now: Moment) -> Origin {
-    triggers.started(&otdr(), None, now);
+    triggers.started(&otdr(), &Outcome::Taken, now);
     triggers.file(&otdr(), Some(port), now).0
 }
 
@@ -90,7 +94,7 @@ fn lost_light_is_shot_at_once_and_told_after() {
         "{acts:?}"
     );
     assert_eq!(kinds(&acts), [EventKind::LightLost]);
-    let started = triggers.started(&otdr(), None, at(1));
+    let started = triggers.started(&otdr(), &Outcome::Taken, at(1));
     assert_eq!(kinds(&started), [EventKind::ShotStarted]);
     let (origin, _) = triggers.file(&otdr(), Some(1), at(12));
     assert_eq!(origin.trigger, Trigger::LightLost);
@@ -118,7 +122,7 @@ fn two_views_are_shot_one_after_the_other() {
         ports(&lose(&mut triggers, "in_power.2", at(1))).is_empty(),
         "one at a time"
     );
-    triggers.started(&otdr(), None, at(1));
+    triggers.started(&otdr(), &Outcome::Taken, at(1));
     let (_, acts) = triggers.file(&otdr(), Some(1), at(12));
     assert_eq!(ports(&acts), [2]);
     assert_eq!(finish(&mut triggers, 2, at(24)).trigger, Trigger::LightLost);
@@ -131,7 +135,7 @@ fn two_points_that_go_together_make_one_shot() {
     triggers
         .command(&"ganja-west".parse().unwrap(), at(0))
         .unwrap();
-    triggers.started(&otdr(), None, at(0));
+    triggers.started(&otdr(), &Outcome::Taken, at(0));
     lose(&mut triggers, "in_power.1", at(1));
     lose(&mut triggers, "osc_in_power.1", at(1));
     let (_, acts) = triggers.file(&otdr(), Some(2), at(9));
@@ -182,12 +186,12 @@ fn lost_light_goes_before_commands_and_commands_before_the_schedule() {
     let mut triggers = triggers(&text);
     let west: ViewId = "ganja-west".parse().unwrap();
     assert_eq!(ports(&triggers.command(&west, at(0)).unwrap()), [2]);
-    triggers.started(&otdr(), None, at(0));
+    triggers.started(&otdr(), &Outcome::Taken, at(0));
     triggers.tick(at(1));
     lose(&mut triggers, "in_power.2", at(2));
     let (origin, acts) = triggers.file(&otdr(), Some(2), at(9));
     assert_eq!((origin.trigger, ports(&acts)), (Trigger::Command, vec![2]));
-    triggers.started(&otdr(), None, at(9));
+    triggers.started(&otdr(), &Outcome::Taken, at(9));
     let (origin, acts) = triggers.file(&otdr(), Some(2), at(20));
     assert_eq!(
         (origin.trigger, ports(&acts)),
@@ -203,7 +207,7 @@ fn a_start_that_is_refused_is_tried_again_and_at_last_told() {
     lose(&mut triggers, "in_power.1", at(0));
     let mut now = at(0);
     for round in 0..20 {
-        let told = triggers.started(&otdr(), Some("exception 6"), now);
+        let told = triggers.started(&otdr(), &refused("exception 6"), now);
         if kinds(&told) == [EventKind::ShotFailed] {
             assert_eq!(round, 5);
             let Act::Tell(told) = &told[0] else {
@@ -222,7 +226,7 @@ fn a_start_that_is_refused_is_tried_again_and_at_last_told() {
 fn a_start_without_an_answer_may_have_worked() {
     let mut triggers = triggers(CONFIG);
     lose(&mut triggers, "in_power.1", at(0));
-    triggers.started(&otdr(), Some("no answer"), at(1));
+    triggers.started(&otdr(), &refused("no answer"), at(1));
     let (origin, _) = triggers.file(&otdr(), Some(1), at(4));
     assert_eq!(origin.trigger, Trigger::LightLost);
     assert!(ports(&triggers.tick(at(30))).is_empty(), "not shot twice");
@@ -232,7 +236,7 @@ fn a_start_without_an_answer_may_have_worked() {
 fn a_file_that_never_comes_and_a_failure_are_told_and_free_the_instrument() {
     let mut triggers = triggers(CONFIG);
     lose(&mut triggers, "in_power.1", at(0));
-    triggers.started(&otdr(), None, at(0));
+    triggers.started(&otdr(), &Outcome::Taken, at(0));
     assert_eq!(kinds(&triggers.tick(at(70))), [EventKind::ShotFailed]);
     assert_eq!(
         ports(
@@ -242,7 +246,7 @@ fn a_file_that_never_comes_and_a_failure_are_told_and_free_the_instrument() {
         ),
         [2]
     );
-    triggers.started(&otdr(), None, at(71));
+    triggers.started(&otdr(), &Outcome::Taken, at(71));
     assert!(
         triggers.shot_failed(&otdr(), true, at(71)).is_empty(),
         "the shot before failed"
@@ -279,4 +283,51 @@ fn an_instrument_without_an_address_is_watched_but_not_started() {
         triggers.command(&nowhere, at(0)),
         Err(Refusal::NoSuchView(nowhere))
     );
+}
+
+#[test]
+fn a_permit_blocks_every_reason_is_told_once_and_lost_light_waits_for_its_end() {
+    let text = CONFIG.replace("port = 1\n", "port = 1\nevery = \"10min\"\n");
+    let mut triggers = triggers(&text);
+    let permit = crate::permit::tests::permit("p", &[], (100, 200));
+    let by = Outcome::Blocked(Blocked::Permit {
+        permit: permit.clone(),
+        ends: true,
+    });
+    assert_eq!(ports(&triggers.tick(at(0))), [1], "the schedule");
+    let told = triggers.started(&otdr(), &by, at(0));
+    let Act::Tell(told) = &told[0] else {
+        panic!("not told")
+    };
+    assert_eq!(told.kind, EventKind::ShotBlocked);
+    assert_eq!(told.permit.as_ref(), Some(&permit));
+    assert!(
+        told.detail
+            .contains("schedule: blocked by permit p of L. Mammadova until")
+    );
+    assert_eq!(ports(&lose(&mut triggers, "in_power.1", at(10))), [1]);
+    let acts = triggers.started(&otdr(), &by, at(10));
+    assert!(kinds(&acts).is_empty(), "the same permit: {acts:?}");
+    for _ in 0..3 {
+        let now = triggers.deadline().unwrap();
+        assert_eq!(ports(&triggers.tick(now)), [1], "still dark");
+        triggers.started(&otdr(), &by, now);
+    }
+    let now = triggers.deadline().unwrap();
+    triggers.tick(now);
+    let started = triggers.started(&otdr(), &Outcome::Taken, now);
+    assert_eq!(kinds(&started), [EventKind::ShotStarted]);
+    let (origin, _) = triggers.file(&otdr(), Some(1), now);
+    assert_eq!(origin.trigger, Trigger::LightLost, "the reason is kept");
+}
+
+#[test]
+fn light_that_is_back_before_a_permit_ends_is_not_shot() {
+    let mut triggers = triggers(CONFIG);
+    lose(&mut triggers, "in_power.1", at(0));
+    let by = Outcome::Blocked(Blocked::Unreadable("permits: gone".into()));
+    let acts = triggers.started(&otdr(), &by, at(0));
+    assert_eq!(kinds(&acts), [EventKind::ShotBlocked]);
+    triggers.observe(&point("in_power.1"), false, at(5));
+    assert!(ports(&triggers.tick(at(600))).is_empty());
 }
