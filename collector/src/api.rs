@@ -39,6 +39,7 @@ pub mod people;
 pub mod problem;
 pub mod request;
 pub mod series;
+pub mod services;
 pub mod session;
 pub mod traces;
 pub mod who;
@@ -171,6 +172,7 @@ fn api() -> Router<ApiState> {
         .route("/devices/{id}/series", get(series::series))
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::one))
+        .route("/incidents/{id}/services", get(services::of_incident))
         .route("/incidents/{id}/{form}", get(incidents::form))
         .route("/incidents/{id}/assign", post(incidents::assign))
         .route("/incidents/{id}/shelve", post(incidents::shelve))
@@ -186,6 +188,7 @@ fn api() -> Router<ApiState> {
         )
         .route("/traces/{name}", get(traces::one))
         .route("/anomalies", get(anomalies::list))
+        .route("/services", get(services::list))
         .route(
             "/session",
             get(session::session)

@@ -13,5 +13,6 @@ pub mod metrics;
 pub mod notify;
 pub mod plot;
 pub mod run;
+pub mod services;
 pub mod state;
 pub mod store;

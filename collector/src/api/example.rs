@@ -47,7 +47,7 @@ const PLANT: &str = r#"
     a = "ganja"
     b = "tovuz"
     route = [[40.68, 46.36], [40.9, 45.9], [40.99, 45.63]]
-    fibre = [{ id = "f1" }]
+    fibre = [{ id = "f1" }, { id = "f2" }]
     node = [
       { id = "ganja", kind = "terminal", chainage_m = 0, site = "ganja" },
       { id = "dallar", kind = "ila", chainage_m = 41000 },
@@ -66,6 +66,23 @@ const PLANT: &str = r#"
     site = "tovuz"
     profile = "silkline-edfa"
     lines = ["dsw"]
+    [[path]]
+    id = "east"
+    system = "single-fibre"
+    hops = [{ line = "dsw", fibre = "f1", from = "ganja", to = "tovuz" }]
+    [[path]]
+    id = "west"
+    system = "single-fibre"
+    hops = [{ line = "dsw", fibre = "f2", from = "tovuz", to = "ganja" }]
+    [[service]]
+    id = "bare"
+    customer = "Example Carrier"
+    paths = ["east"]
+    [[service]]
+    id = "ring"
+    customer = "Example Bank"
+    paths = ["east", "west"]
+    protected = true
 "#;
 
 /// One line of 80 km with an amplifier in the middle.

@@ -106,7 +106,7 @@ pub async fn form(
     })
 }
 
-async fn find(state: &ApiState, who: &Who, id: &str) -> Result<Incident, Problem> {
+pub(super) async fn find(state: &ApiState, who: &Who, id: &str) -> Result<Incident, Problem> {
     let incident = incident_id(id)?;
     let row = state
         .reader

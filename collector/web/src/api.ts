@@ -345,6 +345,9 @@ export type Node = {
   site: string | null;
 };
 
+/** The way a signal takes over fibres, through nodes. */
+export type PathId = string;
+
 /** Where a fault is, how sure that is, and why. What no source supports is null. */
 export type Place = {
   /** The known place just after it, seen from A. */
@@ -489,6 +492,25 @@ export type Series = {
   /** The unit of every value; empty for none. */
   unit: string;
 };
+
+/** What a customer has bought. */
+export type Service = {
+  /** Whose it is. */
+  customer: string;
+  /** Its id. */
+  id: string;
+  /** The incidents that took light from its paths. */
+  incidents: IncidentId[];
+  /** Every path that it may run over. */
+  paths: Way[];
+  /** Whether it survives the loss of one path. */
+  protected: boolean;
+  /** How it is. */
+  state: ServiceState;
+};
+
+/** How a service is, as far as anybody watches its paths. */
+export type ServiceState = "up" | "at_risk" | "down";
 
 /** Who asks, as the server sees it. */
 export type Session = {
@@ -640,6 +662,16 @@ export type View = {
 
 /** What one instrument sees of a fibre from a node. */
 export type ViewId = string;
+
+/** A path of a service. */
+export type Way = {
+  /** Whether it has lost its light. */
+  dark: boolean;
+  /** The lines that it lies on. */
+  lines: LineId[];
+  /** The path. */
+  path: PathId;
+};
 
 /** Kinds of [`Place`]. */
 export type Where = "span" | "node" | "site" | "unknown";

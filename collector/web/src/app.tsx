@@ -12,6 +12,7 @@ import { SignIn } from "./views/sign-in";
 const Overview = lazy(() => import("./views/overview"));
 const Traces = lazy(() => import("./views/traces"));
 const Devices = lazy(() => import("./views/devices-page"));
+const Services = lazy(() => import("./views/services-page"));
 const Roadside = lazy(() => import("./views/roadside"));
 const Admin = lazy(() => import("./views/admin"));
 
@@ -41,6 +42,7 @@ function page(route: Route, go: (page: string, id?: string | null) => void, mode
   switch (route.page) {
     case "traces": return <Traces model={model} now={now} id={route.id} open={(id: string) => go("traces", id)} />;
     case "devices": return <Devices model={model} now={now} id={route.id} open={(id: string) => go("devices", id)} />;
+    case "services": return <Services model={model} />;
     case "admin": return <Admin now={now} />;
     default: return <Overview model={model} now={now} selected={route.id} select={(id: string) => go(route.page, id)} />;
   }

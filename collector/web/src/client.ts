@@ -1,6 +1,6 @@
 // Asks the API and gives typed answers, or an error that a person can read.
 
-import type { Anomaly, Device, Incident, Line, LineDetail, Look, Problem, Series, Trace } from "./api";
+import type { Anomaly, Device, Incident, Line, LineDetail, Look, Problem, Series, Service, Trace } from "./api";
 
 /** How long an answer may take before we say so: the store is local to the server. */
 const DEADLINE_MS = 10_000;
@@ -17,6 +17,8 @@ export const line = (id: string) => get<LineDetail>(`lines/${encodeURIComponent(
 export const devices = () => all<Device>("devices");
 export const openIncidents = () => all<Incident>("incidents?state=open");
 export const incident = (id: string) => get<Incident>(`incidents/${encodeURIComponent(id)}`);
+export const services = () => all<Service>("services");
+export const servicesOf = async (id: string) => (await get<Page<Service>>(`incidents/${encodeURIComponent(id)}/services`)).items;
 export const latestIncidents = async () => (await get<Page<Incident>>("incidents?limit=5")).items;
 
 /** What a person may do with an incident. */

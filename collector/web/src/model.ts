@@ -2,10 +2,10 @@
 // kept fresh by the live stream in between.
 
 import { useEffect, useState } from "preact/hooks";
-import type { BadReading, Device, Incident, LineDetail, Reading } from "./api";
+import type { BadReading, Device, Incident, Line, LineDetail, Reading, Service } from "./api";
 import * as client from "./client";
-import { rank } from "./format";
 import { listen } from "./live";
+import { sorted } from "./services";
 
 /** Everything on the screen. */
 export interface Model {
@@ -19,7 +19,9 @@ export interface Model {
   heardAt: number;
   lines: LineDetail[];
   devices: Device[];
-  /** Open incidents, worst first, newest first among equals. */
+  /** What customers have bought, the worst first. */
+  services: Service[];
+  /** Open incidents, the most urgent first. */
   incidents: Incident[];
   /** The last few, open or over. */
   latest: Incident[];
@@ -35,7 +37,7 @@ const PICTURE_MS = 1_000;
 const SETTLE_MS = 300;
 
 const EMPTY: Model = {
-  loaded: false, trouble: null, live: false, heardAt: 0, lines: [], devices: [], incidents: [], latest: [], latestTrace: 0,
+  loaded: false, trouble: null, live: false, heardAt: 0, lines: [], devices: [], services: [], incidents: [], latest: [], latestTrace: 0,
 };
 
 /** The page's state, from mount to unmount. */
@@ -51,9 +53,11 @@ export function useModel(): Model {
       samples.clear();
       change((model) => ({ ...withSamples(model, events), heardAt: client.serverNow() }));
     };
+    let known: LineDetail[] = [];
     const refetch = async () => {
       try {
-        const fresh = await fetchAll();
+        const fresh = await fetchAll(known);
+        known = fresh.lines;
         change(() => ({ ...fresh, loaded: true, trouble: null, heardAt: client.serverNow() }));
       } catch (error) {
         change(() => ({ trouble: error instanceof Error ? error.message : String(error) }));
@@ -77,6 +81,8 @@ export function useModel(): Model {
       beat: () => change(() => ({ heardAt: client.serverNow() })),
       opened() {
         change(() => ({ live: true }));
+        // A collector that is back may have another plant.
+        known = [];
         void refetch();
       },
       lost: () => change(() => ({ live: false })),
@@ -92,19 +98,26 @@ export function useModel(): Model {
   return model;
 }
 
-async function fetchAll() {
-  const [lines, devices, open, latest] = await Promise.all([
-    client.lines(), client.devices(), client.openIncidents(), client.latestIncidents(),
+async function fetchAll(known: LineDetail[]) {
+  const [lines, devices, services, open, latest] = await Promise.all([
+    client.lines(), client.devices(), client.services(), client.openIncidents(), client.latestIncidents(),
   ]);
-  const details = await Promise.all(lines.map((line) => client.line(line.id)));
-  return { lines: details, devices, incidents: sorted(open), latest };
+  const details = await Promise.all(lines.map((line) => detail(line, known)));
+  return { lines: details, devices, services, incidents: sorted(open, services), latest };
+}
+
+/** A line whole. Its ground stays as it is, and its spans do while nothing is open on it. */
+function detail(line: Line, known: LineDetail[]): LineDetail | Promise<LineDetail> {
+  const before = known.find((other) => other.id === line.id);
+  const calm = line.incidents.length === 0 && before?.incidents.length === 0;
+  return before !== undefined && calm ? { ...before, ...line } : client.line(line.id);
 }
 
 const OVER = new Set(["cleared", "closed", "suspect"]);
 
 function withIncident(model: Model, incident: Incident): Partial<Model> {
   const others = model.incidents.filter((other) => other.id !== incident.id);
-  return { incidents: OVER.has(incident.state) ? others : sorted([...others, incident]), heardAt: client.serverNow() };
+  return { incidents: OVER.has(incident.state) ? others : sorted([...others, incident], model.services), heardAt: client.serverNow() };
 }
 
 interface DeviceEvent {
@@ -138,10 +151,6 @@ function renewed(reading: Reading, event: DeviceEvent): Reading {
   const value = typeof said === "number" ? said : null;
   const bad = typeof said === "object" ? said.bad : null;
   return { ...reading, at: event.at, value, dark: said === "dark", bad };
-}
-
-function sorted(incidents: Incident[]): Incident[] {
-  return incidents.toSorted((a, b) => rank(a.severity) - rank(b.severity) || b.opened.localeCompare(a.opened));
 }
 
 /** The server's time, told anew every second. */

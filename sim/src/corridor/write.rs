@@ -310,6 +310,24 @@ fn one_device(text: &mut String, site: &str, device: &Device) -> std::fmt::Resul
     rows(text, "port", device.ports.iter().map(port).collect(), 1)
 }
 
+/// Services: id, customer, paths, whether one path is enough. The last one leaves to the west by Poti
+/// or to the east by Aktau.
+const SERVICES: [(&str, &str, &str, bool); 3] = [
+    (
+        "aktau-poti-400g",
+        "Example Carrier",
+        "\"sa-1\", \"bs-1\", \"bp-1\"",
+        false,
+    ),
+    ("baku-poti-100g", "Example Carrier", "\"bp-1\"", false),
+    (
+        "baku-transit-100g",
+        "Example Exchange",
+        "\"bp-1\", \"sa-1\"",
+        true,
+    ),
+];
+
 fn shared(text: &mut String, shared_m: f64) -> std::fmt::Result {
     writeln!(
         text,
@@ -322,15 +340,12 @@ fn shared(text: &mut String, shared_m: f64) -> std::fmt::Result {
         )?;
     }
     writeln!(text, "]")?;
-    for (id, paths) in [
-        ("aktau-poti-400g", "\"sa-1\", \"bs-1\", \"bp-1\""),
-        ("baku-poti-100g", "\"bp-1\""),
-    ] {
+    for (id, customer, paths, protected) in SERVICES {
         writeln!(
             text,
-            "\n[[service]]\nid = \"{id}\"\ncustomer = \"Example Carrier\""
+            "\n[[service]]\nid = \"{id}\"\ncustomer = \"{customer}\""
         )?;
-        writeln!(text, "paths = [{paths}]\nprotected = false")?;
+        writeln!(text, "paths = [{paths}]\nprotected = {protected}")?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::api::lines::{Line, LineDetail};
 use crate::api::people::{AuditEntry, Token, User};
 use crate::api::request::Page;
 use crate::api::series::Series;
+use crate::api::services::Service;
 use crate::api::session::{NewToken, NewUser, Session, SigningIn, TokenMade};
 use crate::api::traces::{Look, Trace};
 
@@ -115,6 +116,12 @@ fn plant(of: &mut SchemaGenerator) -> Vec<Operation> {
         )
         .with(&[LINE_ID])
         .gives("application/geo+json", json!({ "type": "object" })),
+        get(
+            "services",
+            "services",
+            "What customers have bought and what is left of it, the worst first.",
+        )
+        .gives(JSON, schema::<Page<Service>>(of)),
     ]
 }
 
@@ -224,6 +231,13 @@ fn incidents(of: &mut SchemaGenerator) -> Vec<Operation> {
             .with(&[INCIDENT])
             .gives(JSON, incident.clone())
             .or("304", "As the client has it."),
+        get(
+            "incidents/{id}/services",
+            "incident_services",
+            "The services that an incident touches.",
+        )
+        .with(&[INCIDENT])
+        .gives(JSON, schema::<Page<Service>>(of)),
         get(
             "incidents/{id}/alert.{form}",
             "alert",

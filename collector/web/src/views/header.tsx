@@ -4,8 +4,9 @@ import { useEffect } from "preact/hooks";
 import type { Severity } from "../api";
 import { duration, STATES } from "../format";
 import type { Model } from "../model";
+import { lossesInShort } from "../services";
 
-const PAGES = [["overview", "Overview"], ["traces", "Traces"], ["devices", "Devices"], ["roadside", "Roadside"], ["admin", "Administration"], ["wall", "Wall"]] as const;
+const PAGES = [["overview", "Overview"], ["traces", "Traces"], ["devices", "Devices"], ["services", "Services"], ["roadside", "Roadside"], ["admin", "Admin"], ["wall", "Wall"]] as const;
 
 export function Header({ model, now, page }: { model: Model; now: number; page: string }) {
   const worst = model.incidents[0]?.severity;
@@ -27,12 +28,14 @@ export function Header({ model, now, page }: { model: Model; now: number; page: 
 
 /** How many of each severity, worst first. */
 function Counts({ model }: { model: Model }) {
+  const hurt = lossesInShort(model.services);
   return (
     <>
       {(["critical", "major", "minor", "warning"] as Severity[]).map((severity) => {
         const count = model.incidents.filter((incident) => incident.severity === severity).length;
         return count > 0 && <span class={severity}>{STATES[severity].sign} {count} {STATES[severity].word}</span>;
       })}
+      {hurt !== "" && <a class="hurt" href="#/services">{hurt}</a>}
     </>
   );
 }
@@ -51,5 +54,5 @@ function Freshness({ model, now }: { model: Model; now: number }) {
   if (model.heardAt === 0) return <p class="heard lost">○ not connected</p>;
   if (!model.live) return <p class="heard lost">○ connection lost, what you see is {age} old</p>;
   if (model.trouble !== null) return <p class="heard lost">○ {model.trouble}; what you see is {age} old</p>;
-  return <p class="heard">● live, heard {age} ago</p>;
+  return <p class="heard" title={`heard ${age} ago`}>● live{now - model.heardAt > 3_000 ? `, heard ${age} ago` : ""}</p>;
 }

@@ -2,7 +2,7 @@
 // and its line; map and trace come when there is room, or when somebody asks.
 
 import { useEffect, useState } from "preact/hooks";
-import type { Incident as Facts, LineDetail } from "../api";
+import type { Incident as Facts, LineDetail, Service } from "../api";
 import * as client from "../client";
 import { duration, STATES } from "../format";
 import { lazy } from "../lazy";
@@ -19,7 +19,7 @@ const WIDE = "(min-width: 900px)";
 
 export function IncidentPage({ id }: { id: string }) {
   const now = useNow();
-  const { incident, line, said, live, heardAt } = useOne(id);
+  const { incident, line, services, said, live, heardAt } = useOne(id);
   const [more, setMore] = useState(() => window.matchMedia(WIDE).matches);
   useEffect(() => {
     if (incident !== null) document.title = `${STATES[incident.severity].sign} ${incident.headline}`;
@@ -33,7 +33,7 @@ export function IncidentPage({ id }: { id: string }) {
       </header>
       <main>
         {said !== null && <p class="card warn" role="alert">▲ {said}</p>}
-        {incident !== null && <Incident incident={incident} line={line} now={now} />}
+        {incident !== null && <Incident incident={incident} line={line} services={services} now={now} />}
         {incident !== null && line !== null && (
           <section class="card"><Diagram line={line} incidents={[incident]} shown={incident} now={now} select={() => undefined} lines={[line]} /></section>
         )}
@@ -59,6 +59,7 @@ function Forms({ id }: { id: string }) {
 interface One {
   incident: Facts | null;
   line: LineDetail | null;
+  services: Service[];
   said: string | null;
   live: boolean;
   heardAt: number;
@@ -66,14 +67,15 @@ interface One {
 
 /** One incident and its line, kept fresh. */
 function useOne(id: string): One {
-  const [one, setOne] = useState<One>({ incident: null, line: null, said: null, live: false, heardAt: client.serverNow() });
+  const [one, setOne] = useState<One>({ incident: null, line: null, services: [], said: null, live: false, heardAt: client.serverNow() });
   useEffect(() => {
     const change = (part: Partial<One>) => setOne((known) => ({ ...known, ...part }));
     const fetchIt = async () => {
       try {
         const incident = await client.incident(id);
         change({ incident, said: null, heardAt: client.serverNow() });
-        change({ line: await client.line(incident.place.line) });
+        const [line, services] = await Promise.all([client.line(incident.place.line), client.servicesOf(id)]);
+        change({ line, services });
       } catch (error) {
         change({ said: error instanceof Error ? error.message : String(error) });
       }
@@ -82,7 +84,10 @@ function useOne(id: string): One {
     return listen({
       event(name, data) {
         if (name === "refetch") void fetchIt();
-        else if ((data as Facts).id === id) change({ incident: data as Facts, heardAt: client.serverNow() });
+        else if ((data as Facts).id === id) {
+          change({ incident: data as Facts, heardAt: client.serverNow() });
+          client.servicesOf(id).then((services) => change({ services }), () => undefined);
+        }
       },
       beat: () => change({ heardAt: client.serverNow() }),
       opened() { change({ live: true }); void fetchIt(); },

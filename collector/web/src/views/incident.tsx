@@ -1,19 +1,22 @@
 // One incident: where to go, how sure, why, and what has been done.
 
 import { useState } from "preact/hooks";
-import type { Incident as Facts, LineDetail, Place } from "../api";
+import type { Incident as Facts, LineDetail, Place, Service } from "../api";
 import { ago, chainage, clock, coordinates, length, life, offset, placeInShort, plusMinus, spanName, STATES, words } from "../format";
 import { Actions } from "./actions";
 import { Closeup } from "./closeup";
 import { Evidence } from "./evidence";
+import { Losses } from "./losses";
 
 interface Props {
   incident: Facts;
   line: LineDetail | null;
+  /** The services that it touches. */
+  services: Service[];
   now: number;
 }
 
-export function Incident({ incident, line, now }: Props) {
+export function Incident({ incident, line, services, now }: Props) {
   return (
     <article class={`card incident ${incident.severity}`} data-incident={incident.id}>
       <p class="kicker">
@@ -22,6 +25,7 @@ export function Incident({ incident, line, now }: Props) {
       </p>
       <h2>{incident.headline}</h2>
       <Where place={incident.place} line={line} />
+      <Losses services={services} />
       <Evidence incident={incident} now={now} />
       <Actions incident={incident} />
       <History incident={incident} now={now} />

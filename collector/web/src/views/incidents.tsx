@@ -1,17 +1,19 @@
 // The open incidents, worst first, one line of type each.
 
-import type { Incident, LineDetail } from "../api";
+import type { Incident, LineDetail, Service } from "../api";
 import { ago, life, placeInShort, STATES } from "../format";
+import { losses, touched } from "../services";
 
 interface Props {
   incidents: Incident[];
   lines: LineDetail[];
+  services: Service[];
   shown: Incident | null;
   now: number;
   select: (id: string) => void;
 }
 
-export function Incidents({ incidents, lines, shown, now, select }: Props) {
+export function Incidents({ incidents, lines, services, shown, now, select }: Props) {
   return (
     <nav class="incidents" aria-label="open incidents">
       {incidents.map((incident) => (
@@ -23,12 +25,19 @@ export function Incidents({ incidents, lines, shown, now, select }: Props) {
         >
           <span class="badge">{STATES[incident.severity].sign} {STATES[incident.severity].word}</span>
           <span class="headline">{incident.headline}</span>
+          <Hurt services={touched(services, incident)} />
           <span class="dim">{placeInShort(incident.place, nodesOf(lines, incident))}</span>
           <span class="dim right">{life(incident.state)} · opened {ago(incident.opened, now)}</span>
         </button>
       ))}
     </nav>
   );
+}
+
+/** Whom it hurts, in a few words. */
+function Hurt({ services }: { services: Service[] }) {
+  if (services.length === 0) return null;
+  return <span class={services.some((service) => service.state === "down") ? "hurt critical" : "hurt major"}>{losses(services)}</span>;
 }
 
 const nodesOf = (lines: LineDetail[], incident: Incident) => lines.find((line) => line.id === incident.place.line)?.nodes;

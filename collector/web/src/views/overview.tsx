@@ -2,6 +2,7 @@
 
 import "leaflet/dist/leaflet.css";
 import { useIncident, type Model } from "../model";
+import { touched } from "../services";
 import { Calm } from "./calm";
 import { Devices } from "./devices";
 import { Diagrams } from "./diagram";
@@ -28,8 +29,8 @@ export default function Overview({ model, now, selected, select }: Props) {
       </main>
       <aside class="what" tabIndex={0} aria-label="what is open">
         {model.loaded && model.incidents.length === 0 && <Calm model={model} now={now} />}
-        {model.incidents.length > 1 && <Incidents incidents={model.incidents} lines={model.lines} shown={shown} now={now} select={select} />}
-        {shown !== null && <Incident key={shown.id} incident={shown} line={line} now={now} />}
+        {model.incidents.length > 1 && <Incidents incidents={model.incidents} lines={model.lines} services={model.services} shown={shown} now={now} select={select} />}
+        {shown !== null && <Incident key={shown.id} incident={shown} line={line} services={touched(model.services, shown)} now={now} />}
         <Devices devices={model.devices} now={now} />
       </aside>
     </>
