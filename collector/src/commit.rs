@@ -46,6 +46,8 @@ pub const GATHER: Duration = Duration::from_millis(50);
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 /// How soon again where more is left to delete: faster than anything is taken in.
 const TIDY_ON: Duration = Duration::from_millis(100);
+/// Chunks of old samples that are sealed after a step at most: some milliseconds each.
+const SEALED: usize = 4;
 /// The least time between two steps that only timers ask for.
 const LEAST_SLEEP: Duration = Duration::from_millis(10);
 
@@ -97,6 +99,7 @@ impl Commit {
                 work = task.gather() => work,
             };
             task.step(work)?;
+            task.seal()?;
             task.tidy()?;
         }
         task.it.ends.messages.close();
@@ -232,6 +235,20 @@ impl Running {
         let all = self.it.core.retained();
         self.unsent
             .extend(all.into_iter().map(|it| (it.topic, it.payload)));
+    }
+
+    /// Seals a little of what is no longer young; soon more, where there is more.
+    fn seal(&mut self) -> Result<(), StoreError> {
+        let it = &mut self.it;
+        for _ in 0..SEALED {
+            let sealed = tokio::task::block_in_place(|| it.core.writer().seal(clock::now()))?;
+            if sealed == 0 {
+                return Ok(());
+            }
+            it.metrics.sealed.inc_by(sealed as u64);
+        }
+        self.tidy_at = self.tidy_at.min(Instant::now() + TIDY_ON);
+        Ok(())
     }
 
     fn tidy(&mut self) -> Result<(), StoreError> {

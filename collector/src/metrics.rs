@@ -51,6 +51,8 @@ pub struct Metrics {
     pub commits: Counter,
     /// How long the newest transaction took, in seconds.
     pub commit_seconds: Gauge<f64, AtomicU64>,
+    /// Samples moved from rows of their own into chunks.
+    pub sealed: Counter,
     /// Quarantined messages and old rows deleted, by kind: `quarantine`, `sample`, `trace`, `record`.
     pub deleted: ByWord,
     /// Rows that the forwarder read, by kind: `sample`, `incident`.
@@ -99,6 +101,7 @@ impl Metrics {
             found: counter(of, "found", "Records named as lost that came after all"),
             commits: counter(of, "commits", "Transactions"),
             commit_seconds: gauge(of, "commit_seconds", "Duration of the newest transaction"),
+            sealed: counter(of, "sealed", "Samples compressed into chunks"),
             deleted: family(of, "deleted", "Rows deleted for age or room"),
             forward_in: family(of, "forward_in", "Rows that the forwarder read"),
             forward_out: family(of, "forward_out", "Rows that the database took"),

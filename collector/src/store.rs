@@ -7,21 +7,26 @@
 //! ```
 //!
 //! One [`Writer`] exists, in the commit task; whoever else wants something written asks the commit
-//! task. The layout is `schema.sql`. A file of a newer layout is refused by name.
+//! task. The layout is `schema.sql`. A file of an older layout is brought up to date when it is
+//! opened, one of a newer layout is refused by name.
 
 use std::path::PathBuf;
 
 pub mod backup;
 pub mod checkpoint;
+mod chunk;
 mod column;
+mod layout;
 pub mod owner;
 pub mod read;
 pub mod readings;
 pub mod replay;
 pub mod rows;
+mod seal;
 pub mod tidy;
 pub mod write;
 
+pub use layout::SCHEMA_VERSION;
 pub use read::{Queries, Reader, TraceFilter};
 pub use write::{Transaction, Writer};
 
@@ -81,9 +86,6 @@ pub enum StoreError {
     #[error("hot store: the program is stopping")]
     Stopped,
 }
-
-/// The layout that this code writes: `schema.sql`.
-pub const SCHEMA_VERSION: u32 = 1;
 
 #[cfg(test)]
 mod tests;

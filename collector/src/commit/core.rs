@@ -240,9 +240,7 @@ impl Core {
             written.outcome(outcome)?;
         }
         if stepped && (extra || self.snapshot_at <= now.mono) {
-            for (line, state) in self.engines.snapshots() {
-                tx.snapshot(line, &state)?;
-            }
+            tx.snapshots(self.engines.snapshots())?;
             self.snapshot_at = now.mono + SNAPSHOT_EVERY;
         }
         tx.commit(stepped)?;

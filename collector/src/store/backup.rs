@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use silkline_protocol::time::Timestamp;
 
+use super::chunk::Chunk;
+use super::column::many;
 use super::owner::Owner;
-use super::{SCHEMA_VERSION, StoreError};
+use super::{StoreError, layout};
 
 /// What a copy holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,23 +88,22 @@ pub fn restore(
 /// [`StoreError::Damaged`] or [`StoreError::Version`] where it is not.
 pub fn check(file: &Path) -> Result<Copied, StoreError> {
     let db = open(file)?;
-    let no_store = |_| damaged(file, "not a hot store");
-    let found: String = db
-        .query_row("SELECT value FROM meta WHERE key = 'version'", [], |row| {
-            row.get(0)
-        })
-        .map_err(no_store)?;
-    if found.parse() != Ok(SCHEMA_VERSION) {
-        return Err(StoreError::Version {
-            path: file.to_path_buf(),
-            found,
-            known: SCHEMA_VERSION,
-        });
+    let tables: i64 = db
+        .query_row(
+            "SELECT count(*) FROM sqlite_schema WHERE name = 'meta'",
+            [],
+            |row| row.get(0),
+        )
+        .map_err(|_| damaged(file, "not a hot store"))?;
+    if tables == 0 {
+        return Err(damaged(file, "not a hot store"));
     }
+    let sealed = layout::known(&db, file)? >= layout::SEALED_FROM;
     let whole: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if whole != "ok" {
         return Err(damaged(file, &whole));
     }
+    let in_chunks = if sealed { check_chunks(&db, file)? } else { 0 };
     let count = |table| -> Result<u64, StoreError> {
         let many: i64 = db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
             row.get(0)
@@ -113,10 +114,28 @@ pub fn check(file: &Path) -> Result<Copied, StoreError> {
     Ok(Copied {
         bytes: fs::metadata(file).map_err(|source| at(file, source))?.len(),
         newest: newest.map(Timestamp::from_nanos),
-        samples: count("sample")?,
+        samples: count("sample")? + in_chunks,
         traces: count("trace")?,
         incidents: count("incident")?,
     })
+}
+
+/// Looks whether every chunk can be read; how many samples there are in them.
+fn check_chunks(db: &Connection, file: &Path) -> Result<u64, StoreError> {
+    let mut sql = db.prepare("SELECT id, samples, body FROM chunk")?;
+    let mut rows = sql.query([])?;
+    let mut samples = 0;
+    while let Some(row) = rows.next()? {
+        let (id, said): (i64, usize) = (row.get(0)?, many(row, 1)?);
+        let body = row.get_ref(2)?.as_blob().unwrap_or_default();
+        let of = |what: &dyn core::fmt::Display| damaged(file, &format!("chunk {id}: {what}"));
+        let chunk = Chunk::open(body).map_err(|error| of(&error))?;
+        if chunk.samples() != said {
+            return Err(of(&format!("{} samples, want {said}", chunk.samples())));
+        }
+        samples += said as u64;
+    }
+    Ok(samples)
 }
 
 /// Renames the store at `store` and its log, so that they belong together under the new name.

@@ -21,6 +21,16 @@ pub(super) fn number(row: &Row<'_>, at: usize) -> Column<u64> {
     Ok(u64::try_from(number).unwrap_or(0))
 }
 
+/// A count of things that fit into memory.
+pub(super) fn many(row: &Row<'_>, at: usize) -> Column<usize> {
+    Ok(usize::try_from(number(row, at)?).unwrap_or(usize::MAX))
+}
+
+/// A count as SQLite wants it.
+pub(super) fn number_of(many: usize) -> i64 {
+    i64::try_from(many).unwrap_or(i64::MAX)
+}
+
 /// An id or anything else that is written as text.
 pub(super) fn text<T>(row: &Row<'_>, at: usize) -> Column<T>
 where

@@ -13,10 +13,11 @@ use super::StoreError;
 
 mod live;
 mod queues;
+mod sealed;
 mod series;
 
 pub use live::TraceFilter;
-pub(in crate::store) use series::{PointNames, readings_at};
+pub(in crate::store) use series::{PointNames, readings_at, unsealed};
 
 /// Connections that are kept for the next question; more may be open at a time.
 const KEPT: usize = 8;

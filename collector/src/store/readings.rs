@@ -42,8 +42,7 @@ pub fn encode(readings: impl IntoIterator<Item = (PointRef, Reading)>) -> Vec<u8
                 bytes.push(VALUE);
                 bytes.extend(value.to_le_bytes());
             }
-            Reading::Dark => bytes.push(DARK),
-            Reading::Bad(bad) => bytes.push(kind_of(bad)),
+            Reading::Dark | Reading::Bad(_) => bytes.push(kind(reading)),
         }
     }
     bytes
@@ -60,25 +59,33 @@ pub fn decode(bytes: &[u8]) -> impl Iterator<Item = (PointRef, Reading)> + '_ {
                 let (value, tail) = tail.split_first_chunk::<8>()?;
                 (Reading::of(f64::from_le_bytes(*value)), tail)
             }
-            DARK => (Reading::Dark, tail),
-            bad => (Reading::Bad(bad_of(bad)), tail),
+            kind => (of_kind(kind), tail),
         };
         rest = tail;
         Some((PointRef(u32::from_le_bytes(*point)), reading))
     })
 }
 
-fn kind_of(bad: BadReading) -> u8 {
-    let at = BAD
-        .iter()
-        .position(|known| *known == bad)
-        .and_then(|at| u8::try_from(at).ok());
-    FIRST_BAD.saturating_add(at.unwrap_or(u8::MAX))
+/// The kind of `reading`.
+pub(in crate::store) fn kind(reading: Reading) -> u8 {
+    match reading {
+        Reading::Value(_) => VALUE,
+        Reading::Dark => DARK,
+        Reading::Bad(bad) => {
+            let at = BAD.iter().position(|known| *known == bad);
+            let at = at.and_then(|at| u8::try_from(at).ok());
+            FIRST_BAD.saturating_add(at.unwrap_or(u8::MAX))
+        }
+    }
 }
 
-fn bad_of(kind: u8) -> BadReading {
+/// A reading of a kind that has no value.
+pub(in crate::store) fn of_kind(kind: u8) -> Reading {
+    if kind == DARK {
+        return Reading::Dark;
+    }
     let at = usize::from(kind.saturating_sub(FIRST_BAD));
-    BAD.get(at).copied().unwrap_or(BadReading::Unknown)
+    Reading::Bad(BAD.get(at).copied().unwrap_or(BadReading::Unknown))
 }
 
 #[cfg(test)]

@@ -3,14 +3,16 @@
 //! A step's inputs are the rows that were numbered in it, so a replay merges the three tables by
 //! number; the time is the one that was recorded.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
-use silkline_protocol::id::{AgentId, IncidentId, LineId, SiteId};
+use silkline_protocol::id::{AgentId, DeviceId, IncidentId, LineId, SiteId};
 use silkline_protocol::message::{TraceFile, Trigger};
 use silkline_protocol::time::Timestamp;
 
 use super::column::{Column, json, optional_text, text, time};
-use super::read::{PointNames, Queries, readings_at};
+use super::read::{PointNames, Queries, readings_at, unsealed};
 use super::{StoreError, Writer};
 use crate::engine::{Action, Input};
 
@@ -57,7 +59,7 @@ const RECORDS: &str = "SELECT id, line, site, device, late, kind, body
     FROM record WHERE id BETWEEN ?1 AND ?2";
 
 /// One sample a device and quarter of an hour: what a detector keeps of its past.
-const PAST: &str = "SELECT s.id, d.line, d.site, d.device, s.late, s.at, s.readings
+const PAST: &str = "SELECT s.id, d.line, d.site, d.device, s.late, s.at, s.readings, d.ref
     FROM sample s JOIN device d ON d.ref = s.device WHERE s.id IN (
         SELECT min(id) FROM sample
         WHERE device IN (SELECT ref FROM device WHERE line = ?1)
@@ -65,12 +67,26 @@ const PAST: &str = "SELECT s.id, d.line, d.site, d.device, s.late, s.at, s.readi
         GROUP BY device, at / 900000000000)
     ORDER BY s.at, s.id";
 
+/// The devices of a line, each with the time of the line's newest sample.
+const SEEN: &str = "SELECT ref, site, device, (SELECT max(seen) FROM device WHERE line = ?1)
+    FROM device WHERE line = ?1 AND seen IS NOT NULL ORDER BY ref";
+
 /// What each device of a line last told of itself.
 const ABOUTS: &str = "SELECT site, device, about FROM device
     WHERE line = ?1 AND about IS NOT NULL ORDER BY ref";
 
 /// How far back a detector looks: three days and six hours, for bit errors.
 const PAST_NS: i64 = 78 * 3_600_000_000_000;
+/// A quarter of an hour, as in [`PAST`].
+const PAST_EACH_NS: i64 = 900_000_000_000;
+
+/// One sample of the past.
+#[derive(Clone, Debug)]
+struct Past {
+    at: Timestamp,
+    id: i64,
+    input: Input,
+}
 
 impl Writer {
     /// What is known of the past of a line, thinned out: enough for detectors to begin with where
@@ -89,10 +105,44 @@ impl Writer {
                 about: json(row, 2)?,
             })
         })?;
-        let samples = ask.rows(PAST, params![line.as_str(), PAST_NS], |row| {
-            sample(row, &names).map(|(_, _, input)| input)
+        // The lowest number of each device and stretch, whether it is sealed or not.
+        let mut past: BTreeMap<(i64, i64), Past> = BTreeMap::new();
+        let mut add = |device, stretch, one: Past| {
+            let known = past.entry((device, stretch)).or_insert_with(|| one.clone());
+            if one.id < known.id {
+                *known = one;
+            }
+        };
+        let head = ask.rows(PAST, params![line.as_str(), PAST_NS], |row| {
+            let (id, _, input) = sample(row, &names)?;
+            let at = time(row, 5)?;
+            Ok((row.get(7)?, Past { at, id, input }))
         })?;
-        inputs.extend(samples);
+        for (device, one) in head {
+            add(device, one.at.nanos().div_euclid(PAST_EACH_NS), one);
+        }
+        let devices = ask.rows(SEEN, [line.as_str()], |row| {
+            let (site, device): (SiteId, DeviceId) = (text(row, 1)?, text(row, 2)?);
+            Ok((row.get(0)?, site, device, time(row, 3)?))
+        })?;
+        for (number, site, device, newest) in devices {
+            let from = Timestamp::from_nanos(newest.nanos() - PAST_NS);
+            for (stretch, row) in ask.sealed_thinned(number, from, PAST_EACH_NS)? {
+                let (at, id, late) = (row.at, row.id, row.late);
+                let (site, device) = (site.clone(), device.clone());
+                let sample = unsealed(row, &names);
+                let input = Input::Sample {
+                    site,
+                    device,
+                    late,
+                    sample,
+                };
+                add(number, stretch, Past { at, id, input });
+            }
+        }
+        let mut past: Vec<Past> = past.into_values().collect();
+        past.sort_by_key(|one| (one.at, one.id));
+        inputs.extend(past.into_iter().map(|one| one.input));
         Ok(inputs)
     }
 

@@ -62,6 +62,21 @@ CREATE TABLE sample (
 );
 CREATE INDEX sample_by_device ON sample (device, at);
 
+-- Samples of one device that are no longer young, compressed by column: what is in `sample` is not
+-- here, and the two together are the history. The newest sample of a device stays in `sample`.
+CREATE TABLE chunk (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    device   INTEGER NOT NULL,   -- device.ref
+    first_id INTEGER NOT NULL,   -- the lowest number of its samples, and the highest
+    last_id  INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,   -- when the earliest of them was taken, and the latest
+    last_at  INTEGER NOT NULL,
+    samples  INTEGER NOT NULL,
+    body     BLOB NOT NULL       -- see chunk.rs
+);
+CREATE INDEX chunk_by_device ON chunk (device, first_at, last_at);
+CREATE INDEX chunk_by_number ON chunk (last_id, first_id);
+
 CREATE TABLE trace (
     id       INTEGER PRIMARY KEY,
     device   INTEGER NOT NULL,

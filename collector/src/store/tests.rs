@@ -144,24 +144,6 @@ fn what_is_stored_is_there_after_a_restart_and_the_store_keeps_its_name() {
 }
 
 #[test]
-fn a_newer_layout_is_refused_by_name() {
-    let place = Place::new();
-    let writer = place.open();
-    writer
-        .db()
-        .execute("UPDATE meta SET value = '2' WHERE key = 'version'", [])
-        .unwrap();
-    drop(writer);
-    let said = Writer::open(&place.file(), &"x".parse().unwrap())
-        .unwrap_err()
-        .to_string();
-    assert!(
-        said.contains("layout 2") && said.contains("up to 1"),
-        "{said}"
-    );
-}
-
-#[test]
 fn a_file_that_is_no_store_is_refused() {
     let place = Place::new();
     std::fs::create_dir_all(place.file().parent().unwrap()).unwrap();
@@ -549,3 +531,5 @@ fn an_answer_is_of_one_state_whatever_is_committed_meanwhile() {
         .unwrap();
     assert_eq!(reader.ask(|ask| ask.sample_count()).unwrap(), 6);
 }
+
+mod sealed;

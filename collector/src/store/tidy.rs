@@ -5,13 +5,16 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use silkline_protocol::time::Timestamp;
 
+use super::column::many;
 use super::{StoreError, Writer};
 
 /// Rows of a table that are deleted at most at a time.
 const BITE: usize = 5_000;
+/// Chunks that are deleted at most at a time.
+const BITE_CHUNKS: usize = 32;
 /// Of the steps behind the oldest snapshot, every this many-th is kept.
 const STEPS_KEPT: i64 = 256;
 
@@ -35,7 +38,9 @@ pub struct Bounds {
 /// How many rows went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
-    /// Samples.
+    /// Chunks of samples.
+    pub chunks: usize,
+    /// Samples, those in chunks included.
     pub samples: usize,
     /// Events and the like.
     pub records: usize,
@@ -51,7 +56,11 @@ impl Deleted {
     /// Whether more waits to be deleted than goes at a time.
     #[must_use]
     pub fn more(&self) -> bool {
-        [self.samples, self.records, self.traces].contains(&BITE)
+        let full = |many: usize| many >= BITE;
+        self.chunks == BITE_CHUNKS
+            || [self.samples, self.records, self.traces]
+                .map(full)
+                .contains(&true)
     }
 
     /// The counts with the words they are counted under.
@@ -76,32 +85,29 @@ impl Writer {
     /// Where the store cannot be written.
     pub fn tidy(&mut self, bounds: &Bounds, now: Timestamp) -> Result<Deleted, StoreError> {
         let tx = self.db_mut().transaction()?;
-        let oldest: Option<i64> =
-            tx.query_row("SELECT min(step) FROM snapshot", [], |row| row.get(0))?;
-        let Some(oldest) = oldest else {
+        let Some(Replayed { oldest, needed }) = replayed(&tx)? else {
             return Ok(Deleted::default());
         };
-        let replayed = "SELECT first FROM step WHERE id >= ?1 ORDER BY id LIMIT 1";
-        let needed: Option<i64> = tx
-            .query_row(replayed, [oldest], |row| row.get(0))
-            .optional()?;
-        let mut passed = needed.unwrap_or(i64::MAX);
+        let mut passed = needed;
         if let Some(cursor) = bounds.cursor {
             let sql = "SELECT passed FROM cursor WHERE name = ?1";
             let at: Option<i64> = tx.query_row(sql, [cursor], |row| row.get(0)).optional()?;
             passed = passed.min(at.map_or(0, |at| at.saturating_add(1)));
         }
-        let by_age = |keep| aged(&tx, now - keep);
+        let by_age = |keep| aged(&tx, now - keep).map(|(_, first)| first);
         let crowded = used(&tx)? > bounds.bytes;
         // A replay's rows stay whatever happens: without them the engines could not start.
-        let replayed = needed.unwrap_or(i64::MAX);
         let old = if crowded {
-            replayed
+            needed
         } else {
             by_age(bounds.keep)?.min(passed)
         };
+        let sealed = bite_sealed(&tx, old)?;
+        // What is sealed is older: where room is short it goes before the rest.
+        let rest = if crowded && sealed.0 > 0 { 0 } else { old };
         let mut deleted = Deleted {
-            samples: bite(&tx, "sample", "", old)?,
+            chunks: sealed.0,
+            samples: sealed.1 + bite(&tx, "sample", "", rest)?,
             records: bite(&tx, "record", "AND kind <> 'action'", old)?,
             traces: bite(&tx, "trace", "", by_age(bounds.keep_traces)?.min(passed))?,
             quarantine: quarantine(&tx, bounds)?,
@@ -109,7 +115,7 @@ impl Writer {
         };
         if crowded && deleted.samples + deleted.records == 0 {
             // Traces are what a repair is compared with: they go last.
-            deleted.traces += bite(&tx, "trace", "", replayed)?;
+            deleted.traces += bite(&tx, "trace", "", needed)?;
         }
         thin(&tx, oldest, now - bounds.keep_traces.max(bounds.keep))?;
         tx.commit()?;
@@ -117,8 +123,30 @@ impl Writer {
     }
 }
 
+/// What the engines need to start again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Replayed {
+    /// The step of the oldest saved state.
+    oldest: i64,
+    /// Rows from this number on are replayed.
+    pub(super) needed: i64,
+}
+
+/// What a start would replay; nothing before any state was saved.
+pub(super) fn replayed(db: &Connection) -> Result<Option<Replayed>, StoreError> {
+    let sql = "SELECT min(step) FROM snapshot";
+    let oldest: Option<i64> = db.query_row(sql, [], |row| row.get(0))?;
+    let Some(oldest) = oldest else {
+        return Ok(None);
+    };
+    let sql = "SELECT first FROM step WHERE id >= ?1 ORDER BY id LIMIT 1";
+    let needed = db.query_row(sql, [oldest], |row| row.get(0)).optional()?;
+    let needed = needed.unwrap_or(i64::MAX);
+    Ok(Some(Replayed { oldest, needed }))
+}
+
 /// Bytes of the file that hold something.
-fn used(db: &rusqlite::Connection) -> Result<u64, StoreError> {
+fn used(db: &Connection) -> Result<u64, StoreError> {
     let pragma = |name| -> Result<i64, StoreError> {
         Ok(db.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))?)
     };
@@ -126,19 +154,47 @@ fn used(db: &rusqlite::Connection) -> Result<u64, StoreError> {
     Ok(pages.saturating_mul(pragma("page_size")?).unsigned_abs())
 }
 
-/// The number below which every row was stored before `before`.
-fn aged(db: &rusqlite::Connection, before: Timestamp) -> Result<i64, StoreError> {
-    let sql = "SELECT max(first) FROM step WHERE now < ?1";
-    let first: Option<i64> = db.query_row(sql, [before.nanos()], |row| row.get(0))?;
-    Ok(first.unwrap_or(0))
+/// The last step before `before`, and the number below which every row was stored by then.
+///
+/// Steps are in the order of their times, but for clocks that were set back: halving finds the place
+/// among millions of them without reading more than a few.
+pub(super) fn aged(db: &Connection, before: Timestamp) -> Result<(i64, i64), StoreError> {
+    let ends = "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM step";
+    let (mut low, mut high): (i64, i64) =
+        db.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let sql = "SELECT id, now, first FROM step WHERE id >= ?1 ORDER BY id LIMIT 1";
+    let mut at = db.prepare_cached(sql)?;
+    let mut found = (0, 0);
+    while low <= high {
+        let middle = low + (high - low) / 2;
+        let step = at.query_row([middle], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get(2)?))
+        });
+        match step.optional()? {
+            Some((id, now, first)) if now < before.nanos() => {
+                found = (id, first);
+                low = id + 1;
+            }
+            _ => high = middle - 1,
+        }
+    }
+    Ok(found)
 }
 
-fn bite(
-    db: &rusqlite::Connection,
-    table: &str,
-    only: &str,
-    below: i64,
-) -> Result<usize, StoreError> {
+/// Deletes chunks of samples that are all below a number: how many, and of how many samples.
+fn bite_sealed(db: &Connection, below: i64) -> Result<(usize, usize), StoreError> {
+    let sql = format!(
+        "DELETE FROM chunk WHERE id IN
+         (SELECT id FROM chunk WHERE last_id < ?1 ORDER BY last_id LIMIT {BITE_CHUNKS})
+         RETURNING samples"
+    );
+    let mut sql = db.prepare_cached(&sql)?;
+    let gone: rusqlite::Result<Vec<usize>> = sql.query_map([below], |row| many(row, 0))?.collect();
+    let gone = gone?;
+    Ok((gone.len(), gone.iter().sum()))
+}
+
+fn bite(db: &Connection, table: &str, only: &str, below: i64) -> Result<usize, StoreError> {
     let sql = format!(
         "DELETE FROM {table} WHERE id IN
          (SELECT id FROM {table} WHERE id < ?1 {only} ORDER BY id LIMIT {BITE})"
@@ -147,7 +203,7 @@ fn bite(
 }
 
 /// Deletes the oldest messages set aside, until the others fit.
-fn quarantine(db: &rusqlite::Connection, bounds: &Bounds) -> Result<usize, StoreError> {
+fn quarantine(db: &Connection, bounds: &Bounds) -> Result<usize, StoreError> {
     let bytes = i64::try_from(bounds.quarantine_bytes).unwrap_or(i64::MAX);
     let sql = "DELETE FROM quarantine WHERE id <= (
         SELECT max(id) FROM (
@@ -161,7 +217,7 @@ fn quarantine(db: &rusqlite::Connection, bounds: &Bounds) -> Result<usize, Store
 }
 
 /// Deletes most of the steps that no replay needs any more, and all that are older than anything.
-fn thin(db: &rusqlite::Connection, oldest: i64, before: Timestamp) -> Result<(), StoreError> {
+fn thin(db: &Connection, oldest: i64, before: Timestamp) -> Result<(), StoreError> {
     let from: i64 = db.query_row(
         "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'thinned'",
         [],
@@ -176,7 +232,7 @@ fn thin(db: &rusqlite::Connection, oldest: i64, before: Timestamp) -> Result<(),
         [done.to_string()],
     )?;
     // The newest of the old ones still tells how old the rows before it are.
-    let sql = "DELETE FROM step WHERE id < (SELECT max(id) FROM step WHERE now < ?1 AND id < ?2)";
-    db.execute(sql, params![before.nanos(), oldest])?;
+    let (old, _) = aged(db, before)?;
+    db.execute("DELETE FROM step WHERE id < ?1", [old.min(oldest)])?;
     Ok(())
 }

@@ -14,9 +14,11 @@ use silkline_protocol::delivery::receiver::Stream;
 use silkline_protocol::id::{DeviceId, LineId, PointName, SiteId, StoreId};
 use silkline_protocol::time::Timestamp;
 
+use super::StoreError;
+use super::layout::lay_out;
 use super::readings::PointRef;
 use super::rows::RowId;
-use super::{SCHEMA_VERSION, StoreError};
+use super::seal::Head;
 
 mod outcome;
 mod taken;
@@ -49,6 +51,7 @@ struct Known {
     points: BTreeMap<PointName, PointRef>,
     devices: BTreeMap<(LineId, SiteId, DeviceId), i64>,
     streams: BTreeMap<StreamKey, i64>,
+    head: Head,
 }
 
 /// What is going to be stored all together or not at all.
@@ -148,6 +151,14 @@ impl Writer {
         &self.db
     }
 
+    pub(super) const fn head(&self) -> &Head {
+        &self.known.head
+    }
+
+    pub(super) const fn head_mut(&mut self) -> &mut Head {
+        &mut self.known.head
+    }
+
     pub(super) const fn db_mut(&mut self) -> &mut Connection {
         &mut self.db
     }
@@ -221,31 +232,9 @@ impl Known {
             };
             known.streams.insert(key, row.get(0)?);
         }
+        known.head = Head::load(db)?;
         Ok(known)
     }
-}
-
-/// Makes the tables of a new file; refuses a newer layout.
-fn lay_out(db: &mut Connection, path: &Path, name: &StoreId) -> Result<(), StoreError> {
-    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if tables == 0 {
-        let tx = db.transaction()?;
-        tx.execute_batch(include_str!("schema.sql"))?;
-        tx.execute(
-            "INSERT INTO meta VALUES ('version', ?1), ('store', ?2), ('next', '1'), ('thinned', '0')",
-            params![SCHEMA_VERSION.to_string(), name.as_str()],
-        )?;
-        tx.commit()?;
-    }
-    let found: String = meta(db, "version").unwrap_or_else(|_| "none".to_owned());
-    if found == SCHEMA_VERSION.to_string() {
-        return Ok(());
-    }
-    Err(StoreError::Version {
-        path: path.to_path_buf(),
-        found,
-        known: SCHEMA_VERSION,
-    })
 }
 
 fn meta(db: &Connection, key: &str) -> Result<String, StoreError> {

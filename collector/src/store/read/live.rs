@@ -9,7 +9,9 @@ use silkline_protocol::time::Timestamp;
 use super::Queries;
 use super::series::{PointNames, readings_at};
 use crate::store::StoreError;
-use crate::store::column::{Column, json, json_or_none, number, optional_text, text, time};
+use crate::store::column::{
+    Column, json, json_or_none, number, number_of, optional_text, text, time,
+};
 use crate::store::rows::{AgentRow, DeviceRow, IncidentRow, RecordRow, RowId, TraceRow};
 
 const DEVICES: &str = "SELECT d.line, d.site, d.device, d.about, s.at, s.readings
@@ -226,10 +228,6 @@ impl Queries<'_> {
 /// A page's end as a bound; everything where there was no page before.
 pub(super) fn below(before: Option<RowId>) -> i64 {
     before.map_or(i64::MAX, |id| id.0)
-}
-
-pub(super) fn number_of(most: usize) -> i64 {
-    i64::try_from(most).unwrap_or(i64::MAX)
 }
 
 fn device(row: &Row<'_>, names: &PointNames) -> Column<DeviceRow> {

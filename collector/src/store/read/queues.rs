@@ -4,9 +4,8 @@ use rusqlite::{OptionalExtension, Row, params};
 use silkline_protocol::time::Timestamp;
 
 use super::Queries;
-use super::live::number_of;
 use crate::store::StoreError;
-use crate::store::column::{Column, json, number, text, time};
+use crate::store::column::{Column, json, number, number_of, text, time};
 use crate::store::rows::{OutboxRow, QuarantineRow, RowId};
 
 const OUTBOX: &str = "SELECT id, channel, incident, reason, text, json, created, tries, next_try

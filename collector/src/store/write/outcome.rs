@@ -127,6 +127,28 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Saves the states of all engines after the step that this transaction is.
+    ///
+    /// Those of other lines are forgotten: they are kept here no more, and would hold up for ever
+    /// what is deleted and sealed behind the oldest state.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be written.
+    pub fn snapshots<'l>(
+        &mut self,
+        states: impl Iterator<Item = (&'l LineId, Vec<u8>)>,
+    ) -> Result<(), StoreError> {
+        for (line, state) in states {
+            self.snapshot(line, &state)?;
+        }
+        let step = self.last_step()?.unwrap_or(0) + 1;
+        self.db
+            .prepare_cached("DELETE FROM snapshot WHERE step < ?1")?
+            .execute([step])?;
+        Ok(())
+    }
+
     /// Writes down what a reader of the store has done.
     ///
     /// # Errors

@@ -125,6 +125,7 @@ impl Transaction<'_> {
                 seq(origin),
                 readings
             ])?;
+        self.known.head.add(device);
         self.db
             .prepare_cached(
                 "UPDATE device SET seen = ?2, newest = ?3
