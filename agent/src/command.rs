@@ -5,7 +5,7 @@ use std::sync::Arc;
 use silkline_protocol::id::{PermitId, ViewId};
 use silkline_protocol::message::{Command, Reply};
 use silkline_protocol::permit::Permit;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -29,7 +29,7 @@ pub struct Request {
 /// The loop that carries commands out.
 #[derive(Debug)]
 pub struct Commands {
-    config: Arc<Config>,
+    config: watch::Receiver<Arc<Config>>,
     edge: EdgeHandle,
     pollers: Pollers,
     gate: Gate,
@@ -50,8 +50,13 @@ pub enum Answer {
 impl Commands {
     /// Carries out what is asked of the agent of `config`.
     #[must_use]
-    pub fn new(config: Arc<Config>, edge: EdgeHandle, pollers: Pollers, clock: Clock) -> Self {
-        let gate = Gate::of(&config, clock);
+    pub fn new(
+        config: watch::Receiver<Arc<Config>>,
+        edge: EdgeHandle,
+        pollers: Pollers,
+        clock: Clock,
+    ) -> Self {
+        let gate = Gate::of(&config.borrow(), clock);
         Self {
             config,
             edge,
@@ -77,7 +82,7 @@ impl Commands {
                 Answer::Declined(detail) => (false, detail, None),
                 Answer::Blocked(by) => (false, by.to_string(), by.permit().cloned()),
             };
-            let agent = self.config.agent.clone();
+            let agent = self.config.borrow().agent.clone();
             // Whoever asked may be gone.
             let _ = reply.send(Reply {
                 agent,
@@ -109,7 +114,7 @@ impl Commands {
     }
 
     async fn shot(&self, view: &ViewId) -> Answer {
-        if let Some(known) = self.config.view(view)
+        if let Some(known) = self.config.borrow().view(view)
             && let Err(blocked) = self.gate.check(&known.line, known.fibre.as_ref())
         {
             return Answer::Blocked(blocked);
@@ -123,14 +128,15 @@ impl Commands {
     /// Keeps a permit: synced when it is answered.
     fn set(&self, permit: &Permit) -> Answer {
         let line = &permit.fields().line;
-        if !self.config.lines().contains(line) {
+        if !self.config.borrow().lines().contains(line) {
             return Answer::Declined(format!("this agent serves no line {line}"));
         }
-        let views = self.config.devices.iter().flat_map(Device::views);
+        let config = self.config.borrow();
+        let views = config.devices.iter().flat_map(Device::views);
         let covered = views.filter(|view| permit.covers(&view.line, view.fibre.as_ref()));
         let names: Vec<&str> = covered.map(|view| view.view.as_str()).collect();
         let kept = Kept::taken(permit.clone(), By::Collector, &Now::by(&self.clock));
-        match Shelf::of(&self.config.data).put(&kept) {
+        match Shelf::of(&self.config.borrow().data).put(&kept) {
             Err(error) => Answer::Declined(format!("not kept: {error}")),
             Ok(()) if names.is_empty() => {
                 Answer::Accepted("kept; no instrument here sees these fibres".to_owned())
@@ -140,7 +146,7 @@ impl Commands {
     }
 
     fn revoke(&self, id: &PermitId) -> Answer {
-        match Shelf::of(&self.config.data).revoke(id, self.clock.now()) {
+        match Shelf::of(&self.config.borrow().data).revoke(id, self.clock.now()) {
             Ok(_) => Answer::Accepted(format!("permit {id} is taken back")),
             Err(error) => Answer::Declined(error.to_string()),
         }
@@ -152,7 +158,7 @@ impl Commands {
             agent,
             devices,
             ..
-        } = &*self.config;
+        } = &**self.config.borrow();
         let version = env!("CARGO_PKG_VERSION");
         let devices: Vec<&str> = devices.iter().map(|device| device.id.as_str()).collect();
         format!(
@@ -178,7 +184,8 @@ mod tests {
              folder = \"/srv/otdr\"\npoll = \"24h\"\n\
              [[device.view]]\nport = 1\nview = \"ganja-east\"\n"
         ));
-        let (config, pollers) = (site.config.clone(), site.pollers.clone());
+        let (_, config) = watch::channel(site.config.clone());
+        let pollers = site.pollers.clone();
         let commands = Commands::new(config, site.edge.clone(), pollers, site.clock);
         for (command, wanted) in [
             (Command::Identify, "silkline-agent"),
@@ -232,7 +239,8 @@ mod tests {
              poll = \"24h\"\n[[device.view]]\nport = 1\nview = \"east\"\nfibre = \"f1\"\n\
              [[device.view]]\nport = 2\nview = \"west\"\nfibre = \"f2\"\n"
         ));
-        let (config, pollers) = (site.config.clone(), site.pollers.clone());
+        let (_, config) = watch::channel(site.config.clone());
+        let pollers = site.pollers.clone();
         let commands = Commands::new(config, site.edge.clone(), pollers, site.clock);
         let from = site.clock.now();
         let until = from + core::time::Duration::from_secs(3600);

@@ -6,17 +6,21 @@
 //!   commands ─ shot ─────┘             └─▶ recorder ─▶ spool
 //! ```
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use silkline_protocol::id::{DeviceId, LineId, PointName, ViewId};
 use silkline_protocol::message::{Body, Trigger};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::board::Board;
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, PointRef};
 use crate::driver::otdr::ShotSettings;
 use crate::poller::{Ask, Pollers, Unshot};
+use crate::pulse::Pulse;
 use crate::spool::{Outgoing, SpoolError, SpoolHandle};
 use crate::trigger::{Act, Origin, Outcome, Refusal, Told, Triggers};
 
@@ -25,6 +29,11 @@ use crate::trigger::{Act, Origin, Outcome, Refusal, Told, Triggers};
 const INBOX: usize = 256;
 /// Events that may wait for the spool; when full the edge waits, since an event must not be lost.
 const RECORDER: usize = 1024;
+
+/// How often the edge is heard of though nothing happens.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(30);
+/// How late it may be: it waits for the spool where many events come at once.
+const GRACE: Duration = Duration::from_secs(120);
 
 /// What a poll showed that the edge decides by.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +50,7 @@ pub struct Seen {
 #[derive(Clone, Debug)]
 pub struct EdgeHandle {
     inbox: mpsc::Sender<Inbox>,
-    recorder: mpsc::Sender<Told>,
+    recorder: mpsc::Sender<Note>,
     spool: SpoolHandle,
 }
 
@@ -51,6 +60,15 @@ enum Inbox {
     Started(DeviceId, Outcome),
     File(DeviceId, Option<u16>, oneshot::Sender<Origin>),
     Command(ViewId, oneshot::Sender<Result<(), Refusal>>),
+    Renew(Arc<Config>, Arc<Config>, oneshot::Sender<()>),
+}
+
+/// What the recorder is told.
+#[derive(Debug)]
+enum Note {
+    Event(Told),
+    /// The lines of devices, before anything is told of these.
+    Lines(Vec<(DeviceId, Vec<LineId>)>),
 }
 
 /// The loop that owns the triggers.
@@ -60,16 +78,19 @@ pub struct Edge {
     inbox: mpsc::Receiver<Inbox>,
     /// For the tasks that wait for an instrument to report back.
     own: mpsc::WeakSender<Inbox>,
-    recorder: mpsc::Sender<Told>,
+    recorder: mpsc::Sender<Note>,
     pollers: Pollers,
+    pulse: Pulse,
     clock: Clock,
 }
 
 /// The loop that writes events into the spool.
 #[derive(Debug)]
 pub struct Recorder {
-    told: mpsc::Receiver<Told>,
-    config: Arc<Config>,
+    told: mpsc::Receiver<Note>,
+    /// Of every device that there is or was: one that has left may still have something to tell.
+    lines: BTreeMap<DeviceId, Vec<LineId>>,
+    board: Board,
     spool: SpoolHandle,
     clock: Clock,
 }
@@ -92,11 +113,13 @@ pub fn edge(
         own,
         recorder: recorder.clone(),
         pollers,
+        pulse: Pulse::default(),
         clock,
     };
     let events = Recorder {
         told,
-        config: config.clone(),
+        lines: lines(config).into_iter().collect(),
+        board: Board::default(),
         spool: spool.clone(),
         clock,
     };
@@ -109,6 +132,13 @@ pub fn edge(
         edge,
         events,
     )
+}
+
+fn lines(config: &Config) -> Vec<(DeviceId, Vec<LineId>)> {
+    let devices = config.devices.iter();
+    devices
+        .map(|device| (device.id.clone(), device.lines.clone()))
+        .collect()
 }
 
 impl EdgeHandle {
@@ -145,7 +175,17 @@ impl EdgeHandle {
     /// Records an event.
     pub async fn tell(&self, told: Told) {
         // Gone only when the agent is leaving; the event is lost with the process either way.
-        let _ = self.recorder.send(told).await;
+        let _ = self.recorder.send(Note::Event(told)).await;
+    }
+
+    /// Takes up the settings `new` in place of `old`; returns when that is done. Lights stay as they
+    /// were seen, and an OTDR that did not change goes on with what it is about.
+    pub async fn renew(&self, old: Arc<Config>, new: Arc<Config>) {
+        // Gone only when the agent is leaving.
+        let _ = self.recorder.send(Note::Lines(lines(&new))).await;
+        let (reply, done) = oneshot::channel();
+        self.send(Inbox::Renew(old, new, reply)).await;
+        let _ = done.await;
     }
 
     /// Spools a record for `lines`; returns when it is synced to the disk.
@@ -172,24 +212,33 @@ impl EdgeHandle {
 }
 
 impl Edge {
+    /// The same, with a pulse that is watched.
+    #[must_use]
+    pub fn with(self, pulse: Pulse) -> Self {
+        Self { pulse, ..self }
+    }
+
     /// Decides until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
-            let due = self.triggers.deadline();
-            let wait = self.clock.sleep_until(due.unwrap_or(Moment::START));
+            let now = self.clock.moment();
+            let due = self.triggers.deadline().unwrap_or(now + AT_LEAST_EVERY);
+            self.pulse
+                .expect_by(now.max(due.min(now + AT_LEAST_EVERY)) + GRACE);
+            let wait = self.clock.sleep_until(due.min(now + AT_LEAST_EVERY));
             let acts = tokio::select! {
                 () = stop.cancelled() => return,
                 message = self.inbox.recv() => match message {
                     Some(message) => self.take(message),
                     None => return,
                 },
-                () = wait, if due.is_some() => self.triggers.tick(self.clock.moment()),
+                () = wait => self.triggers.tick(self.clock.moment()),
             };
             for act in acts {
                 match act {
                     Act::Start { device, settings } => self.start(device, settings),
                     // Gone only when the agent is leaving.
-                    Act::Tell(told) => drop(self.recorder.send(told).await),
+                    Act::Tell(told) => drop(self.recorder.send(Note::Event(told)).await),
                 }
             }
         }
@@ -205,6 +254,11 @@ impl Edge {
                 // Whoever asked may be gone.
                 let _ = reply.send(origin);
                 acts
+            }
+            Inbox::Renew(old, new, reply) => {
+                self.triggers.renew(&old, &new, now);
+                let _ = reply.send(());
+                Vec::new()
             }
             Inbox::Command(view, reply) => {
                 let (outcome, acts) = match self.triggers.command(&view, now) {
@@ -235,7 +289,7 @@ impl Edge {
     /// Waits for the instrument in a task of its own: it may be slow or dead. There is one such task
     /// an instrument at most, since the triggers ask for nothing more before it has reported.
     fn start(&self, device: DeviceId, settings: ShotSettings) {
-        let poller = self.pollers.of(&device).cloned();
+        let poller = self.pollers.of(&device);
         let own = self.own.clone();
         tokio::spawn(async move {
             let outcome = match poller {
@@ -272,19 +326,29 @@ async fn ask(poller: &mpsc::Sender<Ask>, device: &DeviceId, settings: ShotSettin
 }
 
 impl Recorder {
+    /// The same, with a board that shows the events.
+    #[must_use]
+    pub fn shown_on(self, board: Board) -> Self {
+        Self { board, ..self }
+    }
+
     /// Records until every [`EdgeHandle`] is gone, so that nothing told is lost when leaving.
     pub async fn run(mut self) {
-        while let Some(told) = self.told.recv().await {
+        while let Some(note) = self.told.recv().await {
+            let told = match note {
+                Note::Event(told) => told,
+                Note::Lines(lines) => {
+                    self.lines.extend(lines);
+                    continue;
+                }
+            };
             let (kind, detail) = (told.kind, told.detail.as_str());
             let point = told.point.as_ref().map(PointName::as_str);
             tracing::info!(device = told.device.as_str(), ?kind, point, detail, "event");
-            let served = || {
-                self.config
-                    .device(&told.device)
-                    .map(|device| device.lines.clone())
-            };
+            let served = || self.lines.get(&told.device).cloned();
             let lines = told.line.clone().map(|line| vec![line]).or_else(served);
             let event = told.event(self.clock.now());
+            self.board.told(&told.device, &event);
             let body = Body::Event(told.device, event);
             let outgoing = Outgoing {
                 lines: lines.unwrap_or_default(),

@@ -11,6 +11,7 @@
 //! `edge`, `folder::settle` and `folder`, `driver::modbus` and `driver::modbus_io`. Nothing waits for
 //! a broker or a collector: with everything down the agent polls, decides and spools.
 
+pub mod board;
 mod choice;
 pub mod cli;
 pub mod clock;
@@ -22,6 +23,7 @@ pub mod folder;
 pub mod permit;
 pub mod poller;
 pub mod profile;
+pub mod pulse;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
@@ -30,6 +32,7 @@ pub mod run;
 pub mod scan;
 pub mod schedule;
 pub mod spool;
+pub mod systemd;
 pub mod trap;
 pub mod trigger;
 pub mod uplink;

@@ -14,10 +14,12 @@ use silkline_agent::cli::{self, Exit, Said};
 use silkline_agent::clock::Clock;
 use silkline_agent::config::Config;
 use silkline_agent::profile::Library;
-use silkline_agent::run::{RunError, run, spool_path};
+use silkline_agent::run::{Orders, RELOADS, RunError, run, spool_path};
+use silkline_agent::systemd::Manager;
 use silkline_protocol::id::{FibreId, LineId, PermitId};
 use silkline_protocol::time::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Parser)]
@@ -165,7 +167,8 @@ async fn answer(Arguments { config, command }: Arguments) -> Said {
     if let Command::Scan(scan) = command {
         return arguments::scanning(scan, &config).await;
     }
-    let config = match cli::check::load(&config) {
+    let path = config;
+    let config = match cli::check::load(&path) {
         Ok(config) => config,
         Err(said) if matches!(command, Command::Check { .. }) => return said.of_a_check(),
         Err(said) => return said,
@@ -173,7 +176,7 @@ async fn answer(Arguments { config, command }: Arguments) -> Said {
     let clock = Clock::start();
     match command {
         // Boxed: the type of so deep a future is more than the compiler follows.
-        Command::Run => Box::pin(running(config, clock)).await,
+        Command::Run => Box::pin(running(config, path, clock)).await,
         Command::Check { live: false } => cli::check::settings(&config).of_a_check(),
         Command::Check { live: true } => {
             let said = cli::check::settings(&config);
@@ -228,17 +231,28 @@ fn permitted(config: &Config, permit: Permit, clock: &Clock) -> Said {
     }
 }
 
-async fn running(config: Config, clock: Clock) -> Said {
+async fn running(config: Config, path: PathBuf, clock: Clock) -> Said {
     let stop = CancellationToken::new();
     if let Err(error) = stop_on_signals(&stop) {
         return Said::failed(error, Exit::Unavailable);
     }
-    match run(config, clock, stop).await {
+    let reload = match reloads_on_signals(path) {
+        Ok(reload) => reload,
+        Err(error) => return Said::failed(error, Exit::Unavailable),
+    };
+    let orders = Orders {
+        stop,
+        reload,
+        manager: Manager::of_environment(),
+    };
+    match run(config, clock, orders).await {
         Ok(()) => Said::out(String::new(), Exit::Done),
         Err(error) => {
             let exit = match &error {
                 RunError::Data { .. } | RunError::Permits(_) => Exit::BadConfig,
-                RunError::Spool(_) | RunError::Ended(_) => Exit::Unavailable,
+                RunError::Spool(_) | RunError::Ended(_) | RunError::NeedsRestart(_) => {
+                    Exit::Unavailable
+                }
             };
             Said::failed(error, exit)
         }
@@ -255,6 +269,21 @@ fn stop_on_signals(stop: &CancellationToken) -> std::io::Result<()> {
         });
     }
     Ok(())
+}
+
+/// SIGHUP asks the agent to take up what its settings say now: all of it or nothing.
+fn reloads_on_signals(path: PathBuf) -> std::io::Result<mpsc::Receiver<Result<Config, String>>> {
+    let mut signals = signal(SignalKind::hangup())?;
+    let (sender, reloads) = mpsc::channel(RELOADS);
+    tokio::spawn(async move {
+        while signals.recv().await.is_some() {
+            let read = cli::check::load(&path).map_err(|said| said.error);
+            if sender.send(read).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(reloads)
 }
 
 fn log_to_stderr() {

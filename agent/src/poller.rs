@@ -11,14 +11,16 @@ mod waits;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use silkline_protocol::device::{About, Role};
 use silkline_protocol::id::{DeviceId, PointName};
 use silkline_protocol::message::Body;
 use silkline_protocol::sample::{Reading, Sample};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::board::{Board, Poll};
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, Device};
 use crate::driver::otdr::ShotSettings;
@@ -26,6 +28,7 @@ use crate::driver::session::{Driver, Link, Polled};
 use crate::driver::{Fault, Patience};
 use crate::edge::{EdgeHandle, Seen};
 use crate::permit::{Blocked, Gate};
+use crate::pulse::Pulse;
 use crate::schedule::{Outcome, Schedule, staggered};
 use kept::Kept;
 use waits::Waits;
@@ -33,6 +36,9 @@ use waits::Waits;
 /// Orders that may wait for a connection: each device's reread and one shot. A full queue makes the
 /// asker wait, who has a deadline of its own.
 const ASKS: usize = 16;
+
+/// A poll that takes longer is stuck: a table of a thousand rows on a slow device takes some minutes.
+const STUCK_AFTER: Duration = Duration::from_secs(1_800);
 
 /// An order to the task that owns a connection.
 #[derive(Debug)]
@@ -60,13 +66,17 @@ pub enum Unshot {
 }
 
 /// The way to the tasks that own the connections.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Pollers {
-    by_device: BTreeMap<DeviceId, mpsc::Sender<Ask>>,
+    by_device: watch::Receiver<Ways>,
 }
+
+/// The queue of the task that owns each device's connection.
+pub type Ways = Arc<BTreeMap<DeviceId, mpsc::Sender<Ask>>>;
 
 /// One connection with the devices behind it.
 pub struct Poller {
+    key: String,
     link: Link,
     units: Vec<Unit>,
     schedule: Schedule,
@@ -74,6 +84,10 @@ pub struct Poller {
     late: u64,
     asks: mpsc::Receiver<Ask>,
     gate: Gate,
+    /// Ends it after the poll in hand, for a successor to go on.
+    retire: CancellationToken,
+    board: Board,
+    pulse: Pulse,
     clock: Clock,
 }
 
@@ -89,20 +103,38 @@ struct Brought {
     device: Arc<Device>,
     sample: Sample,
     about: Option<About>,
+    fault: Option<String>,
 }
 
 impl Pollers {
     /// The task that owns the connection of `device`, where it has one.
     #[must_use]
-    pub fn of(&self, device: &DeviceId) -> Option<&mpsc::Sender<Ask>> {
-        self.by_device.get(device)
+    pub fn of(&self, device: &DeviceId) -> Option<mpsc::Sender<Ask>> {
+        self.by_device.borrow().get(device).cloned()
     }
+
+    /// The ways as they are now and will be.
+    #[must_use]
+    pub const fn new(by_device: watch::Receiver<Ways>) -> Self {
+        Self { by_device }
+    }
+}
+
+/// One poller for each connection that `config` needs, with the way to them.
+#[must_use]
+pub fn pollers(config: &Config, clock: Clock) -> (Pollers, Vec<Poller>) {
+    let (ways, pollers) = connections(config, clock);
+    let (_, ways) = watch::channel(Arc::new(ways));
+    (Pollers::new(ways), pollers)
 }
 
 /// One poller for each connection that `config` needs: units behind one Modbus address share it.
 #[must_use]
-pub fn pollers(config: &Config, clock: Clock) -> (Pollers, Vec<Poller>) {
-    let mut handles = Pollers::default();
+pub fn connections(
+    config: &Config,
+    clock: Clock,
+) -> (BTreeMap<DeviceId, mpsc::Sender<Ask>>, Vec<Poller>) {
+    let mut ways = BTreeMap::new();
     let mut by_address: BTreeMap<String, (mpsc::Sender<Ask>, Poller)> = BTreeMap::new();
     let now = clock.moment();
     for (at, device) in config.devices.iter().enumerate() {
@@ -120,6 +152,7 @@ pub fn pollers(config: &Config, clock: Clock) -> (Pollers, Vec<Poller>) {
             let schedule = Schedule::new(config.retry_cap, seed);
             let link = Link::to(device, address, clock);
             let poller = Poller {
+                key: key.clone(),
                 link,
                 units: Vec::new(),
                 schedule,
@@ -127,6 +160,9 @@ pub fn pollers(config: &Config, clock: Clock) -> (Pollers, Vec<Poller>) {
                 late: 0,
                 asks,
                 gate: Gate::of(config, clock),
+                retire: CancellationToken::new(),
+                board: Board::default(),
+                pulse: Pulse::default(),
                 clock,
             };
             by_address.insert(key.clone(), (sender, poller));
@@ -138,10 +174,10 @@ pub fn pollers(config: &Config, clock: Clock) -> (Pollers, Vec<Poller>) {
             device,
             staggered(at, config.devices.len(), device.poll, now),
         );
-        handles.by_device.insert(device.id.clone(), sender.clone());
+        ways.insert(device.id.clone(), sender.clone());
     }
     let pollers = by_address.into_values().map(|(_, poller)| poller);
-    (handles, pollers.collect())
+    (ways, pollers.collect())
 }
 
 impl Poller {
@@ -157,22 +193,86 @@ impl Poller {
         });
     }
 
-    /// Polls until `stop`; a poll in hand is given up, since its answers would come too late.
-    pub async fn run(mut self, edge: EdgeHandle, stop: CancellationToken) {
+    /// Which connection it is.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The devices behind it.
+    #[must_use]
+    pub fn devices(&self) -> Vec<Arc<Device>> {
+        self.units.iter().map(|unit| unit.device.clone()).collect()
+    }
+
+    /// Ends it after the poll in hand.
+    #[must_use]
+    pub fn retirement(&self) -> CancellationToken {
+        self.retire.clone()
+    }
+
+    /// The same, with a board that shows what it brings and a pulse that is watched.
+    #[must_use]
+    pub fn with(self, board: Board, pulse: Pulse) -> Self {
+        Self {
+            board,
+            pulse,
+            ..self
+        }
+    }
+
+    /// Goes on for the devices that `before` had too and that did not change: in their phase, with what
+    /// was learned of them. The connection itself is kept where it leads to the same.
+    pub fn inherit(&mut self, before: Self) {
+        let link_stays =
+            matches!(before.link, Link::Modbus(_)) || before.devices() == self.devices();
+        self.late = before.late;
+        let mut known: Vec<Option<Unit>> = before.units.into_iter().map(Some).collect();
+        for (at, unit) in self.units.iter_mut().enumerate() {
+            let same = known.iter().position(|known| {
+                known
+                    .as_ref()
+                    .is_some_and(|known| known.device == unit.device)
+            });
+            if let Some(was) = same
+                && let Some(known) = known.get_mut(was).and_then(Option::take)
+            {
+                self.schedule.inherit(at, &before.schedule, was);
+                *unit = known;
+            }
+        }
+        if link_stays {
+            self.link = before.link;
+        }
+    }
+
+    /// Polls until `stop`, upon which a poll in hand is given up, since its answers would come too late;
+    /// or until it is retired, upon which it is finished. Gives itself back for a successor.
+    pub async fn run(mut self, edge: EdgeHandle, stop: CancellationToken) -> Self {
         loop {
             let due = self.schedule.deadline().unwrap_or(Moment::START);
+            self.pulse
+                .expect_by(due.max(self.clock.moment()) + STUCK_AFTER);
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return self,
+                () = self.retire.cancelled() => {
+                    self.asks.close();
+                    while let Some(ask) = self.asks.recv().await {
+                        self.answer(ask).await;
+                    }
+                    return self;
+                }
                 ask = self.asks.recv() => match ask {
                     Some(ask) => self.answer(ask).await,
-                    None => return,
+                    None => return self,
                 },
                 () = self.clock.sleep_until(due) => {
                     let polled = tokio::select! {
-                        () = stop.cancelled() => return,
+                        () = stop.cancelled() => return self,
                         polled = self.poll_next() => polled,
                     };
                     if let Some(brought) = polled {
+                        self.show(&brought);
                         hand_over(&edge, brought).await;
                     }
                 }
@@ -243,20 +343,36 @@ impl Poller {
         let device = unit.device.clone();
         self.schedule.done(at, outcome, self.clock.moment());
         self.note_late(&device);
-        let readings = polled
-            .readings
-            .iter()
-            .map(|(name, taken)| (name.clone(), taken.reading));
+        let fault = (outcome == Outcome::Absent).then(|| {
+            let mut faults = polled
+                .requests
+                .iter()
+                .filter_map(|request| request.fault.as_ref());
+            faults.next().map_or_else(String::new, ToString::to_string)
+        });
+        let at = begun + polled.first_answer_after();
+        let readings = polled.readings.into_iter();
+        let readings = readings.map(|(name, taken)| (name, taken.reading));
         let sample = Sample {
-            at: begun + polled.first_answer_after(),
+            at,
             readings: readings.collect(),
         };
         let brought = Brought {
             device,
             sample,
             about,
+            fault,
         };
         Some(brought).filter(|brought| !brought.sample.readings.is_empty())
+    }
+
+    fn show(&self, brought: &Brought) {
+        let poll = Poll {
+            sample: &brought.sample,
+            fault: brought.fault.as_deref(),
+            late: self.late,
+        };
+        self.board.polled(&brought.device.id, poll);
     }
 
     /// Says that answers came too late, less and less often the more there are.
@@ -302,6 +418,7 @@ async fn hand_over(edge: &EdgeHandle, brought: Brought) {
         device,
         sample,
         about,
+        fault: _,
     } = brought;
     let seen = seen(&device, &sample);
     if !seen.lights.is_empty() || seen.shot_failed.is_some() {

@@ -65,6 +65,15 @@ impl Schedule {
         self.entries.len() - 1
     }
 
+    /// Goes on for a device where `before` was with the device `at` of its own: phase, back-off and all.
+    pub fn inherit(&mut self, device: usize, before: &Self, at: usize) {
+        if let (Some(entry), Some(known)) = (self.entries.get_mut(device), before.entries.get(at))
+            && entry.period == known.period
+        {
+            *entry = *known;
+        }
+    }
+
     /// Makes the device due at once; its phase stays.
     pub fn hurry(&mut self, device: usize, now: Moment) {
         if let Some(entry) = self.entries.get_mut(device) {

@@ -25,6 +25,7 @@ use silkline_protocol::message::Body;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
+use crate::pulse::Pulse;
 
 mod disk;
 mod file;
@@ -183,6 +184,7 @@ pub struct SpoolHandle {
     epoch: Epoch,
     orders: mpsc::Sender<Order>,
     status: watch::Receiver<SpoolStatus>,
+    pulse: Pulse,
 }
 
 /// What the writer is asked, with where the answer goes once it is synced.
@@ -197,6 +199,18 @@ enum Task {
     Append(Outgoing),
     Committed(LineId, Committed),
     Drop(StreamId, Seq, String),
+    Rebound(Bounds),
+}
+
+/// How much the spool may hold, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// See [`SpoolSettings::max_bytes`].
+    pub max_bytes: u64,
+    /// See [`SpoolSettings::keep`].
+    pub keep: Duration,
+    /// See [`SpoolSettings::max_age`].
+    pub max_age: Option<Duration>,
 }
 
 impl SpoolHandle {
@@ -211,6 +225,7 @@ impl SpoolHandle {
         let writer = writer::Writer::new(settings.clone(), clock, file)?;
         let epoch = writer.epoch();
         let (orders, waiting) = mpsc::channel(QUEUE);
+        let pulse = writer.pulse();
         let (told, status) = watch::channel(writer.status());
         std::thread::Builder::new()
             .name("spool".to_owned())
@@ -222,6 +237,7 @@ impl SpoolHandle {
                 epoch,
                 orders,
                 status,
+                pulse,
             },
             set_aside,
         })
@@ -264,6 +280,21 @@ impl SpoolHandle {
     /// What the disk said.
     pub async fn give_up(&self, stream: StreamId, seq: Seq, why: String) -> Result<(), SpoolError> {
         self.order(Task::Drop(stream, seq, why)).await
+    }
+
+    /// Holds to other bounds from now on.
+    ///
+    /// # Errors
+    ///
+    /// What the disk said.
+    pub async fn rebound(&self, bounds: Bounds) -> Result<(), SpoolError> {
+        self.order(Task::Rebound(bounds)).await
+    }
+
+    /// Whether the writer goes on.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// The epoch of this opening.

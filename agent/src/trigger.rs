@@ -128,6 +128,26 @@ impl Triggers {
         }
     }
 
+    /// Takes up the settings `new` in place of `old`: lights stay as they were seen, and an OTDR that did
+    /// not change goes on with what it is about.
+    pub fn renew(&mut self, old: &Config, new: &Config, now: Moment) {
+        let mut known = core::mem::take(&mut self.instruments);
+        let fresh = Self::new(new, now);
+        let is_same = |device: &DeviceId| old.device(device) == new.device(device);
+        self.instruments = fresh
+            .instruments
+            .into_iter()
+            .map(|fresh| {
+                let before = known
+                    .iter()
+                    .position(|known| known.device() == fresh.device() && is_same(fresh.device()));
+                before.map_or(fresh, |at| known.swap_remove(at))
+            })
+            .collect();
+        self.dark
+            .retain(|point, _| new.device(&point.device).is_some());
+    }
+
     /// Takes whether a light input is dark. Only a change is an event; what is dark when it is first
     /// seen was lost before we came, and the schedule looks at it.
     pub fn observe(&mut self, point: &PointRef, dark: bool, now: Moment) -> Vec<Act> {

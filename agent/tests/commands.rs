@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::net::TcpListener;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 fn agent(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_silkline-agent"))
@@ -122,4 +124,66 @@ fn a_spool_that_is_none_is_65() {
         code == 65 && error.contains("spool.sqlite"),
         "{code} {error}"
     );
+}
+
+/// What the program tells its service manager next.
+fn news(manager: &UnixDatagram) -> String {
+    let mut bytes = [0; 1024];
+    let count = manager.recv(&mut bytes).unwrap();
+    String::from_utf8(bytes.get(..count).unwrap().to_vec()).unwrap()
+}
+
+/// Waits for this news, and gives what came before it.
+fn until(manager: &UnixDatagram, wanted: &str) -> Vec<String> {
+    let mut before = Vec::new();
+    loop {
+        let news = news(manager);
+        if news.starts_with(wanted) {
+            return before;
+        }
+        before.push(news);
+    }
+}
+
+#[test]
+fn a_service_manager_hears_of_start_reload_life_and_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = settings(folder.path(), &nobody());
+    let socket = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let mut running = Command::new(env!("CARGO_BIN_EXE_silkline-agent"))
+        .args(["--config", &config, "run"])
+        .env("NOTIFY_SOCKET", &socket)
+        .env("WATCHDOG_USEC", "200000")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let signal = |name: &str| {
+        let id = running.id().to_string();
+        let sent = Command::new("kill").args([name, &id]).status().unwrap();
+        assert!(sent.success());
+    };
+    until(&manager, "READY=1");
+    until(&manager, "WATCHDOG=1");
+    std::fs::write(&config, "site = 3").unwrap();
+    signal("-HUP");
+    until(&manager, "RELOADING=1");
+    until(&manager, "STATUS=new settings are refused");
+    until(&manager, "READY=1");
+    settings(folder.path(), "127.0.0.1:9");
+    signal("-HUP");
+    until(&manager, "RELOADING=1");
+    let refused = until(&manager, "READY=1");
+    assert!(
+        !refused.iter().any(|news| news.contains("refused")),
+        "{refused:?}"
+    );
+    until(&manager, "WATCHDOG=1");
+    signal("-TERM");
+    until(&manager, "STOPPING=1");
+    assert_eq!(running.wait().unwrap().code(), Some(0));
 }

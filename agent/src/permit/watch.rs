@@ -10,6 +10,7 @@ use std::sync::Arc;
 use silkline_protocol::id::{DeviceId, PermitId};
 use silkline_protocol::message::{Body, Event, EventKind};
 use silkline_protocol::permit::Permit;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{By, Kept, Now, Shelf, ShelfError, Standing};
@@ -24,7 +25,7 @@ const LOOK: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Watch {
     shelf: Shelf,
-    config: Arc<Config>,
+    config: watch::Receiver<Arc<Config>>,
     edge: EdgeHandle,
     clock: Clock,
     told: BTreeMap<PermitId, Permit>,
@@ -47,8 +48,12 @@ impl Watch {
     /// # Errors
     ///
     /// Where their folder can't be made.
-    pub fn new(config: Arc<Config>, edge: EdgeHandle, clock: Clock) -> Result<Self, ShelfError> {
-        let shelf = Shelf::of(&config.data);
+    pub fn new(
+        config: watch::Receiver<Arc<Config>>,
+        edge: EdgeHandle,
+        clock: Clock,
+    ) -> Result<Self, ShelfError> {
+        let shelf = Shelf::of(&config.borrow().data);
         shelf.prepare()?;
         Ok(Self {
             shelf,
@@ -104,7 +109,7 @@ impl Watch {
     async fn tell(&self, news: &News, now: &Now) -> bool {
         let (permit, kind) = (news.permit.to_string(), news.kind);
         tracing::info!(permit, ?kind, detail = news.detail, "permit");
-        let Some(device) = about(&self.config, &news.permit) else {
+        let Some(device) = about(&self.config.borrow(), &news.permit) else {
             return true;
         };
         let event = Event {
@@ -217,7 +222,8 @@ mod tests {
              profile = \"silkline-edfa\"\naddress = \"127.0.0.1:1\"\npoll = \"24h\"\n",
         );
         let shelf = Shelf::of(&site.config.data);
-        let watch = Watch::new(site.config.clone(), site.edge.clone(), site.clock).unwrap();
+        let (_, config) = watch::channel(site.config.clone());
+        let watch = Watch::new(config, site.edge.clone(), site.clock).unwrap();
         let kept = Kept::taken(
             permit("p", &[], (100, 200)),
             By::Collector,

@@ -1,6 +1,7 @@
 //! The writer thread: one transaction after another, each with all that waits.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use silkline_protocol::delivery::{Epoch, Ranges};
@@ -14,6 +15,10 @@ use super::ledger::{Ledger, Row};
 use super::room::{Causes, TIDY_EVERY};
 use super::{Dropped, Order, QUEUE, SpoolError, SpoolSettings, SpoolStatus, StreamId, Task, file};
 use crate::clock::{Clock, Moment};
+use crate::pulse::Pulse;
+
+/// A transaction that takes longer is stuck: longer than any disk sleeps.
+const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 /// What owns the file.
 pub(super) struct Writer {
@@ -29,6 +34,7 @@ pub(super) struct Writer {
     clock: Clock,
     epoch: Epoch,
     tidied: Moment,
+    pulse: Pulse,
 }
 
 impl Writer {
@@ -50,6 +56,7 @@ impl Writer {
             clock,
             epoch: Epoch::from_bytes(*uuid::Uuid::now_v7().as_bytes()),
             tidied: Moment::START,
+            pulse: Pulse::default(),
         })
     }
 
@@ -60,6 +67,7 @@ impl Writer {
         told: &watch::Sender<SpoolStatus>,
     ) {
         while let Some(first) = orders.blocking_recv() {
+            self.pulse.expect_by(self.clock.moment() + STUCK_AFTER);
             let mut batch = vec![first];
             while batch.len() < QUEUE
                 && let Ok(order) = orders.try_recv()
@@ -79,6 +87,7 @@ impl Writer {
             for answer in answers {
                 let _ = answer.send(result.clone());
             }
+            self.pulse.rest();
         }
     }
 
@@ -125,6 +134,10 @@ impl Writer {
         Ok(())
     }
 
+    pub(super) fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
     pub(super) const fn epoch(&self) -> Epoch {
         self.epoch
     }
@@ -152,6 +165,11 @@ impl Writer {
                 }
                 Task::Committed(line, state) => self.ledger.believe(line, state),
                 Task::Drop(stream, seq, why) => self.give_up(*stream, *seq, why)?,
+                Task::Rebound(bounds) => {
+                    self.settings.max_bytes = bounds.max_bytes;
+                    self.settings.keep = bounds.keep;
+                    self.settings.max_age = bounds.max_age;
+                }
             }
         }
         if self.has_more || moment - self.tidied >= TIDY_EVERY {
