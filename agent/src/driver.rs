@@ -11,6 +11,8 @@
 pub mod modbus;
 pub mod modbus_io;
 pub mod otdr;
+pub mod scpi;
+pub mod scpi_io;
 pub mod session;
 pub mod snmp;
 pub mod snmp_io;

@@ -311,7 +311,7 @@ impl Poller {
                 .check(&view.line, view.fibre.as_ref())
                 .map_err(Unshot::Blocked)?;
         }
-        let done = self.link.shoot(&device, settings).await;
+        let done = self.link.shoot(&device, settings, &self.clock).await;
         done.map_err(Unshot::Fault)
     }
 

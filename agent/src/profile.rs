@@ -16,6 +16,7 @@ mod modbus;
 mod oid;
 mod read;
 mod schema;
+mod scpi;
 mod shot;
 mod snmp;
 
@@ -28,6 +29,8 @@ pub use modbus::{
 pub use oid::Oid;
 pub use read::read;
 pub use schema::schema;
+pub(crate) use scpi::filled;
+pub use scpi::{ScpiMap, ScpiPoint, ScpiShot, ScpiTold};
 pub use shot::{Field, FieldValue, ShotMap, ShotObject, ShotStart};
 pub use snmp::{IndexForm, ObjectType, SnmpMap, SnmpPoint, SnmpTable, TrapMap};
 
@@ -62,6 +65,8 @@ pub enum Map {
     Modbus(ModbusMap),
     /// SNMP.
     Snmp(SnmpMap),
+    /// Lines over TCP.
+    Scpi(ScpiMap),
 }
 
 /// One quantity of a device model.
@@ -117,6 +122,7 @@ impl Map {
         match self {
             Self::Modbus(_) => "modbus",
             Self::Snmp(_) => "snmp",
+            Self::Scpi(_) => "scpi",
         }
     }
 
@@ -126,6 +132,7 @@ impl Map {
         match self {
             Self::Modbus(map) => map.port,
             Self::Snmp(map) => map.port,
+            Self::Scpi(map) => map.port,
         }
     }
 }
@@ -133,9 +140,10 @@ impl Map {
 impl Profile {
     /// Every point of the model; a table's points stand once, by their stem.
     pub fn points(&self) -> impl Iterator<Item = &Point> {
-        let (modbus, snmp) = match &self.map {
-            Map::Modbus(map) => (Some(map), None),
-            Map::Snmp(map) => (None, Some(map)),
+        let (modbus, snmp, scpi) = match &self.map {
+            Map::Modbus(map) => (Some(map), None, None),
+            Map::Snmp(map) => (None, Some(map), None),
+            Map::Scpi(map) => (None, None, Some(map)),
         };
         let modbus = modbus.into_iter().flat_map(|map| {
             let rows = map.tables.iter().flat_map(|table| &table.points);
@@ -145,7 +153,8 @@ impl Profile {
             let columns = map.tables.iter().flat_map(|table| &table.columns);
             map.points.iter().chain(columns).map(|entry| &entry.point)
         });
-        modbus.chain(snmp)
+        let scpi = scpi.into_iter().flat_map(|map| &map.points);
+        modbus.chain(snmp).chain(scpi.map(|entry| &entry.point))
     }
 
     /// The point that `name` is a row of, or is itself.

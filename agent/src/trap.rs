@@ -193,7 +193,7 @@ impl Sender {
 fn known<'a>(device: &'a Device, oid: &Oid) -> Option<&'a TrapMap> {
     match &device.profile.map {
         Map::Snmp(map) => map.traps.iter().find(|trap| trap.oid == *oid),
-        Map::Modbus(_) => None,
+        Map::Modbus(_) | Map::Scpi(_) => None,
     }
 }
 

@@ -65,6 +65,11 @@ fn explain(profile: &Profile) -> String {
                     .for_each(|entry| text.push_str(&modbus_line(entry)));
             }
         }
+        Map::Scpi(map) => {
+            for entry in &map.points {
+                text.push_str(&line(&entry.query, None, &entry.point));
+            }
+        }
         Map::Snmp(map) => {
             map.points
                 .iter()

@@ -250,7 +250,7 @@ fn known<'a>(place: &Place, devices: &'a [Device]) -> Option<&'a str> {
 fn rows_of(library: &Library, profile: &ProfileId) -> Option<u16> {
     match &library.find(profile)?.map {
         Map::Modbus(map) => modbus::rows(map),
-        Map::Snmp(_) => None,
+        Map::Snmp(_) | Map::Scpi(_) => None,
     }
 }
 

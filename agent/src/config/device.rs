@@ -10,7 +10,7 @@ use silkline_protocol::id::{DeviceId, FibreId, LineId, PointName, ViewId};
 use silkline_protocol::setting_from_text;
 
 use super::{Address, SnmpAccess};
-use crate::profile::Profile;
+use crate::profile::{Profile, ScpiShot, ShotStart};
 
 /// How often a device is asked: a lost light is then seen within a second.
 pub(super) const DEFAULT_POLL: Duration = Duration::from_secs(1);
@@ -152,6 +152,15 @@ impl Device {
             rows: None,
             otdr: None,
         })
+    }
+
+    /// How its shots are taken by lines, where they are.
+    #[must_use]
+    pub fn scpi_shot(&self) -> Option<&ScpiShot> {
+        match &self.profile.shot.as_ref()?.start {
+            ShotStart::Lines(shot) => Some(shot),
+            ShotStart::Registers { .. } | ShotStart::Objects(_) => None,
+        }
     }
 
     /// What it sees from its ports, where it is an OTDR.

@@ -271,6 +271,12 @@ fn spoken(section: &mut Section<'_>, profile: Option<&Profile>) -> Spoken {
             (&access::KEYS, "Modbus")
         }
         Some(Map::Snmp(_)) => (&MODBUS, "SNMP"),
+        Some(Map::Scpi(_)) => {
+            for key in MODBUS.iter().filter(|key| section.has(key)) {
+                section.wrong(key, "does not belong to a device that speaks SCPI");
+            }
+            (&access::KEYS, "SCPI")
+        }
         None => (&[], ""),
     };
     for key in foreign.iter().filter(|key| section.has(key)) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::profile::{Field, FieldValue, ObjectType, ShotMap, ShotObject, ShotStart};
+use crate::profile::{Field, FieldValue, ObjectType, ScpiShot, ShotMap, ShotObject, ShotStart};
 
 use super::snmp::Put;
 
@@ -24,6 +24,8 @@ pub enum ShotWrite {
     Registers(u16, Vec<u16>),
     /// These objects together.
     Objects(Vec<Put>),
+    /// The lines of this shot, filled in when they are sent.
+    Lines(ScpiShot),
 }
 
 /// A setting that the instrument can't hold.
@@ -53,6 +55,7 @@ pub fn start(map: &ShotMap, settings: ShotSettings) -> Result<ShotWrite, TooLarg
                 objects.iter().map(|object| put(object, settings)).collect();
             puts.map(ShotWrite::Objects)
         }
+        ShotStart::Lines(shot) => Ok(ShotWrite::Lines(shot.clone())),
     }
 }
 
@@ -88,7 +91,7 @@ fn register_words(field: Field, settings: ShotSettings) -> Result<Vec<u16>, TooL
 
 impl ShotSettings {
     /// What is written for `value`, with its name for people.
-    fn value(self, value: FieldValue) -> (&'static str, u64) {
+    pub(super) fn value(self, value: FieldValue) -> (&'static str, u64) {
         match value {
             FieldValue::Port => ("a port", self.port.into()),
             FieldValue::PulseNs => ("a pulse", self.pulse_ns.into()),
@@ -162,6 +165,7 @@ mod tests {
             ]),
             state: None,
             failed: None,
+            needs_dark: false,
         };
         let settings = ShotSettings {
             port: 3,

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::{Address, Device};
-use crate::profile::Map;
+use crate::profile::{Map, ScpiMap};
 
 use super::modbus::ModbusDriver;
 use super::modbus_io::{ModbusLink, Unit};
 use super::otdr::{self, ShotSettings, ShotWrite};
+use super::scpi_io::ScpiLink;
 use super::snmp::{Ask, SnmpDriver};
 use super::snmp_io::{self, SnmpLink};
 use super::{Fault, Patience, Readings};
@@ -19,6 +20,8 @@ pub enum Link {
     Modbus(ModbusLink),
     /// SNMP; one a device.
     Snmp(SnmpLink),
+    /// Lines over TCP; one a device.
+    Scpi(ScpiLink),
 }
 
 /// What is known of one device besides its link.
@@ -28,6 +31,8 @@ pub enum Driver {
     Modbus(ModbusDriver, Unit),
     /// An SNMP device.
     Snmp(SnmpDriver),
+    /// An instrument spoken to in lines, with what its traces need.
+    Scpi(Box<Device>, ScpiMap),
 }
 
 /// What one request of a poll came to.
@@ -85,6 +90,7 @@ impl Link {
                 device.access.clone(),
                 device.timeout,
             )),
+            Map::Scpi(_) => Self::Scpi(ScpiLink::new(address.to_string())),
         }
     }
 
@@ -113,7 +119,10 @@ impl Link {
                     readings: driver.decode(&answers),
                 }
             }
-            (Self::Modbus(_), Driver::Snmp(_)) | (Self::Snmp(_), Driver::Modbus(..)) => Polled {
+            (Self::Scpi(link), Driver::Scpi(device, map)) => {
+                link.poll((device, map), patience, clock).await
+            }
+            (Self::Modbus(_), _) | (Self::Snmp(_), _) | (Self::Scpi(_), _) => Polled {
                 readings: Readings::new(),
                 requests: Vec::new(),
             },
@@ -125,7 +134,12 @@ impl Link {
     /// # Errors
     ///
     /// Why the instrument did not take it on, or may not have.
-    pub async fn shoot(&mut self, device: &Device, settings: ShotSettings) -> Result<(), Fault> {
+    pub async fn shoot(
+        &mut self,
+        device: &Device,
+        settings: ShotSettings,
+        clock: &Clock,
+    ) -> Result<(), Fault> {
         let Some(map) = &device.profile.shot else {
             return Err(unstartable());
         };
@@ -136,8 +150,22 @@ impl Link {
                 link.write(Unit::of(device), register, words).await
             }
             (Self::Snmp(link), ShotWrite::Objects(puts)) => link.set(&puts).await,
-            (Self::Modbus(_), ShotWrite::Objects(_))
-            | (Self::Snmp(_), ShotWrite::Registers(..)) => Err(unstartable()),
+            (Self::Scpi(link), ShotWrite::Lines(shot)) => {
+                link.shoot((device, &shot), settings, clock).await
+            }
+            (Self::Modbus(_), _) | (Self::Snmp(_), _) | (Self::Scpi(_), _) => Err(unstartable()),
+        }
+    }
+
+    /// Ends the shot that runs on the OTDR `device`.
+    ///
+    /// # Errors
+    ///
+    /// Why it may run on.
+    pub async fn abort(&mut self, device: &Device) -> Result<(), Fault> {
+        match (self, device.scpi_shot()) {
+            (Self::Scpi(link), Some(shot)) => link.abort(device, shot).await,
+            _ => Err(Fault::NotSupported("it can't be stopped".to_owned())),
         }
     }
 
@@ -146,7 +174,7 @@ impl Link {
     pub const fn late(&self) -> u64 {
         match self {
             Self::Modbus(link) => link.late(),
-            Self::Snmp(_) => 0,
+            Self::Snmp(_) | Self::Scpi(_) => 0,
         }
     }
 }
@@ -177,6 +205,7 @@ impl Driver {
                 Self::Modbus(ModbusDriver::new(&map, device.rows), Unit::of(device))
             }
             Map::Snmp(map) => Self::Snmp(SnmpDriver::new(map)),
+            Map::Scpi(map) => Self::Scpi(Box::new(device.clone()), map.clone()),
         }
     }
 
@@ -203,6 +232,10 @@ impl Driver {
                     Ask::Walk(walk) => format!("walk of {} columns", walk.columns()),
                 })
                 .collect(),
+            Self::Scpi(_, map) => {
+                let queries = map.points.iter().map(|place| place.query.clone());
+                queries.collect()
+            }
         }
     }
 }

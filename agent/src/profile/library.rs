@@ -105,7 +105,7 @@ impl Library {
                 let known = map.sys_objects.iter().filter(fits);
                 known.map(|oid| oid.arcs().len()).max()
             }
-            Map::Modbus(_) => None,
+            Map::Modbus(_) | Map::Scpi(_) => None,
         };
         let fitting = self
             .iter()

@@ -66,6 +66,7 @@ impl Map {
                     ..*map
                 }))
             }
+            Self::Scpi(_) => None,
             Self::Snmp(map) => {
                 let points: Vec<_> = map.points.iter().flat_map(snmp_limits).collect();
                 let tables = map.tables.iter().map(|table| SnmpTable {

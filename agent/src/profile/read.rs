@@ -1,6 +1,7 @@
 //! From the text of a profile to a [`Profile`], or to every mistake in it.
 
 mod check;
+mod scpi;
 mod snmp;
 mod words;
 
@@ -53,6 +54,7 @@ fn profile(top: &mut Section<'_>) -> Option<Profile> {
     let map = match top.required("protocol")? {
         Protocol::Modbus => modbus(top).map(Map::Modbus),
         Protocol::Snmp => snmp::read(top).map(Map::Snmp),
+        Protocol::Scpi => scpi::read(top).map(Map::Scpi),
     };
     let shot = top.section("shot").map(|mut section| shot(&mut section));
     let shot = match shot {
@@ -337,7 +339,10 @@ fn limits(section: &mut Section<'_>) -> Limits {
 fn shot(section: &mut Section<'_>) -> Option<ShotMap> {
     let state = section.optional("state");
     let failed = section.optional("failed");
-    let start = if section.has("objects") {
+    let needs_dark = section.or("needs_dark", false);
+    let start = if section.has("commands") {
+        ShotStart::Lines(scpi::shot(section)?)
+    } else if section.has("objects") {
         let objects = section.sections("objects");
         let objects: Option<Vec<_>> = objects.into_iter().map(snmp::shot_object).collect();
         ShotStart::Objects(objects?)
@@ -353,6 +358,7 @@ fn shot(section: &mut Section<'_>) -> Option<ShotMap> {
         start,
         state,
         failed,
+        needs_dark,
     })
 }
 

@@ -23,11 +23,12 @@ pub fn schema() -> Value {
             "title": text("What it is, for people"),
             "vendor": text("Who makes it"),
             "model": text("The maker's name for the model"),
-            "protocol": word("How it is asked", &["modbus", "snmp"]),
+            "protocol": word("How it is asked", &["modbus", "snmp", "scpi"]),
             "source": text("Where the registers or OIDs were taken from"),
             "note": text("What to know before relying on it"),
             "modbus": object(modbus(), &["function", "word_order"]),
             "snmp": object(snmp(), &["base"]),
+            "scpi": object(vec![("port", whole("The port; 5025 where absent", 1, 65_535))], &[]),
             "point": list(object(point(), &POINT)),
             "table": list(object(table(), &["index", "point"])),
             "trap": list(object(trap(), &["oid", "detail"])),
@@ -136,6 +137,7 @@ fn point() -> Keys {
             "map",
             list(pair("A raw number and what it stands for", "integer")),
         ),
+        ("query", text("SCPI: the line that asks for it")),
         ("limits", object(numbers.into(), &[])),
         ("limits_at", object(places.into(), &[])),
     ]
@@ -228,6 +230,30 @@ fn shot() -> Keys {
             "failed",
             json!({"type": "integer", "description": "Its value after a shot that failed"}),
         ),
+        (
+            "needs_dark",
+            json!({"type": "boolean", "description": "Whether a shot needs a fibre without traffic"}),
+        ),
+        (
+            "commands",
+            list(text(
+                "SCPI: a line, with {port}, {pulse_ns} and {average_s} where the values go",
+            )),
+        ),
+        ("status", text("SCPI: the query for whether a shot runs")),
+        (
+            "running",
+            json!({"type": "integer", "description": "It runs while one of these bits is set"}),
+        ),
+        (
+            "finished",
+            json!({"type": "integer", "description": "It is over when one of these bits is set"}),
+        ),
+        (
+            "fetch",
+            text("SCPI: the query that answers with the SOR file as a block"),
+        ),
+        ("abort", text("SCPI: what ends a shot before its time")),
     ]
 }
 
@@ -379,6 +405,7 @@ mod tests {
     fn the_schema_has_every_key_the_reader_knows() {
         let modbus = "id = \"a\"\ntitle = \"A\"\nprotocol = \"modbus\"\nsource = \"page 3\"\n";
         let snmp = modbus.replace("\"modbus\"", "\"snmp\"");
+        let scpi = modbus.replace("\"modbus\"", "\"scpi\"");
         let end_modbus = "[modbus]\nfunction = \"input\"\nword_order = \"big\"\n";
         let end_snmp = "[snmp]\nbase = \"1.3\"\n";
         let all = schema();
@@ -416,6 +443,14 @@ mod tests {
             (
                 format!("{modbus}{end_modbus}[shot]\n{wrong}"),
                 "/properties/shot",
+            ),
+            (
+                format!("{modbus}{end_modbus}[shot]\ncommands = [\"A\"]\n{wrong}"),
+                "/properties/shot",
+            ),
+            (
+                format!("{scpi}[[point]]\n{wrong}"),
+                "/properties/point/items",
             ),
         ] {
             let keys = at(path);

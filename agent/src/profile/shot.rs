@@ -5,7 +5,8 @@ use core::str::FromStr;
 use silkline_protocol::id::PointName;
 use silkline_protocol::setting_from_text;
 
-use super::{ObjectType, Oid};
+use super::scpi::values_in;
+use super::{ObjectType, Oid, ScpiShot};
 
 /// How a shot is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,9 @@ pub struct ShotMap {
     pub state: Option<PointName>,
     /// The value of that point after a shot that failed.
     pub failed: Option<i64>,
+    /// Whether its light would disturb traffic on the fibre, or be disturbed by it: then it is taken
+    /// only of a fibre that is known to be dark.
+    pub needs_dark: bool,
 }
 
 /// What is written to start a shot, in one request.
@@ -30,6 +34,8 @@ pub enum ShotStart {
     },
     /// Objects that are set together (SNMP).
     Objects(Vec<ShotObject>),
+    /// Lines, and the trace fetched by lines too (SCPI).
+    Lines(ScpiShot),
 }
 
 /// One object that is set to start a shot.
@@ -44,14 +50,25 @@ pub struct ShotObject {
 }
 
 impl ShotMap {
+    /// Whether a shot that runs can be stopped.
+    #[must_use]
+    pub const fn can_abort(&self) -> bool {
+        matches!(&self.start, ShotStart::Lines(shot) if shot.abort.is_some())
+    }
+
     /// What is written, in order.
     pub fn values(&self) -> impl Iterator<Item = FieldValue> {
-        let (fields, objects): (&[Field], &[ShotObject]) = match &self.start {
-            ShotStart::Registers { fields, .. } => (fields, &[]),
-            ShotStart::Objects(objects) => (&[], objects),
+        let (fields, objects, lines): (&[Field], &[ShotObject], &[String]) = match &self.start {
+            ShotStart::Registers { fields, .. } => (fields, &[], &[]),
+            ShotStart::Objects(objects) => (&[], objects, &[]),
+            ShotStart::Lines(shot) => (&[], &[], &shot.commands),
         };
         let fields = fields.iter().map(|field| field.value);
-        fields.chain(objects.iter().map(|object| object.value))
+        let objects = objects.iter().map(|object| object.value);
+        // The lines themselves start it.
+        let started = lines.first().map(|_| FieldValue::Start);
+        let lines = lines.iter().flat_map(|line| values_in(line));
+        fields.chain(objects).chain(lines).chain(started)
     }
 }
 

@@ -30,6 +30,7 @@ pub(super) fn whole(top: &Section<'_>, profile: &Profile) {
     match &profile.map {
         Map::Modbus(map) => overlaps(top, map),
         Map::Snmp(map) => traps(top, profile, map),
+        Map::Scpi(_) => {}
     }
     if let Some(shot) = &profile.shot {
         shot_fits(top, profile, shot);
@@ -90,12 +91,14 @@ fn traps(top: &Section<'_>, profile: &Profile, map: &SnmpMap) {
 fn shot_fits(top: &Section<'_>, profile: &Profile, shot: &ShotMap) {
     let right = matches!(
         (&profile.map, &shot.start),
-        (Map::Modbus(_), ShotStart::Registers { .. }) | (Map::Snmp(_), ShotStart::Objects(_))
+        (Map::Modbus(_), ShotStart::Registers { .. })
+            | (Map::Snmp(_), ShotStart::Objects(_))
+            | (Map::Scpi(_), ShotStart::Lines(_))
     );
     if !right {
         top.wrong(
             "shot",
-            "writes registers with Modbus, and objects with SNMP",
+            "writes registers with Modbus, objects with SNMP, and lines with SCPI",
         );
     }
     for wanted in [FieldValue::Port, FieldValue::Start] {

@@ -40,6 +40,7 @@ pub(in crate::profile) const ROLES: &[&str] = &[
 pub(super) enum Protocol {
     Modbus,
     Snmp,
+    Scpi,
 }
 
 /// A unit, by its symbol.
@@ -50,7 +51,12 @@ pub(super) struct RoleWord(pub(super) Role);
 
 impl FromSetting for Protocol {
     fn from_setting(setting: &DeValue<'_>) -> Result<Self, Wrong> {
-        one_of(setting, &[("modbus", Self::Modbus), ("snmp", Self::Snmp)])
+        let table = [
+            ("modbus", Self::Modbus),
+            ("snmp", Self::Snmp),
+            ("scpi", Self::Scpi),
+        ];
+        one_of(setting, &table)
     }
 }
 
