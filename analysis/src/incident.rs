@@ -16,6 +16,7 @@
 
 use serde::{Deserialize, Serialize};
 use silkline_protocol::id::{IncidentId, LineId};
+use silkline_protocol::permit::Permit;
 use silkline_protocol::time::Timestamp;
 
 use crate::place::{Evidence, Place};
@@ -60,6 +61,9 @@ pub struct Incident {
     pub anomalies: Vec<Anomaly>,
     /// Fibres and paths that suffer.
     pub affected: Vec<String>,
+    /// Permits to work that hold on its fibres: people are at the cable.
+    #[serde(default)]
+    pub permits: Vec<Permit>,
     /// Who did what, oldest first.
     pub history: Vec<Entry>,
 }

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
 use crate::metrics::Metrics;
-use crate::state::{LiveEvent, OperatorAction};
+use crate::state::{LiveEvent, OperatorAction, PermitAction};
 use crate::store::Reader;
 
 pub mod access;
@@ -36,6 +36,7 @@ pub mod lines;
 pub mod live;
 pub mod openapi;
 pub mod people;
+pub mod permits;
 pub mod problem;
 pub mod request;
 pub mod series;
@@ -66,6 +67,8 @@ pub struct ApiParts {
     pub live: broadcast::Sender<LiveEvent>,
     /// Where operators' actions go.
     pub actions: mpsc::Sender<OperatorAction>,
+    /// Where what becomes of permits goes.
+    pub permits: mpsc::Sender<PermitAction>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether the collector does its work, or why not yet.
@@ -83,6 +86,8 @@ pub struct ApiState {
     pub(crate) hub: Arc<live::Hub>,
     /// See [`ApiParts::actions`].
     pub(crate) actions: mpsc::Sender<OperatorAction>,
+    /// See [`ApiParts::permits`].
+    pub(crate) permits: mpsc::Sender<PermitAction>,
     /// See [`ApiParts::metrics`].
     pub(crate) metrics: Arc<Metrics>,
     /// See [`ApiParts::ready`].
@@ -128,6 +133,7 @@ pub async fn serve(
         plant: parts.plant,
         hub,
         actions: parts.actions,
+        permits: parts.permits,
         metrics: parts.metrics,
         ready: parts.ready,
         access,
@@ -189,6 +195,8 @@ fn api() -> Router<ApiState> {
         .route("/traces/{name}", get(traces::one))
         .route("/anomalies", get(anomalies::list))
         .route("/services", get(services::list))
+        .route("/permits", get(permits::list).post(permits::grant))
+        .route("/permits/{id}", get(permits::one).delete(permits::revoke))
         .route(
             "/session",
             get(session::session)

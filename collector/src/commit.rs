@@ -9,7 +9,7 @@
 //!
 //! A step that cannot be stored ends the task with its error, and the program with it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{self, MonotonicClock};
-use crate::ingest::{Delivery, Ends, Outgoing};
+use crate::ingest::{Delivery, Ends};
 use crate::metrics::{Metrics, count_many};
-use crate::state::{LiveEvent, OperatorAction, Report};
+use crate::state::{LiveEvent, OperatorAction, PermitAction, Report};
 use crate::store::StoreError;
 use crate::store::tidy::Bounds;
 
@@ -31,10 +31,13 @@ mod incidents;
 mod judge;
 mod keep;
 mod outcome;
+mod permits;
 mod receivers;
 pub mod tally;
+mod unsent;
 
 use self::core::{Also, Core, Now, Work};
+use self::unsent::Unsent;
 
 /// Messages in one transaction.
 pub const BATCH: usize = 500;
@@ -60,6 +63,8 @@ pub struct Commit {
     pub ends: Ends,
     /// What operators do.
     pub actions: mpsc::Receiver<OperatorAction>,
+    /// What becomes of permits to work.
+    pub permits: mpsc::Receiver<PermitAction>,
     /// What the readers of the store have done.
     pub reports: mpsc::Receiver<Report>,
     /// Where the live stream goes.
@@ -85,7 +90,7 @@ impl Commit {
         let mut task = Running {
             it: self,
             waiting: VecDeque::new(),
-            unsent: BTreeMap::new(),
+            unsent: Unsent::default(),
             tidy_at: now + TIDY_EVERY,
             crowded: false,
         };
@@ -125,8 +130,8 @@ struct Running {
     it: Commit,
     /// Messages that did not fit into the last batch.
     waiting: VecDeque<Delivery>,
-    /// What the broker has not been told yet, the newest for each topic.
-    unsent: BTreeMap<String, Vec<u8>>,
+    /// What the broker has not been told yet.
+    unsent: Unsent,
     tidy_at: Instant,
     /// Whether the store was over its bound in bytes.
     crowded: bool,
@@ -146,11 +151,12 @@ impl Running {
             tokio::select! {
                 _ = it.ends.messages.recv_many(&mut first, BATCH) => {}
                 Some(action) = it.actions.recv() => work.actions.push(action),
+                Some(permit) = it.permits.recv() => work.permits.push(permit),
                 Some(report) = it.reports.recv() => work.reports.push(report),
                 Ok(()) = it.ends.connections.changed() => connected = true,
                 Ok(permit) = it.ends.outgoing.reserve(), if !self.unsent.is_empty() => {
-                    if let Some((topic, payload)) = self.unsent.pop_first() {
-                        permit.send(Outgoing { topic, payload });
+                    if let Some(message) = self.unsent.pop() {
+                        permit.send(message);
                     }
                 }
                 () = sleep_until(until) => {}
@@ -180,6 +186,9 @@ impl Running {
         while let Ok(action) = self.it.actions.try_recv() {
             work.actions.push(action);
         }
+        while let Ok(permit) = self.it.permits.try_recv() {
+            work.permits.push(permit);
+        }
         while let Ok(report) = self.it.reports.try_recv() {
             work.reports.push(report);
         }
@@ -199,15 +208,13 @@ impl Running {
             // Whoever asked may have gone.
             let _ = done.send(result);
         }
+        for (done, result) in effects.permits {
+            let _ = done.send(result);
+        }
         for event in effects.live {
             let _ = it.live.send(event);
         }
-        self.unsent.extend(
-            effects
-                .outgoing
-                .into_iter()
-                .map(|it| (it.topic, it.payload)),
-        );
+        self.unsent.extend(effects.outgoing);
         if effects.stored {
             it.metrics.commits.inc();
             it.metrics
@@ -221,20 +228,16 @@ impl Running {
 
     /// Hands to the broker's task what it has room for.
     fn flush(&mut self) {
-        while let Some((topic, payload)) = self.unsent.pop_first() {
-            let message = Outgoing { topic, payload };
+        while let Some(message) = self.unsent.pop() {
             if let Err(error) = self.it.ends.outgoing.try_send(message) {
-                let Outgoing { topic, payload } = error.into_inner();
-                self.unsent.insert(topic, payload);
+                self.unsent.put_back(error.into_inner());
                 break;
             }
         }
     }
 
     fn say_all_again(&mut self) {
-        let all = self.it.core.retained();
-        self.unsent
-            .extend(all.into_iter().map(|it| (it.topic, it.payload)));
+        self.unsent.extend(self.it.core.all_again(clock::now()));
     }
 
     /// Seals a little of what is no longer young; soon more, where there is more.

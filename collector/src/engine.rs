@@ -14,6 +14,7 @@
 mod causes;
 pub mod exchange;
 mod light;
+pub mod permits;
 pub mod settings;
 mod views;
 mod watch;
@@ -31,6 +32,8 @@ use silkline_protocol::time::Timestamp;
 use self::causes::{Causes, Scene};
 pub use self::exchange::{Action, Input, Notice, Output, Reason};
 use self::light::Runs;
+pub use self::permits::PermitChange;
+use self::permits::Permits;
 pub use self::settings::EngineSettings;
 use self::views::{Changed, Look, Says, Views};
 use self::watch::{Finding, Guide, Watch};
@@ -64,6 +67,9 @@ struct State {
     changed: Vec<Standing>,
     /// When the light is to be looked at again.
     look_again: Option<Timestamp>,
+    /// Permits to work that are not over.
+    #[serde(default)]
+    permits: Permits,
 }
 
 /// A change of a fibre that lasts.
@@ -99,6 +105,7 @@ impl LineEngine {
             broken: Vec::new(),
             changed: Vec::new(),
             look_again: None,
+            permits: Permits::default(),
         };
         Self::with(plant, &line, settings, state)
     }
@@ -165,6 +172,7 @@ impl LineEngine {
                 | Input::Trace { .. }
                 | Input::AgentStatus { .. }
                 | Input::Operator { .. }
+                | Input::Permit(_)
                 | Input::Tick => {}
             }
         }
@@ -211,6 +219,7 @@ impl LineEngine {
             .into_iter()
             .chain(causes)
             .chain(self.state.look_again)
+            .chain(self.state.permits.deadline(self.state.now))
             .min()
     }
 
@@ -265,6 +274,10 @@ impl LineEngine {
                 self.trace(id, (&site, &device), (&file, late), out);
                 true
             }
+            Input::Permit(change) => {
+                self.state.permits.take(change);
+                true
+            }
             Input::AgentStatus {
                 site,
                 agent,
@@ -306,6 +319,7 @@ impl LineEngine {
 
     /// Looks at the light, lets the causes settle, and says what is new.
     fn conclude(&mut self, out: &mut Vec<Output>) {
+        self.state.permits.expire(self.state.now);
         let mut causes = core::mem::take(&mut self.state.causes);
         let scene = self.scene();
         let (claims, again) = self.runs.claims(
@@ -316,6 +330,7 @@ impl LineEngine {
         );
         causes.claim(&scene, claims);
         causes.expire(&scene);
+        causes.guard(&scene);
         out.extend(causes.news(&scene));
         self.state.causes = causes;
         self.state.look_again = again;
@@ -445,6 +460,7 @@ impl LineEngine {
             runs: &self.runs,
             watch: &self.state.watch,
             views: &self.state.views,
+            permits: &self.state.permits,
             now: self.state.now,
         }
     }

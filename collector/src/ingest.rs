@@ -264,11 +264,17 @@ impl Shared {
     }
 }
 
+/// Whether what is sent to `topic` stays at the broker: what is asked once must not be asked again of
+/// whoever comes later.
+#[must_use]
+pub fn is_retained(topic: &str) -> bool {
+    !topic.ends_with("/command")
+}
+
 /// Hands messages to the client library, which holds them until there is a connection.
 async fn send(client: AsyncClient, mut queue: mpsc::Receiver<Outgoing>, stop: CancellationToken) {
     while let Some(message) = queue.recv().await {
-        // What is asked once must not be asked again of whoever comes later.
-        let retained = !message.topic.ends_with("/command");
+        let retained = is_retained(&message.topic);
         let sent = client.publish(message.topic, QoS::AtLeastOnce, retained, message.payload);
         tokio::select! {
             () = stop.cancelled() => return,

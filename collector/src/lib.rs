@@ -11,6 +11,7 @@ pub mod forward;
 pub mod ingest;
 pub mod metrics;
 pub mod notify;
+pub mod permits;
 pub mod plot;
 pub mod run;
 pub mod services;

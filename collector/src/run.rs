@@ -29,7 +29,8 @@ use crate::ingest::{self, Ingest};
 use crate::metrics::Metrics;
 use crate::notify;
 use crate::state::{
-    ACTION_QUEUE, LIVE_QUEUE, LiveEvent, NotifyState, OperatorAction, REPORT_QUEUE, Report,
+    ACTION_QUEUE, LIVE_QUEUE, LiveEvent, NotifyState, OperatorAction, PermitAction, REPORT_QUEUE,
+    Report,
 };
 use crate::store::owner::Owner;
 use crate::store::tidy::Bounds;
@@ -151,6 +152,7 @@ pub async fn run(
     let (ingest, ends) = Ingest::new(options, ingest::filters(&lines), metrics.clone());
     let (live, _) = broadcast::channel(LIVE_QUEUE);
     let (actions, actions_end) = mpsc::channel(ACTION_QUEUE);
+    let (permits, permits_end) = mpsc::channel(ACTION_QUEUE);
     let (reports, reports_end) = mpsc::channel(REPORT_QUEUE);
     // What reads goes on until all is stored.
     let reading = CancellationToken::new();
@@ -164,12 +166,14 @@ pub async fn run(
         settings,
         plant,
         actions,
+        permits,
         reports,
     };
     let commit = Commit {
         core,
         ends,
         actions: actions_end,
+        permits: permits_end,
         reports: reports_end,
         live,
         wake: shared.wake.clone(),
@@ -211,6 +215,7 @@ struct Shared {
     store: Reader,
     live: broadcast::Sender<LiveEvent>,
     actions: mpsc::Sender<OperatorAction>,
+    permits: mpsc::Sender<PermitAction>,
     reports: mpsc::Sender<Report>,
     /// Notifier and forwarder.
     wake: [Arc<Notify>; 2],
@@ -250,6 +255,7 @@ impl Shared {
             plant: self.plant,
             live: self.live,
             actions: self.actions,
+            permits: self.permits,
             metrics: self.metrics,
             ready: self.up,
         };

@@ -4,12 +4,14 @@
 //!   broker ─▶ ingest ──Delivery──▶ commit ──LiveEvent──▶ api        (broadcast)
 //!                                    ▲  └────wake──────▶ notify, forward
 //!          api ──OperatorAction──────┤
+//!          api ──PermitAction────────┤
 //!          notify, forward ──Report──┘
 //! ```
 
 use std::sync::Arc;
 
-use silkline_protocol::id::{AgentId, DeviceId, IncidentId, LineId, SiteId};
+use silkline_protocol::id::{AgentId, DeviceId, IncidentId, LineId, PermitId, SiteId};
+use silkline_protocol::permit::Permit;
 use silkline_protocol::sample::Sample;
 use silkline_protocol::time::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -18,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Settings;
 use crate::engine::Action;
 use crate::metrics::Metrics;
+use crate::permits::Grant;
 use crate::store::Reader;
 use crate::store::rows::RowId;
 
@@ -113,6 +116,47 @@ pub enum ActionResult {
     NoIncident,
     /// It makes no sense in the incident's state; nothing was changed.
     Refused,
+}
+
+/// Somebody grants a permit to work or takes one back.
+#[derive(Debug)]
+pub struct PermitAction {
+    /// Who.
+    pub who: String,
+    /// What.
+    pub ask: PermitAsk,
+    /// Answered once it is committed.
+    pub done: oneshot::Sender<PermitResult>,
+}
+
+/// What is to become of a permit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PermitAsk {
+    /// It is granted, in place of the one with its number.
+    Grant {
+        /// The permit.
+        permit: Permit,
+        /// What for.
+        reason: String,
+    },
+    /// It is taken back.
+    Revoke {
+        /// Which.
+        id: PermitId,
+    },
+}
+
+/// What became of a [`PermitAction`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PermitResult {
+    /// It is committed; the permit as it stands now.
+    Done(Box<Grant>),
+    /// There is no such permit.
+    NoPermit,
+    /// There is no such line.
+    NoLine,
+    /// Its number is that of another permit.
+    Taken,
 }
 
 /// What the readers of the store have done, to be written by the commit task.

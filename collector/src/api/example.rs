@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::people::People;
 use super::{Access, ApiParts};
 use crate::metrics::Metrics;
-use crate::state::{LiveEvent, OperatorAction};
+use crate::state::{LiveEvent, OperatorAction, PermitAction};
 use crate::store::rows::DeviceRow;
 use crate::store::write::{Origin, StreamKey};
 use crate::store::{Reader, Writer};
@@ -118,6 +118,7 @@ pub(crate) fn incident(id: &str, state: State) -> Incident {
         }],
         anomalies: vec![anomaly(at)],
         affected: vec!["east".to_owned()],
+        permits: Vec::new(),
         history: vec![Entry {
             at,
             who: "silkline".to_owned(),
@@ -249,6 +250,7 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) live: broadcast::Sender<LiveEvent>,
     pub(crate) actions: mpsc::Receiver<OperatorAction>,
+    pub(crate) permits: mpsc::Receiver<PermitAction>,
     pub(crate) ready: watch::Sender<Result<(), String>>,
     pub(crate) writer: Writer,
     stop: CancellationToken,
@@ -267,12 +269,14 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let (live, _) = broadcast::channel(16);
         let (action, actions) = mpsc::channel(4);
+        let (permit, permits) = mpsc::channel(4);
         let (ready, readiness) = watch::channel(Err("no broker yet".to_owned()));
         let parts = ApiParts {
             reader: Reader::new(path),
             plant: Arc::new(plant()),
             live: live.clone(),
             actions: action,
+            permits: permit,
             metrics: Arc::new(Metrics::new()),
             ready: readiness,
         };
@@ -284,6 +288,7 @@ impl Running {
             address,
             live,
             actions,
+            permits,
             ready,
             writer,
             stop,

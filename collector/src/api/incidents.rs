@@ -30,13 +30,13 @@ pub use shape::{
 };
 
 /// How long the commit task may take to answer a person.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Rows that are looked through for one page of a filtered list.
 const LOOKED_THROUGH: usize = 20_000;
 /// The longest name of a person.
-const NAME_LETTERS: usize = 64;
+pub(super) const NAME_LETTERS: usize = 64;
 /// The longest note.
-const NOTE_LETTERS: usize = 4000;
+pub(super) const NOTE_LETTERS: usize = 4000;
 
 /// Which incidents to list.
 #[derive(Clone, Debug, Deserialize)]
@@ -413,7 +413,7 @@ fn missing(id: &str) -> Problem {
 }
 
 /// The text without blanks around it, where it is short enough and fit to be shown.
-fn checked(key: &str, text: &str, most: usize) -> Result<String, Problem> {
+pub(super) fn checked(key: &str, text: &str, most: usize) -> Result<String, Problem> {
     let text = text.trim();
     let letters = text.chars().count();
     let odd = text

@@ -12,6 +12,7 @@ use super::example::{self, Running};
 use crate::engine::Action;
 
 mod people;
+mod permits;
 use crate::state::{ActionResult, LiveEvent};
 
 /// Long enough for a busy machine; nothing waits this long when all is well.

@@ -15,7 +15,7 @@ pub enum Role {
     Viewer,
     /// Say what is found at the roadside.
     Field,
-    /// Take, assign, shelve and close incidents.
+    /// Take, assign, shelve and close incidents; grant permits to work.
     Operator,
     /// Add and remove people.
     Admin,
@@ -48,7 +48,8 @@ impl Role {
         if matches!(first, "users" | "tokens" | "audit") {
             return Self::Admin;
         }
-        if method == Method::GET || method == Method::HEAD || first != "incidents" {
+        let guarded = matches!(first, "incidents" | "permits");
+        if method == Method::GET || method == Method::HEAD || !guarded {
             return Self::Viewer;
         }
         match path.rsplit('/').next() {
@@ -134,6 +135,9 @@ mod tests {
             (&post, "/api/v1/incidents/i-1/acknowledge", Role::Operator),
             (&post, "/api/v1/incidents/i-1/close", Role::Operator),
             (&post, "/api/v1/incidents/i-1/anything-new", Role::Operator),
+            (&get, "/api/v1/permits", Role::Viewer),
+            (&post, "/api/v1/permits", Role::Operator),
+            (&Method::DELETE, "/api/v1/permits/p-1", Role::Operator),
             (&get, "/api/v1/users", Role::Admin),
             (&get, "/api/v1/audit", Role::Admin),
             (&Method::DELETE, "/api/v1/tokens/7", Role::Admin),

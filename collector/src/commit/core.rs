@@ -21,13 +21,14 @@ use super::incidents::Incidents;
 use super::judge::{Judged, judge};
 use super::keep::Keeper;
 use super::outcome::Outcomes;
+use super::permits::Permits;
 use super::receivers::Receivers;
 use super::tally::Tally;
 use crate::config::Channels;
 use crate::config::Settings;
 use crate::engine::{EngineSettings, Output};
 use crate::ingest::{Delivery, Outgoing};
-use crate::state::{ActionResult, LiveEvent, OperatorAction, Report};
+use crate::state::{ActionResult, LiveEvent, OperatorAction, PermitAction, PermitResult, Report};
 use crate::store::write::StreamKey;
 use crate::store::{Queries, StoreError, Writer};
 
@@ -41,6 +42,8 @@ pub struct Work {
     pub messages: Vec<Delivery>,
     /// What operators did.
     pub actions: Vec<OperatorAction>,
+    /// What becomes of permits to work.
+    pub permits: Vec<PermitAction>,
     /// What the readers of the store have done.
     pub reports: Vec<Report>,
     /// What else there is to do.
@@ -64,10 +67,12 @@ pub enum Also {
 pub struct Effects {
     /// For whoever looks on.
     pub live: Vec<LiveEvent>,
-    /// For the broker, retained.
+    /// For the broker.
     pub outgoing: Vec<Outgoing>,
     /// For those who did something.
     pub answers: Vec<(oneshot::Sender<ActionResult>, ActionResult)>,
+    /// For those who did something to a permit.
+    pub permits: Vec<(oneshot::Sender<PermitResult>, PermitResult)>,
     /// Whether anything was stored.
     pub stored: bool,
     /// What is to be counted.
@@ -90,6 +95,7 @@ pub struct Core {
     engines: Engines,
     receivers: Receivers,
     incidents: Incidents,
+    permits: Permits,
     channels: Channels,
     online: BTreeMap<(SiteId, AgentId), bool>,
     forgotten: Vec<StreamKey>,
@@ -116,6 +122,7 @@ impl Core {
             engines: Engines::restore(plant, lines, engine_settings, &writer)?,
             receivers: Receivers::new(writer.store_id().clone(), writer.streams()?, now),
             incidents: Incidents::load(&writer)?,
+            permits: Permits::new(Queries::of(writer.db()).permits()?, plant),
             channels: settings.channels.clone(),
             online: agents.into_iter().map(online).collect(),
             forgotten: Vec::new(),
@@ -135,7 +142,8 @@ impl Core {
         let tally = judged.tally.clone();
         let streams = self.receivers.changed(&judged.batches).next().is_some();
         let messages = !judged.entries.is_empty() || streams;
-        let asked = !work.actions.is_empty() || work.also != Also::Nothing;
+        let asked =
+            !(work.actions.is_empty() && work.permits.is_empty()) || work.also != Also::Nothing;
         let mut effects = Effects::default();
         if messages || asked || !work.reports.is_empty() || self.engines.are_due(now.utc) {
             effects = self.store(work, &mut judged, watched, now)?;
@@ -155,11 +163,13 @@ impl Core {
         (self.engines.deadline(), self.receivers.deadline())
     }
 
-    /// Everything that is retained at the broker, to be said anew after a connection.
+    /// Everything that is retained at the broker, and what agents are told again and again: to be
+    /// said anew after a connection.
     #[must_use]
-    pub fn retained(&self) -> Vec<Outgoing> {
+    pub fn all_again(&self, now: Timestamp) -> Vec<Outgoing> {
         let states = self.receivers.every().into_iter().map(committed);
-        states.chain(self.incidents.outgoing()).collect()
+        let told = states.chain(self.incidents.outgoing());
+        told.chain(self.permits.tell_all(now)).collect()
     }
 
     /// The store, for deleting what is old.
@@ -196,20 +206,25 @@ impl Core {
             tx.report(report)?;
         }
         let (messages, online) = (work.messages.as_slice(), &mut self.online);
-        let (live, inputs) = (&mut effects.live, Vec::new());
         let mut keeper = Keeper {
             tx: &mut tx,
             messages,
             online,
             watched,
-            live,
-            inputs,
+            permits: &mut self.permits,
+            live: &mut effects.live,
+            outgoing: &mut effects.outgoing,
+            inputs: Vec::new(),
         };
         if work.also == Also::Start {
             keeper.started()?;
         }
         for entry in judged.entries.drain(..) {
             keeper.entry(entry)?;
+        }
+        for action in work.permits {
+            let result = keeper.permit_action(&action)?;
+            effects.permits.push((action.done, result));
         }
         let mut asked = Vec::new();
         for action in work.actions {

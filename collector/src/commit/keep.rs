@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use silkline_protocol::codec::Record;
 use silkline_protocol::id::{AgentId, DeviceId, LineId, SiteId};
-use silkline_protocol::message::{Body, Gap, Status, TraceFile};
+use silkline_protocol::message::{Body, Event, EventKind, Gap, Status, TraceFile};
 use silkline_protocol::sample::Sample;
 
 use super::judge::Entry;
+use super::permits::Permits;
 use crate::engine::Input;
-use crate::ingest::Delivery;
-use crate::state::{LiveEvent, OperatorAction};
+use crate::ingest::{Delivery, Outgoing};
+use crate::permits::Entry as Noted;
+use crate::state::{LiveEvent, OperatorAction, PermitAction, PermitResult};
 use crate::store::replay::{ActionTaken, AgentSeen, Whom};
 use crate::store::write::{Origin, Rubbish, StreamKey};
 use crate::store::{StoreError, Transaction};
@@ -23,7 +25,10 @@ pub(super) struct Keeper<'a, 'tx> {
     pub(super) online: &'a mut BTreeMap<(SiteId, AgentId), bool>,
     /// Whether anybody looks at the live stream.
     pub(super) watched: bool,
+    pub(super) permits: &'a mut Permits,
     pub(super) live: &'a mut Vec<LiveEvent>,
+    /// What the broker is to be told.
+    pub(super) outgoing: &'a mut Vec<Outgoing>,
     /// What the engines are to be told.
     pub(super) inputs: Vec<(Whom, Input)>,
 }
@@ -82,12 +87,63 @@ impl Keeper<'_, '_> {
         Ok(())
     }
 
-    /// Writes that the collector has started.
+    /// Writes that the collector has started, and which permits last: an engine that begins anew
+    /// must know them.
     pub(super) fn started(&mut self) -> Result<(), StoreError> {
         self.tx
             .told("started", None, None, &env!("CARGO_PKG_VERSION"))?;
         self.inputs.push((Whom::All, Input::Started));
+        for permit in self.permits.lasting(self.tx.now()) {
+            self.note(Noted::Repeated { permit })?;
+        }
         Ok(())
+    }
+
+    /// Does what somebody asks of a permit, and has its agents told.
+    pub(super) fn permit_action(
+        &mut self,
+        action: &PermitAction,
+    ) -> Result<PermitResult, StoreError> {
+        let entry = match self.permits.judge(action) {
+            Ok(entry) => entry,
+            Err(result) => return Ok(result),
+        };
+        let id = match &entry {
+            Noted::Granted { permit, .. } | Noted::Repeated { permit } => permit.id().clone(),
+            Noted::Revoked { id, .. } | Noted::Kept { id, .. } => id.clone(),
+        };
+        self.note(entry)?;
+        let Some(grant) = self.permits.register.get(&id) else {
+            return Ok(PermitResult::NoPermit);
+        };
+        self.outgoing.extend(self.permits.tell(grant));
+        Ok(PermitResult::Done(Box::new(grant.clone())))
+    }
+
+    /// Writes an entry of the register of permits.
+    fn note(&mut self, entry: Noted) -> Result<(), StoreError> {
+        let change = entry.change();
+        let line = change.as_ref().map(|change| change.line().clone());
+        self.tx.told("permit", line.as_ref(), None, &entry)?;
+        self.permits.register.take(entry, self.tx.now());
+        let told = line.zip(change);
+        let told = told.map(|(line, change)| (Whom::Line(line), Input::Permit(change)));
+        self.inputs.extend(told);
+        Ok(())
+    }
+
+    /// What an agent says of a permit.
+    fn heard(&mut self, site: &SiteId, event: &Event) -> Result<(), StoreError> {
+        let Some(permit) = &event.permit else {
+            return Ok(());
+        };
+        let (register, now) = (&self.permits.register, self.tx.now());
+        let entry = match event.kind {
+            EventKind::PermitSet => register.heard_set(site, permit, now),
+            EventKind::PermitEnded => register.heard_ended(site, permit, now),
+            _ => None,
+        };
+        entry.map_or(Ok(()), |entry| self.note(entry))
     }
 
     fn record(&mut self, record: Record) -> Result<(), StoreError> {
@@ -110,12 +166,16 @@ impl Keeper<'_, '_> {
             Body::Event(device, event) => {
                 self.tx
                     .record("event", &origin, Some(&device), (event.at, &event))?;
-                Input::Event {
-                    site: stream.site.clone(),
-                    device,
-                    late,
-                    event,
-                }
+                self.inputs.push((
+                    Whom::Line(stream.line.clone()),
+                    Input::Event {
+                        site: stream.site.clone(),
+                        device,
+                        late,
+                        event: event.clone(),
+                    },
+                ));
+                return self.heard(&stream.site, &event);
             }
             Body::About(device, about) => {
                 self.tx.about(&origin, &device, &about)?;
@@ -192,6 +252,10 @@ impl Keeper<'_, '_> {
     fn status(&mut self, site: SiteId, agent: AgentId, status: &Status) -> Result<(), StoreError> {
         self.tx.status(&site, &agent, status)?;
         let online = status.online;
+        if online {
+            let told = self.permits.tell_site(&site, self.tx.now());
+            self.outgoing.extend(told);
+        }
         if self.online.insert((site.clone(), agent.clone()), online) == Some(online) {
             return Ok(());
         }

@@ -19,6 +19,8 @@ use crate::ingest::Delivery;
 use crate::state::{ActionResult, LiveEvent, OperatorAction, Report};
 use crate::store::rows::RowId;
 
+mod permits;
+
 /// The committed state in `effects`, where it is due.
 fn committed(effects: &Effects) -> Option<Committed> {
     let message = effects
@@ -190,7 +192,7 @@ fn a_cut_is_stored_told_and_shown_in_one_step() {
     let stored = bench.reader().ask(|ask| ask.open_incidents()).unwrap();
     assert_eq!(stored.len(), 1);
     assert_eq!(stored[0].id, incident.id);
-    let retained = bench.core.retained();
+    let retained = bench.core.all_again(at(0));
     let topic = format!("silkline/1/west-east/incident/{}", incident.id);
     let shown = retained.iter().find(|it| it.topic == topic).unwrap();
     assert_eq!(

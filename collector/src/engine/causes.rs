@@ -6,6 +6,7 @@
 //! of its own, together with those that share its [`Key`].
 
 mod cause;
+mod guard;
 mod key;
 mod life;
 mod located;
@@ -27,6 +28,7 @@ pub(super) use self::key::{Key, Light};
 use self::key::{follows_light, is_fading};
 use super::exchange::Reason;
 use super::light::{Claim, Runs};
+use super::permits::Permits;
 use super::settings::EngineSettings;
 use super::views::Views;
 use super::watch::{Company, Finding, Watch};
@@ -63,6 +65,7 @@ pub(super) struct Scene<'a> {
     pub(super) runs: &'a Runs,
     pub(super) watch: &'a Watch,
     pub(super) views: &'a Views,
+    pub(super) permits: &'a Permits,
     pub(super) now: Timestamp,
 }
 
@@ -283,6 +286,7 @@ impl Causes {
             evidence: Vec::new(),
             anomalies: Vec::new(),
             affected: Vec::new(),
+            permits: Vec::new(),
             history: Vec::new(),
         };
         let mut cause = Cause {

@@ -10,6 +10,8 @@ use silkline_protocol::sample::Sample;
 use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::RouteLength;
 
+use super::permits::PermitChange;
+
 /// What happened on the line, in the order in which the collector commits it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
@@ -77,6 +79,8 @@ pub enum Input {
         /// What.
         action: Action,
     },
+    /// A permit to work was granted or taken back.
+    Permit(PermitChange),
     /// Time passed.
     Tick,
 }

@@ -1,7 +1,8 @@
 //! What the engine promises, on a small line.
 
-mod ground;
+pub(super) mod ground;
 mod life;
+mod permits;
 mod sites;
 mod table;
 mod world;

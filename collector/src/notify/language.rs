@@ -130,12 +130,12 @@ words!(
 words!(
     /// Names in front of values.
     LabelWords: line, span, at, route, likeliest, landmarks, post, coordinates, depth, fibres, possible,
-    beware, note, kind, cause, affected, seen, last_word
+    beware, note, kind, cause, affected, seen, last_word, at_work
 );
 words!(
     /// Sentences.
     Sentences: told, opened, over, km, metres, kilometres, interval, half, unlocated, past, before, dark,
-    weight, contradict, glass, glass_from, index, page, ids, test
+    weight, contradict, glass, glass_from, index, page, ids, at_work, all_fibres, test
 );
 
 /// Lines about light and high voltage.
@@ -239,6 +239,7 @@ impl Words {
             &t.index,
             &t.page,
             &t.ids,
+            &t.at_work,
         ]
         .into_iter()
         .map(String::as_str)
@@ -246,7 +247,7 @@ impl Words {
 }
 
 /// The keys of the sentences that have places to fill, in the order of [`Words::sentences`].
-const SENTENCES: [&str; 17] = [
+const SENTENCES: [&str; 18] = [
     "told",
     "opened",
     "over",
@@ -264,6 +265,7 @@ const SENTENCES: [&str; 17] = [
     "index",
     "page",
     "ids",
+    "at_work",
 ];
 
 /// The places of a sentence, sorted: each language has an order of its own.

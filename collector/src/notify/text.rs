@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use serde_json::Value;
+use silkline_protocol::permit::Fields;
 use silkline_protocol::time::Timestamp;
 
 use super::language::{ENGLISH, Words, fill};
@@ -52,6 +53,7 @@ pub fn body(message: &Message, words: &Words) -> String {
                 out.line(&message.text);
             }
             out.life(message, incident);
+            out.at_work(incident);
             out.place(&incident.place);
             out.distances(incident);
             out.what(incident);
@@ -113,6 +115,36 @@ impl<'a> Letter<'a> {
         self.sentence(&words.text.opened, &[("time", &clock(incident.opened))]);
         if let Some(cleared) = incident.cleared {
             self.sentence(&words.text.over, &[("time", &clock(cleared))]);
+        }
+    }
+
+    /// Who is at these fibres: whoever comes must know before anything else.
+    fn at_work(&mut self, incident: &Incident) {
+        let words = self.words;
+        for permit in &incident.permits {
+            let Fields {
+                id,
+                person,
+                contact,
+                fibres,
+                until,
+                ..
+            } = permit.fields();
+            let known = [person, contact].map(String::as_str);
+            let known: Vec<&str> = known.into_iter().filter(|it| !it.is_empty()).collect();
+            let named: Vec<String> = fibres.iter().map(ToString::to_string).collect();
+            let fibres = if named.is_empty() {
+                words.text.all_fibres.clone()
+            } else {
+                named.join(" ")
+            };
+            let values = [
+                ("who", &*known.join(", ")),
+                ("until", &*clock(*until)),
+                ("id", id.as_str()),
+                ("fibres", &*fibres),
+            ];
+            self.entry(&words.label.at_work, &fill(&words.text.at_work, &values));
         }
     }
 
@@ -356,6 +388,23 @@ mod tests {
             text.lines().all(|line| line.chars().count() <= 100),
             "{text}"
         );
+    }
+
+    #[test]
+    fn who_works_at_these_fibres_is_told_in_every_language() {
+        let at = Timestamp::from_seconds(1_700_000_000);
+        let until = at + core::time::Duration::from_secs(3600);
+        let permit = crate::permits::tests::permit("p-17", "dsw", at, until);
+        let mut message = of("located");
+        message.incident.as_mut().unwrap().permits = vec![permit];
+        use Language::{Az, En, Ka, Kk, Ru, Tr};
+        for language in [En, Az, Ru, Tr, Ka, Kk] {
+            let text = body(&message, &language.words().unwrap());
+            for wanted in ["Aysel, +994 12 555 01 00", "p-17", "23:13:20"] {
+                assert!(text.contains(wanted), "{wanted:?} is not in\n{text}");
+            }
+            assert!(!text.contains('{'), "{text}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::column::{Column, json, optional_text, text, time};
 use super::read::{PointNames, Queries, readings_at, unsealed};
 use super::{StoreError, Writer};
 use crate::engine::{Action, Input};
+use crate::permits::Entry;
 
 /// Whom an input is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -288,6 +289,10 @@ fn record(row: &Row<'_>) -> Column<Option<Numbered>> {
                 },
             )
         }
+        "permit" => match json::<Entry>(row, 6)?.change() {
+            Some(change) => (whom(row)?, Input::Permit(change)),
+            None => return Ok(None),
+        },
         "started" => (Whom::All, Input::Started),
         _ => return Ok(None),
     };

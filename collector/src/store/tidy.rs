@@ -108,7 +108,7 @@ impl Writer {
         let mut deleted = Deleted {
             chunks: sealed.0,
             samples: sealed.1 + bite(&tx, "sample", "", rest)?,
-            records: bite(&tx, "record", "AND kind <> 'action'", old)?,
+            records: bite(&tx, "record", "AND kind NOT IN ('action', 'permit')", old)?,
             traces: bite(&tx, "trace", "", by_age(bounds.keep_traces)?.min(passed))?,
             quarantine: quarantine(&tx, bounds)?,
             crowded,

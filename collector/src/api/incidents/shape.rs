@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use silkline_protocol::id::{IncidentId, LineId};
+use silkline_protocol::permit::Permit;
 use silkline_protocol::time::Timestamp;
 
 /// One cause, from its first sign to its end.
@@ -48,6 +49,9 @@ pub struct Incident {
     /// Fibres and paths that suffer.
     #[serde(default)]
     pub affected: Vec<String>,
+    /// Permits to work that hold on its fibres: people are at the cable.
+    #[serde(default)]
+    pub permits: Vec<Permit>,
     /// Who did what, oldest first.
     #[serde(default)]
     pub history: Vec<Entry>,

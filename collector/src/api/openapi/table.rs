@@ -9,6 +9,7 @@ use crate::api::health::Health;
 use crate::api::incidents::{Anomaly, Assignment, Closing, Incident, Sentence, Shelving};
 use crate::api::lines::{Line, LineDetail};
 use crate::api::people::{AuditEntry, Token, User};
+use crate::api::permits::{NewPermit, Permit};
 use crate::api::request::Page;
 use crate::api::series::Series;
 use crate::api::services::Service;
@@ -81,6 +82,7 @@ pub(super) fn operations(of: &mut SchemaGenerator) -> Vec<Operation> {
     let mut all = plant(of);
     all.extend(devices(of));
     all.extend(incidents(of));
+    all.extend(permits(of));
     all.extend(traces(of));
     all.extend(people(of));
     all.extend(rest(of));
@@ -291,6 +293,46 @@ fn incidents(of: &mut SchemaGenerator) -> Vec<Operation> {
                 r#"{"who":"crew 4","text":"digger","found_m":28431.0}"#,
             )
             .gives(JSON, incident.clone()),
+    ]
+}
+
+fn permits(of: &mut SchemaGenerator) -> Vec<Operation> {
+    let state = (
+        "state",
+        "query",
+        "Only those in this state.",
+        r#"{"type":"string","enum":["coming","standing","over","revoked"]}"#,
+        "standing",
+    );
+    let id = ("id", "path", "The permit.", ID, "p-20260102-k7fm");
+    let permit = schema::<Permit>(of);
+    let example = r#"{"who":"Aysel","person":"L. Mammadova","contact":"+994 12 555 01 00","line":"baku-poti","fibres":["f1"],"until":"2126-01-02T12:00:00Z","reason":"splice at closure 7"}"#;
+    vec![
+        get(
+            "permits",
+            "permits",
+            "Permits to work, the one granted last first.",
+        )
+        .with(&[state, LINE])
+        .gives(JSON, schema::<Page<Permit>>(of)),
+        post(
+            "permits",
+            "grant",
+            "Grants a permit to work: nothing is shot into its fibres while it holds.",
+        )
+        .body(JSON, &schema::<NewPermit>(of), example)
+        .gives(JSON, permit.clone()),
+        get("permits/{id}", "permit", "One permit to work.")
+            .with(&[id])
+            .gives(JSON, permit.clone()),
+        Operation::new(
+            "delete",
+            "/api/v1/permits/{id}",
+            "take_back",
+            "Takes a permit to work back before its end.",
+        )
+        .with(&[id])
+        .gives(JSON, permit),
     ]
 }
 

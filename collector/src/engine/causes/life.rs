@@ -76,10 +76,13 @@ impl Causes {
             if !news.changed && news.notice.is_none() && !news.shoot {
                 continue;
             }
+            let shots = if news.shoot {
+                shots(cause, scene)
+            } else {
+                Vec::new()
+            };
             out.push(Output::Incident(Box::new(cause.incident.clone())));
-            if news.shoot {
-                out.extend(shots(cause, scene));
-            }
+            out.extend(shots);
             out.extend(news.notice.map(|reason| {
                 let text = cause.incident.headline.clone();
                 Output::Notice(Notice {
@@ -226,8 +229,9 @@ impl Cause {
     }
 }
 
-/// Shots of every view that sees the stretch of a cause.
-fn shots(cause: &Cause, scene: &Scene<'_>) -> Vec<Output> {
+/// Shots of every view that sees the stretch of a cause; where a permit to work is in the way, the
+/// history says whose.
+fn shots(cause: &mut Cause, scene: &Scene<'_>) -> Vec<Output> {
     let Some((low, high)) = cause.span(scene.line) else {
         return Vec::new();
     };
@@ -236,12 +240,20 @@ fn shots(cause: &Cause, scene: &Scene<'_>) -> Vec<Output> {
         from.zip(to).is_some_and(|(l, h)| l <= low && high <= h)
     };
     let wanted = scene.line.views.iter().filter(|view| sees(view));
-    let shots = wanted.filter_map(|view| {
-        let site = scene.line.node(&view.node)?.site.clone()?;
-        let view = view.id.clone();
-        Some(Output::Shoot { site, view })
-    });
-    shots.collect()
+    let mut shots = Vec::new();
+    for view in wanted {
+        if let Some(permit) = scene.permits.against(&scene.line.id, view, scene.now) {
+            let said = format!("no shot of view {}: {permit}", view.id);
+            cause.incident.note(SELF, &said, scene.now);
+            continue;
+        }
+        let site = scene.line.node(&view.node).and_then(|it| it.site.clone());
+        shots.extend(site.map(|site| Output::Shoot {
+            site,
+            view: view.id.clone(),
+        }));
+    }
+    shots
 }
 
 /// The planned work that a cause falls into.

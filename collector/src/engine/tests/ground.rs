@@ -82,7 +82,7 @@ fn plant_text() -> String {
     text
 }
 
-pub(super) fn plant() -> Arc<Plant> {
+pub(in crate::engine) fn plant() -> Arc<Plant> {
     match read("plant.toml", &plant_text()) {
         Ok(checked) => Arc::new(checked.plant),
         Err(mistakes) => panic!("{mistakes}"),

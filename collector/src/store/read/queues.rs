@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use silkline_protocol::time::Timestamp;
 
 use super::Queries;
+use crate::permits::Register;
 use crate::store::StoreError;
 use crate::store::column::{Column, json, number, number_of, text, time};
 use crate::store::rows::{OutboxRow, QuarantineRow, RowId};
@@ -53,6 +54,20 @@ impl Queries<'_> {
         let sql = "SELECT id, at, topic, kind, reason, properties, bytes, payload
             FROM quarantine WHERE id = ?1";
         Ok(self.rows(sql, params![id], quarantine)?.pop())
+    }
+
+    /// Every permit to work, as the rows tell that were written of them.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn permits(&self) -> Result<Register, StoreError> {
+        let sql = "SELECT body, at FROM record WHERE kind = 'permit' ORDER BY id";
+        let mut register = Register::default();
+        for (entry, at) in self.rows(sql, [], |row| Ok((json(row, 0)?, time(row, 1)?)))? {
+            register.take(entry, at);
+        }
+        Ok(register)
     }
 
     /// How far the cursor called `name` has come; the beginning where it never moved.
