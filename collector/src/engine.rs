@@ -15,6 +15,8 @@ mod causes;
 pub mod exchange;
 mod light;
 pub mod permits;
+mod proof;
+mod prove;
 pub mod settings;
 mod views;
 mod watch;
@@ -34,6 +36,7 @@ pub use self::exchange::{Action, Input, Notice, Output, Reason};
 use self::light::Runs;
 pub use self::permits::PermitChange;
 use self::permits::Permits;
+use self::proof::Proofs;
 pub use self::settings::EngineSettings;
 use self::views::{Changed, Look, Says, Views};
 use self::watch::{Finding, Guide, Watch};
@@ -70,6 +73,21 @@ struct State {
     /// Permits to work that are not over.
     #[serde(default)]
     permits: Permits,
+    /// When each view was shot last.
+    #[serde(default)]
+    proofs: Proofs,
+    /// Views that are not shot any more.
+    #[serde(default)]
+    unshot: Vec<Unshot>,
+}
+
+/// A view of which no trace comes, and the anomaly that says so.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Unshot {
+    view: silkline_protocol::id::ViewId,
+    site: SiteId,
+    device: DeviceId,
+    anomaly: Anomaly,
 }
 
 /// A change of a fibre that lasts.
@@ -106,6 +124,8 @@ impl LineEngine {
             changed: Vec::new(),
             look_again: None,
             permits: Permits::default(),
+            proofs: Proofs::default(),
+            unshot: Vec::new(),
         };
         Self::with(plant, &line, settings, state)
     }
@@ -201,6 +221,7 @@ impl LineEngine {
             self.state.now = due.max(self.state.now);
             let found = self.state.watch.expire(self.state.now);
             self.find(found, &mut out);
+            self.prove(&mut out);
             self.conclude(&mut out);
         }
         self.state.now = now;
@@ -220,6 +241,7 @@ impl LineEngine {
             .chain(causes)
             .chain(self.state.look_again)
             .chain(self.state.permits.deadline(self.state.now))
+            .chain(self.state.proofs.deadline())
             .min()
     }
 
@@ -252,6 +274,7 @@ impl LineEngine {
                 about,
             } => {
                 self.state.watch.about((&site, &device), about, now);
+                self.instrument(&site, &device);
                 false
             }
             Input::Event {
@@ -351,6 +374,7 @@ impl LineEngine {
         } = self.state.views.look(&self.line, device, (file, late));
         out.push(Output::TraceResult { id, json });
         let Some(view) = view else { return };
+        self.shot(&view, out);
         if let Some(changed) = changed {
             self.changed(id, (site, device), (&view, changed), (file.at, out));
         }

@@ -25,6 +25,7 @@ pub(super) fn engine(top: &mut Section<'_>) -> EngineSettings {
         proof: section.or("proof", default.proof),
         reopen: section.or("reopen", default.reopen),
         close: section.or("close", default.close),
+        shot_every: section.or("shot_every", default.shot_every),
         points: section.sections("point").iter_mut().map(point).collect(),
         planned: section
             .sections("planned")

@@ -34,6 +34,9 @@ pub struct EngineSettings {
     pub reopen: Duration,
     /// An incident that is over is closed after this long, if nobody does it before.
     pub close: Duration,
+    /// A view of which no trace came for so long is shot, to prove that the way to it works; zero
+    /// for never.
+    pub shot_every: Duration,
     /// What holds for some points and not for others; a later one wins.
     pub points: Vec<PointRule>,
     /// Work that is planned: found and recorded, but nobody is woken.
@@ -89,6 +92,7 @@ impl Default for EngineSettings {
             proof: Duration::from_secs(120),
             reopen: Duration::from_secs(600),
             close: Duration::from_secs(24 * 3600),
+            shot_every: Duration::from_secs(24 * 3600),
             points: Vec::new(),
             planned: Vec::new(),
         }
