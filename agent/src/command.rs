@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{Config, Device};
 use crate::edge::EdgeHandle;
-use crate::permit::{Blocked, By, Gate, Kept, Now, Shelf};
+use crate::permit::{Blocked, By, Gate, Kept, Now, Shelf, Standing};
 use crate::poller::{Ask, Pollers};
 
 /// Commands that may wait; the uplink declines more, which is an answer too.
@@ -108,7 +108,7 @@ impl Commands {
                 }
             }
             Command::Identify => Answer::Accepted(self.identify()),
-            Command::SetPermit { permit } => self.set(permit),
+            Command::SetPermit { permit } => self.set(permit).await,
             Command::RevokePermit { permit } => self.revoke(permit),
         }
     }
@@ -126,17 +126,33 @@ impl Commands {
     }
 
     /// Keeps a permit: synced when it is answered.
-    fn set(&self, permit: &Permit) -> Answer {
+    async fn set(&self, permit: &Permit) -> Answer {
+        let now = Now::by(&self.clock);
+        let answer = self.keep(permit, &now);
+        let holds =
+            Kept::taken(permit.clone(), By::Collector, &now).standing(&now) == Standing::Holds;
+        if let (Answer::Accepted(said), true) = (&answer, holds) {
+            let running = self.edge.permitted(permit).await;
+            if !running.is_empty() {
+                let views: Vec<&str> = running.iter().map(ViewId::as_str).collect();
+                let said = format!("{said}; a shot of {} runs still", views.join(", "));
+                return Answer::Accepted(said);
+            }
+        }
+        answer
+    }
+
+    fn keep(&self, permit: &Permit, now: &Now) -> Answer {
+        let config = self.config.borrow();
         let line = &permit.fields().line;
-        if !self.config.borrow().lines().contains(line) {
+        if !config.lines().contains(line) {
             return Answer::Declined(format!("this agent serves no line {line}"));
         }
-        let config = self.config.borrow();
         let views = config.devices.iter().flat_map(Device::views);
         let covered = views.filter(|view| permit.covers(&view.line, view.fibre.as_ref()));
         let names: Vec<&str> = covered.map(|view| view.view.as_str()).collect();
-        let kept = Kept::taken(permit.clone(), By::Collector, &Now::by(&self.clock));
-        match Shelf::of(&self.config.borrow().data).put(&kept) {
+        let kept = Kept::taken(permit.clone(), By::Collector, now);
+        match Shelf::of(&config.data).put(&kept) {
             Err(error) => Answer::Declined(format!("not kept: {error}")),
             Ok(()) if names.is_empty() => {
                 Answer::Accepted("kept; no instrument here sees these fibres".to_owned())

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use silkline_protocol::id::{DeviceId, LineId, PointName, ViewId};
 use silkline_protocol::message::{Body, Trigger};
+use silkline_protocol::permit::Permit;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -58,6 +59,8 @@ pub struct EdgeHandle {
 enum Inbox {
     Seen(Seen),
     Started(DeviceId, Outcome),
+    Aborted(DeviceId, bool),
+    Permitted(Permit, oneshot::Sender<Vec<ViewId>>),
     File(DeviceId, Option<u16>, oneshot::Sender<Origin>),
     Command(ViewId, oneshot::Sender<Result<(), Refusal>>),
     Renew(Arc<Config>, Arc<Config>, oneshot::Sender<()>),
@@ -172,6 +175,14 @@ impl EdgeHandle {
             .unwrap_or_else(|_| Err(Refusal::NotStartable(view.clone())))
     }
 
+    /// Takes a permit that holds from now on; gives the views that are being shot nevertheless, which
+    /// are stopped where they can be.
+    pub async fn permitted(&self, permit: &Permit) -> Vec<ViewId> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Inbox::Permitted(permit.clone(), reply)).await;
+        answer.await.unwrap_or_default()
+    }
+
     /// Records an event.
     pub async fn tell(&self, told: Told) {
         // Gone only when the agent is leaving; the event is lost with the process either way.
@@ -222,7 +233,7 @@ impl Edge {
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
             let now = self.clock.moment();
-            let due = self.triggers.deadline().unwrap_or(now + AT_LEAST_EVERY);
+            let due = self.triggers.deadline(now).unwrap_or(now + AT_LEAST_EVERY);
             self.pulse
                 .expect_by(now.max(due.min(now + AT_LEAST_EVERY)) + GRACE);
             let wait = self.clock.sleep_until(due.min(now + AT_LEAST_EVERY));
@@ -237,6 +248,7 @@ impl Edge {
             for act in acts {
                 match act {
                     Act::Start { device, settings } => self.start(device, settings),
+                    Act::Abort { device } => self.abort(device),
                     // Gone only when the agent is leaving.
                     Act::Tell(told) => drop(self.recorder.send(Note::Event(told)).await),
                 }
@@ -249,6 +261,12 @@ impl Edge {
         match message {
             Inbox::Seen(seen) => self.seen(seen, now),
             Inbox::Started(device, outcome) => self.triggers.started(&device, &outcome, now),
+            Inbox::Aborted(device, done) => self.triggers.aborted(&device, done, now),
+            Inbox::Permitted(permit, reply) => {
+                let (acts, views) = self.triggers.permitted(&permit);
+                let _ = reply.send(views);
+                acts
+            }
             Inbox::File(device, port, reply) => {
                 let (origin, acts) = self.triggers.file(&device, port, now);
                 // Whoever asked may be gone.
@@ -301,6 +319,26 @@ impl Edge {
             }
             if let Some(own) = own.upgrade() {
                 let _ = own.send(Inbox::Started(device, outcome)).await;
+            }
+        });
+    }
+}
+
+impl Edge {
+    /// Waits for the instrument to stop, in a task of its own.
+    fn abort(&self, device: DeviceId) {
+        let poller = self.pollers.of(&device);
+        let own = self.own.clone();
+        tokio::spawn(async move {
+            let (done, outcome) = oneshot::channel();
+            let ask = Ask::Abort(device.clone(), done);
+            let asked = match poller {
+                Some(poller) => poller.send(ask).await.is_ok(),
+                None => false,
+            };
+            let done = asked && matches!(outcome.await, Ok(Ok(())));
+            if let Some(own) = own.upgrade() {
+                let _ = own.send(Inbox::Aborted(device, done)).await;
             }
         });
     }

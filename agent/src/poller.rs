@@ -54,6 +54,8 @@ pub enum Ask {
         /// Where the outcome goes.
         done: oneshot::Sender<Result<(), Unshot>>,
     },
+    /// Stop the shot that runs, and say whether it was.
+    Abort(DeviceId, oneshot::Sender<Result<(), Fault>>),
 }
 
 /// Why a shot was not started.
@@ -287,6 +289,10 @@ impl Poller {
                     self.schedule.hurry(at, self.clock.moment());
                 }
             }
+            Ask::Abort(device, done) => {
+                // Whoever asked may have stopped waiting.
+                let _ = done.send(self.abort(&device).await);
+            }
             Ask::Shot {
                 device,
                 settings,
@@ -306,13 +312,33 @@ impl Poller {
             let fault = Fault::NotSupported(format!("no device {device}"));
             return Err(Unshot::Fault(fault));
         };
-        for view in device.views().filter(|view| view.port == settings.port) {
-            self.gate
-                .check(&view.line, view.fibre.as_ref())
-                .map_err(Unshot::Blocked)?;
-        }
+        self.permits(&device, settings)?;
         let done = self.link.shoot(&device, settings, &self.clock).await;
-        done.map_err(Unshot::Fault)
+        done.map_err(Unshot::Fault)?;
+        // Set while it was being started.
+        let Err(blocked) = self.permits(&device, settings) else {
+            return Ok(());
+        };
+        match self.link.abort(&device).await {
+            Ok(()) => Err(blocked),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn permits(&self, device: &Device, settings: ShotSettings) -> Result<(), Unshot> {
+        let mut views = device.views().filter(|view| view.port == settings.port);
+        views.try_for_each(|view| {
+            let checked = self.gate.check(&view.line, view.fibre.as_ref());
+            checked.map_err(Unshot::Blocked)
+        })
+    }
+
+    async fn abort(&mut self, device: &DeviceId) -> Result<(), Fault> {
+        let unit = self.units.iter().find(|unit| unit.device.id == *device);
+        match unit.map(|unit| unit.device.clone()) {
+            Some(device) => self.link.abort(&device).await,
+            None => Err(Fault::NotSupported(format!("no device {device}"))),
+        }
     }
 
     async fn poll_next(&mut self) -> Option<Brought> {

@@ -12,6 +12,9 @@
 //! while the light flaps; a loss meanwhile is remembered and shot at the end, if it is still dark.
 
 mod instrument;
+mod round;
+
+pub use round::{Turn, overfull};
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -36,6 +39,11 @@ pub enum Act {
         device: DeviceId,
         /// With what.
         settings: ShotSettings,
+    },
+    /// Stop the shot that runs, and tell [`Triggers::aborted`] what came of it.
+    Abort {
+        /// The OTDR.
+        device: DeviceId,
     },
     /// Record an event.
     Tell(Told),
@@ -89,12 +97,25 @@ pub enum Refusal {
     /// The instrument can't be started from here.
     #[error("the instrument of view {0} can't be started by this agent")]
     NotStartable(ViewId),
+    /// The instrument needs a dark fibre.
+    #[error("view {0} is not shot, its instrument needs a dark fibre: {1}")]
+    Traffic(ViewId, String),
 }
+
+/// What was last seen of a light input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Light {
+    dark: bool,
+    at: Moment,
+}
+
+/// Every light input that was ever seen.
+type Lights = BTreeMap<PointRef, Light>;
 
 /// All of an agent's light inputs and OTDRs.
 #[derive(Clone, Debug)]
 pub struct Triggers {
-    dark: BTreeMap<PointRef, bool>,
+    lights: Lights,
     instruments: Vec<Instrument>,
 }
 
@@ -121,9 +142,9 @@ impl Triggers {
         let instruments = config
             .devices
             .iter()
-            .filter_map(|device| Instrument::new(device, now));
+            .filter_map(|device| Instrument::new(config, device, now));
         Self {
-            dark: BTreeMap::new(),
+            lights: Lights::new(),
             instruments: instruments.collect(),
         }
     }
@@ -144,15 +165,15 @@ impl Triggers {
                 before.map_or(fresh, |at| known.swap_remove(at))
             })
             .collect();
-        self.dark
+        self.lights
             .retain(|point, _| new.device(&point.device).is_some());
     }
 
     /// Takes whether a light input is dark. Only a change is an event; what is dark when it is first
     /// seen was lost before we came, and the schedule looks at it.
     pub fn observe(&mut self, point: &PointRef, dark: bool, now: Moment) -> Vec<Act> {
-        let before = self.dark.insert(point.clone(), dark);
-        let kind = match (before, dark) {
+        let before = self.lights.insert(point.clone(), Light { dark, at: now });
+        let kind = match (before.map(|light| light.dark), dark) {
             (Some(false), true) => EventKind::LightLost,
             (Some(true), false) => EventKind::LightBack,
             (None, _) | (Some(false), false) | (Some(true), true) => return Vec::new(),
@@ -170,7 +191,7 @@ impl Triggers {
             if kind == EventKind::LightLost {
                 instrument.light_lost(point, now);
             }
-            acts.extend(instrument.go_on(now));
+            acts.extend(instrument.go_on(&self.lights, now));
         }
         // The shot first: the event can wait for the disk.
         acts.push(Act::Tell(told));
@@ -184,8 +205,11 @@ impl Triggers {
     /// Why it is not taken.
     pub fn command(&mut self, view: &ViewId, now: Moment) -> Result<Vec<Act>, Refusal> {
         for instrument in &mut self.instruments {
+            if let Some(why) = instrument.traffic_on(view, &self.lights, now) {
+                return Err(Refusal::Traffic(view.clone(), why));
+            }
             match instrument.want(view, Trigger::Command) {
-                Some(true) => return Ok(instrument.go_on(now)),
+                Some(true) => return Ok(instrument.go_on(&self.lights, now)),
                 Some(false) => return Err(Refusal::NotStartable(view.clone())),
                 None => {}
             }
@@ -196,6 +220,26 @@ impl Triggers {
     /// Takes what came of an [`Act::Start`].
     pub fn started(&mut self, device: &DeviceId, outcome: &Outcome, now: Moment) -> Vec<Act> {
         self.with(device, now, |instrument| instrument.started(outcome, now))
+    }
+
+    /// Takes what came of an [`Act::Abort`]: whether the shot was stopped.
+    pub fn aborted(&mut self, device: &DeviceId, done: bool, now: Moment) -> Vec<Act> {
+        self.with(device, now, |instrument| {
+            instrument.aborted(done);
+            Vec::new()
+        })
+    }
+
+    /// Takes a permit that holds from now on: stops the shots that it does not allow where it can, and
+    /// gives the views that are being shot.
+    pub fn permitted(&mut self, permit: &Permit) -> (Vec<Act>, Vec<ViewId>) {
+        let mut all = (Vec::new(), Vec::new());
+        for instrument in &mut self.instruments {
+            let (acts, views) = instrument.permitted(permit);
+            all.0.extend(acts);
+            all.1.extend(views);
+        }
+        all
     }
 
     /// Takes what an OTDR says of its latest shot.
@@ -223,27 +267,27 @@ impl Triggers {
             return (unknown, Vec::new());
         };
         let origin = instrument.file(port, now).unwrap_or(unknown);
-        (origin, instrument.go_on(now))
+        (origin, instrument.go_on(&self.lights, now))
     }
 
     /// Goes on with whatever is due.
     pub fn tick(&mut self, now: Moment) -> Vec<Act> {
-        let dark = &self.dark;
-        let is_dark = |point: &PointRef| dark.get(point).copied().unwrap_or(false);
+        let lights = &self.lights;
+        let is_dark = |point: &PointRef| lights.get(point).is_some_and(|light| light.dark);
         let mut acts = Vec::new();
         for instrument in &mut self.instruments {
             acts.extend(instrument.tick(is_dark, now));
-            acts.extend(instrument.go_on(now));
+            acts.extend(instrument.go_on(&self.lights, now));
         }
         acts
     }
 
     /// When [`tick`](Self::tick) is to be called next.
     #[must_use]
-    pub fn deadline(&self) -> Option<Moment> {
+    pub fn deadline(&self, now: Moment) -> Option<Moment> {
         self.instruments
             .iter()
-            .filter_map(Instrument::deadline)
+            .filter_map(|instrument| instrument.deadline(now))
             .min()
     }
 
@@ -261,7 +305,7 @@ impl Triggers {
             return Vec::new();
         };
         let mut acts = step(instrument);
-        acts.extend(instrument.go_on(now));
+        acts.extend(instrument.go_on(&self.lights, now));
         acts
     }
 }

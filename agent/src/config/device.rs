@@ -11,6 +11,7 @@ use silkline_protocol::setting_from_text;
 
 use super::{Address, SnmpAccess};
 use crate::profile::{Profile, ScpiShot, ShotStart};
+use crate::trigger::Turn;
 
 /// How often a device is asked: a lost light is then seen within a second.
 pub(super) const DEFAULT_POLL: Duration = Duration::from_secs(1);
@@ -113,6 +114,9 @@ pub struct View {
     pub every: Option<Duration>,
     /// Points whose darkness asks for a shot at once.
     pub shoot_when_dark: Vec<PointRef>,
+    /// Points that see the traffic of the fibre, where a shot needs a dark one; those of
+    /// `shoot_when_dark` where there are none.
+    pub traffic: Vec<PointRef>,
     /// The pulse, in nanoseconds.
     pub pulse_ns: u32,
     /// How long to average.
@@ -132,6 +136,18 @@ pub struct PointRef {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a device and its point, such as edfa-1.in_power.1")]
 pub struct BadPointRef(String);
+
+impl Otdr {
+    /// The round of its views: nothing for one that is not shot without a cause.
+    #[must_use]
+    pub fn turns(&self) -> Vec<Option<Turn>> {
+        let turn = |view: &View| {
+            let average = view.average;
+            view.every.map(|every| Turn { every, average })
+        };
+        self.views.iter().map(turn).collect()
+    }
+}
 
 impl Device {
     /// A device of `profile` at `address` with every setting as it is by default: for one that is not

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::profile::{Library, Map, ModbusMap, Profile};
 use crate::spool::SpoolSettings;
+use crate::trigger::{Turn, overfull};
 
 /// The shortest poll: below it devices and the spool do more than anybody can use.
 const POLL_MIN: Duration = Duration::from_millis(100);
@@ -362,11 +363,17 @@ fn otdr(
         failed_keep,
     };
     let views = views.into_iter().collect::<Option<Vec<_>>>();
-    Some(views.map(|views| Otdr {
+    let otdr = views.map(|views| Otdr {
         watch,
         hold_off,
         views,
-    }))
+    });
+    let turns = otdr.as_ref().map(Otdr::turns).unwrap_or_default();
+    let turns: Vec<Turn> = turns.into_iter().flatten().collect();
+    if let Some(problem) = overfull(turns.iter()) {
+        section.wrong("view", problem);
+    }
+    Some(otdr)
 }
 
 fn view(section: &mut Section<'_>, profile: Option<&Profile>, lines: &[LineId]) -> Option<View> {
@@ -381,9 +388,18 @@ fn view(section: &mut Section<'_>, profile: Option<&Profile>, lines: &[LineId]) 
         fibre: section.optional("fibre"),
         every: section.optional("every"),
         shoot_when_dark: section.or("shoot_when_dark", Vec::new()),
+        traffic: section.or("traffic", Vec::new()),
         pulse_ns: section.or("pulse_ns", DEFAULT_PULSE_NS),
         average: section.or("average", DEFAULT_AVERAGE),
     };
+    let shot = profile.and_then(|profile| profile.shot.as_ref());
+    let needs_dark = shot.is_some_and(|shot| shot.needs_dark);
+    if needs_dark && view.traffic.is_empty() && view.shoot_when_dark.is_empty() {
+        section.wrong(
+            "traffic",
+            "is missing: this instrument needs a dark fibre, and nothing would tell",
+        );
+    }
     let starts = profile.is_none_or(|profile| profile.shot.is_some());
     if !starts && (view.every.is_some() || !view.shoot_when_dark.is_empty()) {
         let key = if view.every.is_some() {
@@ -465,7 +481,7 @@ fn triggers(sections: &mut [Section<'_>], devices: &[Option<Device>]) {
             .iter()
             .flat_map(|device| &device.otdr)
             .flat_map(|otdr| &otdr.views);
-        for wanted in views.flat_map(|view| &view.shoot_when_dark) {
+        for wanted in views.flat_map(|view| view.shoot_when_dark.iter().chain(&view.traffic)) {
             let found = devices
                 .iter()
                 .flatten()

@@ -28,6 +28,8 @@ pub enum Blocked {
     },
     /// The permits can't be read, so somebody may.
     Unreadable(String),
+    /// Traffic is on the fibre, or may be, and the instrument needs a dark one.
+    Traffic(String),
 }
 
 impl Gate {
@@ -66,7 +68,7 @@ impl Blocked {
     pub const fn permit(&self) -> Option<&Permit> {
         match self {
             Self::Permit { permit, .. } => Some(permit),
-            Self::Unreadable(_) => None,
+            Self::Unreadable(_) | Self::Traffic(_) => None,
         }
     }
 }
@@ -83,6 +85,7 @@ impl fmt::Display for Blocked {
                 "blocked by {permit}, which this clock can't be trusted to end: it holds until it is revoked"
             ),
             Self::Unreadable(why) => write!(f, "blocked: the permits can't be read: {why}"),
+            Self::Traffic(why) => write!(f, "blocked: a shot needs a dark fibre: {why}"),
         }
     }
 }

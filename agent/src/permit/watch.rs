@@ -38,6 +38,8 @@ struct News {
     permit: Permit,
     kind: EventKind,
     detail: &'static str,
+    /// Whether it is news of a permit that holds.
+    holds: bool,
     /// What goes once it has been told.
     over: Option<Kept>,
 }
@@ -93,6 +95,10 @@ impl Watch {
         for news in news(&kept, &self.told, &now) {
             if !self.tell(&news, &now).await {
                 return;
+            }
+            if news.holds {
+                // Set at the site: the command has seen to it already where it came from the collector.
+                self.edge.permitted(&news.permit).await;
             }
             let id = news.permit.id().clone();
             match news.kind {
@@ -160,6 +166,7 @@ fn news(kept: &[Kept], told: &BTreeMap<PermitId, Permit>, now: &Now) -> Vec<News
                 permit,
                 kind,
                 detail,
+                holds: false,
                 over,
             });
         } else if told.get(permit.id()) != Some(&permit) {
@@ -172,6 +179,7 @@ fn news(kept: &[Kept], told: &BTreeMap<PermitId, Permit>, now: &Now) -> Vec<News
                 permit,
                 kind,
                 detail,
+                holds: kept.standing(now) == Standing::Holds,
                 over,
             });
         }
@@ -183,6 +191,7 @@ fn news(kept: &[Kept], told: &BTreeMap<PermitId, Permit>, now: &Now) -> Vec<News
         permit: permit.clone(),
         kind: EventKind::PermitEnded,
         detail: "its file was taken away",
+        holds: false,
         over: None,
     }));
     all

@@ -4,14 +4,17 @@ use core::time::Duration;
 
 use silkline_protocol::id::{DeviceId, ViewId};
 use silkline_protocol::message::{EventKind, Trigger};
+use silkline_protocol::permit::Permit;
 
 use crate::clock::Moment;
-use crate::config::{Device, PointRef, View};
+use crate::config::{Config, Device, PointRef, View};
 use crate::driver::otdr::ShotSettings;
 
 use crate::permit::Blocked;
+use crate::profile::ShotMap;
 
-use super::{Act, FILE_MARGIN, Origin, Outcome, Told};
+use super::round::Round;
+use super::{Act, FILE_MARGIN, Lights, Origin, Outcome, Told};
 
 /// How soon a shot that was refused is asked for again: an instrument may be busy for other reasons.
 const RETRY: Duration = Duration::from_secs(5);
@@ -19,6 +22,8 @@ const RETRY: Duration = Duration::from_secs(5);
 const TRIES: u32 = 6;
 /// How soon after a permit blocked a shot for lost light it is looked at again.
 const BLOCKED: Duration = Duration::from_secs(30);
+/// How old a light's word may be beside its polls.
+const WORD: Duration = Duration::from_secs(5);
 /// How many times longer than at first a view that flaps may hold off.
 const LONGEST_HOLD: u32 = 16;
 
@@ -27,6 +32,8 @@ const LONGEST_HOLD: u32 = 16;
 pub(super) struct Instrument {
     device: DeviceId,
     startable: bool,
+    can_abort: bool,
+    round: Round,
     hold_off: Duration,
     views: Vec<Watched>,
     state: State,
@@ -36,7 +43,8 @@ pub(super) struct Instrument {
 struct Watched {
     view: View,
     wanted: Option<Wanted>,
-    scheduled: Option<Moment>,
+    /// Points that tell traffic, each with how old its word may be; none where shots disturb nobody.
+    traffic: Vec<(PointRef, Duration)>,
     hold: Hold,
     /// What kept the last shot from being taken.
     blocked_by: Option<Blocked>,
@@ -74,13 +82,17 @@ enum State {
         trigger: Trigger,
         until: Moment,
         seen_running: bool,
+        /// Whether it was asked to stop, for something more urgent.
+        aborting: bool,
     },
 }
 
 impl Instrument {
     /// The instrument that `device` is, if it is one.
-    pub(super) fn new(device: &Device, now: Moment) -> Option<Self> {
+    pub(super) fn new(config: &Config, device: &Device, now: Moment) -> Option<Self> {
         let otdr = device.otdr.as_ref()?;
+        let shot = device.profile.shot.as_ref();
+        let needs_dark = shot.is_some_and(|shot| shot.needs_dark);
         let hold = Hold {
             until: None,
             length: otdr.hold_off,
@@ -89,13 +101,19 @@ impl Instrument {
         let views = otdr.views.iter().map(|view| Watched {
             view: view.clone(),
             wanted: None,
-            scheduled: view.every.map(|_| now),
+            traffic: if needs_dark {
+                traffic(config, view)
+            } else {
+                Vec::new()
+            },
             hold,
             blocked_by: None,
         });
         Some(Self {
             device: device.id.clone(),
-            startable: device.profile.shot.is_some() && device.address.is_some(),
+            startable: shot.is_some() && device.address.is_some(),
+            can_abort: shot.is_some_and(ShotMap::can_abort),
+            round: Round::new(&otdr.turns(), now),
             hold_off: otdr.hold_off,
             views: views.collect(),
             state: State::Idle,
@@ -152,6 +170,7 @@ impl Instrument {
             trigger,
             until,
             seen_running: false,
+            aborting: false,
         };
         vec![self.tell(at, EventKind::ShotStarted, trigger.word())]
     }
@@ -166,6 +185,7 @@ impl Instrument {
             watched.want_again(Wanted { tries, ..wanted });
             return Vec::new();
         }
+        self.round.missed(at, now);
         let detail = format!("{}: not started: {fault}", wanted.trigger.word());
         vec![self.tell(at, EventKind::ShotFailed, &detail)]
     }
@@ -174,6 +194,9 @@ impl Instrument {
     /// looked at again while it stays dark; the same permit is told once.
     fn blocked(&mut self, (at, wanted): (usize, Wanted), by: &Blocked, now: Moment) -> Vec<Act> {
         self.state = State::Idle;
+        if wanted.trigger == Trigger::Schedule {
+            self.round.missed(at, now);
+        }
         let Some(watched) = self.views.get_mut(at) else {
             return Vec::new();
         };
@@ -193,7 +216,7 @@ impl Instrument {
 
     /// A failure counts only after the shot was seen not to have failed: before that, the instrument
     /// speaks of the shot before.
-    pub(super) fn shot_state(&mut self, failed: bool, _: Moment) -> Vec<Act> {
+    pub(super) fn shot_state(&mut self, failed: bool, now: Moment) -> Vec<Act> {
         let State::Shooting {
             at,
             trigger,
@@ -212,6 +235,7 @@ impl Instrument {
         }
         let (at, trigger) = (*at, *trigger);
         self.state = State::Idle;
+        self.round.missed(at, now);
         let detail = format!("{}: the instrument reports a failure", trigger.word());
         vec![self.tell(at, EventKind::ShotFailed, &detail)]
     }
@@ -219,11 +243,12 @@ impl Instrument {
     /// What a file from `port` shows; `None` where no view has the port.
     ///
     /// A start whose outcome is not known may have been taken on: then this is its file.
-    pub(super) fn file(&mut self, port: u16, _: Moment) -> Option<Origin> {
+    pub(super) fn file(&mut self, port: u16, now: Moment) -> Option<Origin> {
         let found = self
             .views
             .iter()
             .position(|watched| watched.view.port == port)?;
+        self.round.traced(found, now);
         let watched = self.views.get_mut(found)?;
         let trigger = match self.state {
             State::Shooting { at, trigger, .. } if at == found => {
@@ -267,6 +292,7 @@ impl Instrument {
                 at, trigger, until, ..
             } if until <= now => {
                 self.state = State::Idle;
+                self.round.missed(at, now);
                 let detail = format!("{}: no file came", trigger.word());
                 vec![self.tell(at, EventKind::ShotFailed, &detail)]
             }
@@ -274,47 +300,130 @@ impl Instrument {
         }
     }
 
-    /// Starts the most urgent shot, where the instrument is free.
-    pub(super) fn go_on(&mut self, _: Moment) -> Vec<Act> {
-        if !matches!(self.state, State::Idle) || !self.startable {
+    /// Starts the most urgent shot where the instrument is free; stops a less urgent one for lost light.
+    pub(super) fn go_on(&mut self, lights: &Lights, now: Moment) -> Vec<Act> {
+        if !self.startable {
             return Vec::new();
         }
-        let urgency = |watched: &Watched| watched.wanted.map(|wanted| rank(wanted.trigger));
-        let wanting = self
-            .views
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, view)| view.wanted.is_some());
-        let Some((at, watched)) = wanting.min_by_key(|(_, watched)| urgency(watched)) else {
-            return Vec::new();
-        };
-        let Some(wanted) = watched.wanted.take() else {
-            return Vec::new();
-        };
-        self.state = State::Asked { at, wanted };
-        let View {
-            port,
-            pulse_ns,
-            average,
-            ..
-        } = watched.view;
-        let settings = ShotSettings {
-            port,
-            pulse_ns,
-            average,
-        };
-        vec![Act::Start {
-            device: self.device.clone(),
-            settings,
-        }]
+        let light_waits = self.views.iter().any(Watched::is_wanted_for_light);
+        match &mut self.state {
+            State::Idle => self.begin(lights, now),
+            State::Shooting {
+                trigger, aborting, ..
+            } if light_waits && *trigger != Trigger::LightLost => {
+                let ask = self.can_abort && !core::mem::replace(aborting, true);
+                let device = self.device.clone();
+                ask.then_some(Act::Abort { device }).into_iter().collect()
+            }
+            State::Shooting { .. } | State::Asked { .. } | State::Resting { .. } => Vec::new(),
+        }
     }
 
-    pub(super) fn deadline(&self) -> Option<Moment> {
+    /// Takes what came of an [`Act::Abort`]. What was stopped for something more urgent is taken again:
+    /// the round is where it was, and a command is wanted as before.
+    pub(super) fn aborted(&mut self, done: bool) {
+        let State::Shooting {
+            at,
+            trigger,
+            aborting: true,
+            ..
+        } = self.state
+        else {
+            return;
+        };
+        if !done {
+            return;
+        }
+        self.state = State::Idle;
+        if trigger == Trigger::Command
+            && let Some(watched) = self.views.get_mut(at)
+        {
+            watched.want(trigger);
+        }
+    }
+
+    /// Stops what a new permit does not allow, where it can be; gives the views that are shot.
+    pub(super) fn permitted(&mut self, permit: &Permit) -> (Vec<Act>, Vec<ViewId>) {
+        let (State::Shooting { at, .. } | State::Asked { at, .. }) = self.state else {
+            return (Vec::new(), Vec::new());
+        };
+        let view = self.views.get(at).map(|watched| &watched.view);
+        let covered = view.filter(|view| permit.covers(&view.line, view.fibre.as_ref()));
+        let Some(view) = covered.map(|view| view.view.clone()) else {
+            return (Vec::new(), Vec::new());
+        };
+        let mut acts = Vec::new();
+        if let State::Shooting { aborting, .. } = &mut self.state
+            && self.can_abort
+            && !core::mem::replace(aborting, true)
+        {
+            let device = self.device.clone();
+            acts.push(Act::Abort { device });
+        }
+        (acts, vec![view])
+    }
+
+    /// Why a shot of `view` would meet traffic, if it might; nothing where the view is not here.
+    pub(super) fn traffic_on(&self, view: &ViewId, lights: &Lights, now: Moment) -> Option<String> {
+        let watched = self.views.iter().find(|watched| watched.view.view == *view);
+        watched?.lit(lights, now)
+    }
+
+    fn begin(&mut self, lights: &Lights, now: Moment) -> Vec<Act> {
+        let mut acts = Vec::new();
+        // Each turn starts a shot or takes one view out.
+        for _ in 0..=self.views.len() {
+            let Some((at, wanted)) = self.next(now) else {
+                return acts;
+            };
+            let Some(watched) = self.views.get_mut(at) else {
+                return acts;
+            };
+            watched.wanted = None;
+            if let Some(why) = watched.lit(lights, now) {
+                acts.extend(self.blocked((at, wanted), &Blocked::Traffic(why), now));
+                continue;
+            }
+            let View {
+                port,
+                pulse_ns,
+                average,
+                ..
+            } = watched.view;
+            self.state = State::Asked { at, wanted };
+            acts.push(Act::Start {
+                device: self.device.clone(),
+                settings: ShotSettings {
+                    port,
+                    pulse_ns,
+                    average,
+                },
+            });
+            return acts;
+        }
+        acts
+    }
+
+    /// The most urgent of what is wanted, and else of what is due in the round.
+    fn next(&self, now: Moment) -> Option<(usize, Wanted)> {
+        let views = self.views.iter().enumerate();
+        let wanted = views.filter_map(|(at, watched)| Some((at, watched.wanted?)));
+        let scheduled = || {
+            let at = self.round.due(now).first().copied()?;
+            let trigger = Trigger::Schedule;
+            Some((at, Wanted { trigger, tries: 0 }))
+        };
+        wanted
+            .min_by_key(|(_, wanted)| rank(wanted.trigger))
+            .or_else(scheduled)
+    }
+
+    pub(super) fn deadline(&self, now: Moment) -> Option<Moment> {
         let own = match self.state {
             State::Idle | State::Asked { .. } => None,
             State::Resting { until } | State::Shooting { until, .. } => Some(until),
         };
-        let scheduled = self.views.iter().filter_map(|watched| watched.scheduled);
+        let scheduled = self.round.deadline(now);
         let holds = self.views.iter().filter(|watched| watched.hold.postponed);
         let holds = holds.filter_map(|watched| watched.hold.until);
         own.into_iter().chain(scheduled).chain(holds).min()
@@ -338,6 +447,21 @@ impl Instrument {
     }
 }
 
+/// The points that tell whether traffic is on the fibre of `view`: a word is as good as three polls.
+fn traffic(config: &Config, view: &View) -> Vec<(PointRef, Duration)> {
+    let named = if view.traffic.is_empty() {
+        &view.shoot_when_dark
+    } else {
+        &view.traffic
+    };
+    let with_age = |point: &PointRef| {
+        let poll = config.device(&point.device).map(|device| device.poll);
+        let age = poll.unwrap_or_default() * 3 + WORD;
+        (point.clone(), age)
+    };
+    named.iter().map(with_age).collect()
+}
+
 /// Light that was lost first, the schedule last.
 const fn rank(trigger: Trigger) -> u8 {
     match trigger {
@@ -349,6 +473,18 @@ const fn rank(trigger: Trigger) -> u8 {
 }
 
 impl Watched {
+    /// Why a shot would meet traffic, if it might: light is seen, or nobody has looked lately.
+    fn lit(&self, lights: &Lights, now: Moment) -> Option<String> {
+        self.traffic.iter().find_map(|(point, age)| {
+            let seen = lights.get(point).filter(|light| now - light.at <= *age);
+            match seen {
+                Some(light) if light.dark => None,
+                Some(_) => Some(format!("{point} sees light")),
+                None => Some(format!("{point} has not told of late")),
+            }
+        })
+    }
+
     fn is_wanted_for_light(&self) -> bool {
         self.wanted
             .is_some_and(|wanted| wanted.trigger == Trigger::LightLost)
@@ -395,12 +531,6 @@ impl Watched {
     }
 
     fn tick(&mut self, is_dark: impl Fn(&PointRef) -> bool, base: Duration, now: Moment) {
-        if let (Some(due), Some(every)) = (self.scheduled, self.view.every)
-            && due <= now
-        {
-            self.want(Trigger::Schedule);
-            self.scheduled = Some(now + every);
-        }
         let over = self.hold.postponed && self.hold.until.is_some_and(|until| until <= now);
         if over {
             self.hold.postponed = false;

@@ -54,7 +54,7 @@ fn ports(acts: &[Act]) -> Vec<u16> {
     acts.iter()
         .filter_map(|act| match act {
             Act::Start { settings, .. } => Some(settings.port),
-            Act::Tell(_) => None,
+            Act::Tell(_) | Act::Abort { .. } => None,
         })
         .collect()
 }
@@ -62,7 +62,7 @@ fn ports(acts: &[Act]) -> Vec<u16> {
 fn kinds(acts: &[Act]) -> Vec<EventKind> {
     acts.iter()
         .filter_map(|act| match act {
-            Act::Start { .. } => None,
+            Act::Start { .. } | Act::Abort { .. } => None,
             Act::Tell(told) => Some(told.kind),
         })
         .collect()
@@ -166,7 +166,7 @@ fn a_loss_while_holding_off_is_shot_at_its_end_if_it_is_still_dark() {
     lose(&mut triggers, "in_power.1", at(0));
     finish(&mut triggers, 1, at(11));
     assert!(ports(&lose(&mut triggers, "in_power.1", at(20))).is_empty());
-    assert_eq!(triggers.deadline(), Some(at(60)));
+    assert_eq!(triggers.deadline(at(20)), Some(at(60)));
     assert_eq!(ports(&triggers.tick(at(60))), [1]);
 }
 
@@ -198,7 +198,9 @@ fn lost_light_goes_before_commands_and_commands_before_the_schedule() {
         (Trigger::LightLost, vec![1])
     );
     assert_eq!(finish(&mut triggers, 1, at(31)).trigger, Trigger::Schedule);
-    assert_eq!(triggers.deadline(), Some(at(601)));
+    // 600 s less what a shot takes, and a quarter of that for alarms.
+    let due = at(31) + Duration::from_millis(600_000 - 18_750);
+    assert_eq!(triggers.deadline(at(31)), Some(due));
 }
 
 #[test]
@@ -216,7 +218,7 @@ fn a_start_that_is_refused_is_tried_again_and_at_last_told() {
             assert!(told.detail.contains("light_lost") && told.detail.contains("exception 6"));
             return;
         }
-        now = triggers.deadline().unwrap();
+        now = triggers.deadline(now).unwrap();
         assert_eq!(ports(&triggers.tick(now)), [1]);
     }
     panic!("never given up");
@@ -305,15 +307,22 @@ fn a_permit_blocks_every_reason_is_told_once_and_lost_light_waits_for_its_end() 
         told.detail
             .contains("schedule: blocked by permit p of L. Mammadova until")
     );
-    assert_eq!(ports(&lose(&mut triggers, "in_power.1", at(10))), [1]);
-    let acts = triggers.started(&otdr(), &by, at(10));
-    assert!(kinds(&acts).is_empty(), "the same permit: {acts:?}");
+    assert!(ports(&triggers.tick(at(1))).is_empty(), "it rests");
+
+    let mut triggers = by_registers();
+    let mut now = at(10);
+    assert_eq!(ports(&lose(&mut triggers, "in_power.1", now)), [1]);
+    assert_eq!(
+        kinds(&triggers.started(&otdr(), &by, now)),
+        [EventKind::ShotBlocked]
+    );
     for _ in 0..3 {
-        let now = triggers.deadline().unwrap();
+        now = triggers.deadline(now).unwrap();
         assert_eq!(ports(&triggers.tick(now)), [1], "still dark");
-        triggers.started(&otdr(), &by, now);
+        let acts = triggers.started(&otdr(), &by, now);
+        assert!(acts.is_empty(), "told once: {acts:?}");
     }
-    let now = triggers.deadline().unwrap();
+    now = triggers.deadline(now).unwrap();
     triggers.tick(now);
     let started = triggers.started(&otdr(), &Outcome::Taken, now);
     assert_eq!(kinds(&started), [EventKind::ShotStarted]);
@@ -330,4 +339,133 @@ fn light_that_is_back_before_a_permit_ends_is_not_shot() {
     assert_eq!(kinds(&acts), [EventKind::ShotBlocked]);
     triggers.observe(&point("in_power.1"), false, at(5));
     assert!(ports(&triggers.tick(at(600))).is_empty());
+}
+
+/// The same, by an instrument that can be stopped, with a round of both views.
+fn by_lines() -> Triggers {
+    let text = CONFIG
+        .replace("silkline-otdr", "silkline-otdr-scpi")
+        .replace("port = 1\n", "port = 1\nevery = \"10min\"\n")
+        .replace("port = 2\n", "port = 2\nevery = \"10min\"\n");
+    triggers(&text)
+}
+
+fn by_registers() -> Triggers {
+    triggers(CONFIG)
+}
+
+fn aborts(acts: &[Act]) -> usize {
+    let aborts = acts.iter().filter(|act| matches!(act, Act::Abort { .. }));
+    aborts.count()
+}
+
+#[test]
+fn an_alarm_stops_the_round_which_goes_on_where_it_was() {
+    let mut triggers = by_lines();
+    assert_eq!(ports(&triggers.tick(at(0))), [1]);
+    triggers.started(&otdr(), &Outcome::Taken, at(0));
+    let acts = lose(&mut triggers, "in_power.2", at(3));
+    assert_eq!((aborts(&acts), ports(&acts)), (1, vec![]));
+    assert_eq!(aborts(&triggers.tick(at(3))), 0, "asked once");
+    let acts = triggers.aborted(&otdr(), true, at(4));
+    assert_eq!(ports(&acts), [2]);
+    assert_eq!(finish(&mut triggers, 2, at(14)).trigger, Trigger::LightLost);
+    // The alarm's trace is that of view 2 for this round; view 1 is still due.
+    let acts = triggers.tick(at(15));
+    let acts = if acts.is_empty() {
+        triggers.started(&otdr(), &Outcome::Taken, at(15))
+    } else {
+        acts
+    };
+    assert!(ports(&acts).is_empty() || ports(&acts) == [1]);
+    let (origin, acts) = triggers.file(&otdr(), Some(1), at(26));
+    assert_eq!(origin.trigger, Trigger::Schedule);
+    assert!(ports(&acts).is_empty(), "the round is through: {acts:?}");
+}
+
+#[test]
+fn a_shot_that_can_not_be_stopped_is_waited_for() {
+    let mut triggers = by_lines();
+    triggers.tick(at(0));
+    triggers.started(&otdr(), &Outcome::Taken, at(0));
+    assert_eq!(aborts(&lose(&mut triggers, "in_power.2", at(3))), 1);
+    assert!(triggers.aborted(&otdr(), false, at(4)).is_empty());
+    let (origin, acts) = triggers.file(&otdr(), Some(1), at(11));
+    assert_eq!((origin.trigger, ports(&acts)), (Trigger::Schedule, vec![2]));
+
+    let mut triggers = by_registers();
+    triggers
+        .command(&"ganja-west".parse().unwrap(), at(0))
+        .unwrap();
+    triggers.started(&otdr(), &Outcome::Taken, at(0));
+    let acts = lose(&mut triggers, "in_power.1", at(1));
+    assert_eq!(aborts(&acts), 0, "registers know no end: {acts:?}");
+}
+
+#[test]
+fn a_command_that_was_stopped_for_an_alarm_is_done_after_it() {
+    let text = CONFIG.replace("silkline-otdr", "silkline-otdr-scpi");
+    let mut triggers = triggers(&text);
+    triggers
+        .command(&"ganja-west".parse().unwrap(), at(0))
+        .unwrap();
+    triggers.started(&otdr(), &Outcome::Taken, at(0));
+    assert_eq!(aborts(&lose(&mut triggers, "in_power.1", at(1))), 1);
+    assert_eq!(ports(&triggers.aborted(&otdr(), true, at(2))), [1]);
+    triggers.started(&otdr(), &Outcome::Taken, at(2));
+    let (_, acts) = triggers.file(&otdr(), Some(1), at(13));
+    assert_eq!(ports(&acts), [2]);
+    assert_eq!(finish(&mut triggers, 2, at(24)).trigger, Trigger::Command);
+}
+
+#[test]
+fn a_permit_stops_the_shot_that_runs_and_no_other() {
+    let mut triggers = by_lines();
+    triggers.tick(at(0));
+    triggers.started(&otdr(), &Outcome::Taken, at(0));
+    let permit = crate::permit::tests::permit("p", &["f1"], (100, 200));
+    let (acts, views) = triggers.permitted(&permit);
+    assert_eq!(aborts(&acts), 1);
+    assert_eq!(views[0].as_str(), "ganja-east", "its fibre may be f1");
+    assert_eq!(triggers.permitted(&permit).0, [], "asked once");
+    let elsewhere = permit.fields().clone();
+    let elsewhere = Permit::new(silkline_protocol::permit::Fields {
+        line: "other".parse().unwrap(),
+        ..elsewhere
+    });
+    assert_eq!(triggers.permitted(&elsewhere.unwrap()).1, []);
+}
+
+#[test]
+fn an_instrument_that_needs_a_dark_fibre_shoots_no_traffic() {
+    let mut config = crate::config::read("agent.toml", CONFIG).unwrap();
+    let otdr_at = config.devices.iter().position(|d| d.id == otdr()).unwrap();
+    let mut profile = (*config.devices[otdr_at].profile).clone();
+    profile.shot.as_mut().unwrap().needs_dark = true;
+    config.devices[otdr_at].profile = std::sync::Arc::new(profile);
+    let mut triggers = Triggers::new(&config, Moment::START);
+    let west: ViewId = "ganja-west".parse().unwrap();
+    let refused = |triggers: &mut Triggers, now| match triggers.command(&west, now) {
+        Err(Refusal::Traffic(_, why)) => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(refused(&mut triggers, at(0)).contains("not told"));
+    triggers.observe(&point("in_power.2"), false, at(1));
+    assert!(refused(&mut triggers, at(1)).contains("edfa-1.in_power.2 sees light"));
+    let acts = triggers.observe(&point("in_power.2"), true, at(2));
+    assert_eq!(ports(&acts), [2], "dark, so it may");
+    finish(&mut triggers, 2, at(13));
+    assert!(
+        refused(&mut triggers, at(60)).contains("not told"),
+        "the word is old"
+    );
+    // Of two points that are lost one sees light still: looked at again, and told once.
+    triggers.observe(&point("osc_in_power.1"), false, at(60));
+    let acts = lose(&mut triggers, "in_power.1", at(60));
+    assert_eq!(kinds(&acts), [EventKind::ShotBlocked, EventKind::LightLost]);
+    triggers.observe(&point("in_power.1"), true, at(90));
+    assert!(ports(&triggers.tick(at(90))).is_empty());
+    triggers.observe(&point("in_power.1"), true, at(121));
+    let acts = triggers.observe(&point("osc_in_power.1"), true, at(121));
+    assert_eq!(ports(&acts), [1], "both dark");
 }
