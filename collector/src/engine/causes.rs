@@ -127,7 +127,7 @@ impl Causes {
                 continue;
             }
             let key = standing_for(scene, &finding);
-            let k = match self.find_key(scene, &key) {
+            let k = match self.find_key(scene, &key, Some(&finding)) {
                 Some(k) => k,
                 None => self.open(scene, key),
             };
@@ -239,15 +239,22 @@ impl Causes {
         let standing = self.causes.iter().position(touching);
         standing
             .or_else(|| self.causes.iter().position(at_node))
-            .or_else(|| self.find_key(scene, key))
+            .or_else(|| self.find_key(scene, key, None))
     }
 
     /// The active cause with `key`, or a past one that is to be the same again.
-    fn find_key(&mut self, scene: &Scene<'_>, key: &Key) -> Option<usize> {
-        // Who can tell whether light that nobody can place got worse twice by one cause?
+    fn find_key(
+        &mut self,
+        scene: &Scene<'_>,
+        key: &Key,
+        finding: Option<&Finding>,
+    ) -> Option<usize> {
+        // Who can tell whether light that nobody can place got worse twice by one cause? It did
+        // where the same point says so again.
         let one = |c: &Cause| {
             let soon = scene.now - c.incident.opened < scene.settings.wake;
-            soon || *key != Key::Unplaced(Light::Worse)
+            let again = finding.is_some_and(|finding| c.has_point_of(finding));
+            soon || again || *key != Key::Unplaced(Light::Worse)
         };
         let active = |c: &Cause| c.key == *key && c.is_active() && one(c);
         if let Some(k) = self.causes.iter().position(active) {

@@ -190,6 +190,25 @@ fn a_slow_attenuation_is_found_on_the_receivers_and_ends_with_it() {
 }
 
 #[test]
+fn a_signal_that_gets_worse_again_and_again_is_one_incident() {
+    // From 2000 s on: worse for 100 s of every 300, twelve times.
+    let light = |second: i64| {
+        let into = (second - 2000).rem_euclid(300);
+        let less = if (2000..5600).contains(&second) && into < 100 {
+            into as f64 * 0.04
+        } else {
+            0.0
+        };
+        (-23.0 - less, true, 22.0 - less)
+    };
+    let answer = ask(&testbed(6000, light), None);
+    let receivers = answer.of("step").into_iter();
+    let quality = receivers.filter(|a| a["device"] == "a.spo-1" && a["point"] == "quality");
+    assert!(quality.count() >= 12, "each time is found");
+    assert_eq!(answer.incidents.len(), 1, "{:#?}", answer.incidents);
+}
+
+#[test]
 fn a_legal_swing_that_the_receivers_live_on_is_a_warning_at_most() {
     let light = |second: i64| {
         (

@@ -173,6 +173,13 @@ impl Cause {
         self.incident.anomalies.iter().any(|a| of(&a))
     }
 
+    /// Whether the point of a finding has spoken of this cause before.
+    pub(super) fn has_point_of(&self, finding: &Finding) -> bool {
+        let new = &finding.anomaly;
+        let same = |a: &Anomaly| a.device == new.device && a.point == new.point;
+        self.incident.anomalies.iter().any(same)
+    }
+
     /// Whether the cause is at a site's own node.
     pub(super) fn is_here(&self, line: &Line, site: &SiteId) -> bool {
         let Key::Node(node) = &self.key else {

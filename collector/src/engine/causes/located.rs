@@ -75,7 +75,7 @@ impl Causes {
             return;
         };
         let key = Key::Fade(low, high);
-        let known = self.find_key(scene, &key);
+        let known = self.find_key(scene, &key, None);
         let Some(k) = known.or_else(|| finding.is_some().then(|| self.open(scene, key))) else {
             return;
         };
