@@ -274,6 +274,7 @@ fn false_events(scores: &[Score], each: bool) {
     }
     if each {
         misses(scores);
+        strays(scores);
     }
 }
 
@@ -287,6 +288,35 @@ fn misses(scores: &[Score]) {
                 o.step_db,
                 o.z,
                 o.at_m,
+                o.room,
+                o.pulse_ns,
+                o.noise,
+                o.samples_a_pulse,
+                o.seed
+            );
+        }
+    }
+}
+
+/// Every strong event with room whose place is many times the bound off, or outside its interval.
+fn strays(scores: &[Score]) {
+    for o in scores.iter().flat_map(|s| &s.outcomes) {
+        let Some(p) = o.place.filter(|_| o.z >= 6.0 && !o.kind.is_end()) else {
+            continue;
+        };
+        let bounds = p.error_m / o.bound_m;
+        if p.error_m.abs() > p.half_m || (bounds.abs() > 8.0 && o.room >= 4.0) {
+            println!(
+                "  stray {:?} {:.3} dB, z {:.1}, at {:.1} m: off {:.2} m ± {:.2}, {:.1} bounds, {:.3} pulses, best ± {:.2}, room {:.1} pulses, {} ns {:?} {:.1} a pulse seed {}",
+                o.kind,
+                o.step_db,
+                o.z,
+                o.at_m,
+                p.error_m,
+                p.half_m,
+                bounds,
+                p.error_m / o.pulse_m,
+                p.best.map_or(f64::NAN, |best| best.half_m),
                 o.room,
                 o.pulse_ns,
                 o.noise,

@@ -20,6 +20,11 @@ const PEAK_Z: f64 = 6.0;
 /// And this much over it, in decibels.
 pub(crate) const PEAK_DB: f64 = 0.12;
 
+/// A step that clear is seen late: the receiver goes on falling, so the largest jump lies behind
+/// the place where its glass ends. That is tried so many edges before.
+const CLEAR_Z: f64 = 12.0;
+const EARLIER: [f64; 5] = [0.15, 0.35, 0.6, 0.9, 1.3];
+
 /// Where events are dense all jumps are large: they are made smaller by this at the most.
 const MOST_SCATTER: f64 = 2.0;
 
@@ -65,12 +70,34 @@ pub(crate) fn candidates(grid: &Grid) -> Candidates {
     }
     let rises = rises(grid);
     found.extend(rises.iter().map(|rise| (rise.at, f64::MAX)));
+    let earlier: Vec<(usize, f64)> = found
+        .iter()
+        .filter(|(_, z)| (CLEAR_Z..f64::MAX).contains(z))
+        .flat_map(|&(at, z)| feet(at, grid.edge).map(move |foot| (foot, z)))
+        .collect();
+    found.extend(earlier);
+    Candidates {
+        places: largest(found),
+        rises,
+    }
+}
+
+/// Where the glass before a clear step may end.
+fn feet(at: usize, edge: f64) -> impl Iterator<Item = usize> {
+    let back = EARLIER.map(|edges| whole((edges * edge).round()).max(1));
+    back.into_iter()
+        .filter_map(move |back| at.checked_sub(back))
+}
+
+/// The places of the largest jumps in order, each once.
+fn largest(mut found: Vec<(usize, f64)>) -> Vec<usize> {
+    found.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+    found.dedup_by_key(|(place, _)| *place);
     found.sort_by(|a, b| b.1.total_cmp(&a.1));
     found.truncate(MOST);
     let mut places: Vec<usize> = found.into_iter().map(|(place, _)| place).collect();
     places.sort_unstable();
-    places.dedup();
-    Candidates { places, rises }
+    places
 }
 
 /// The jump at each point in standard deviations: levels behind a pulse's gap against levels
@@ -127,11 +154,12 @@ fn maxima(jumps: &[f64], width: usize) -> impl Iterator<Item = (usize, f64)> + '
 
 /// Where reflections rise out of what lies before them: the last point before each rise.
 ///
-/// A level that has risen must fall again before another rise counts.
+/// A level that has risen must fall again, or stay, before another rise counts.
 fn rises(grid: &Grid) -> Vec<Rise> {
     let mut found: Vec<Rise> = Vec::new();
     let (mut low, mut at, mut high) = (f64::MAX, 0, f64::MIN);
-    let mut up = false;
+    let (mut up, mut up_at) = (false, 0);
+    let flat = 2 * grid.pulse.max(2);
     for (i, (level, sigma)) in grid.levels.iter().zip(&grid.sigma).enumerate() {
         let least = (PEAK_Z * sigma * (2.0 * grid.excess).sqrt()).max(PEAK_DB);
         if up {
@@ -139,7 +167,12 @@ fn rises(grid: &Grid) -> Vec<Rise> {
             if let Some(rise) = found.last_mut() {
                 rise.height = high - low;
             }
-            if *level < high - least {
+            // Behind a gain, and behind the launch, the level stays up.
+            let near = cut(&grid.levels, (i + 1).saturating_sub(flat), i + 1);
+            let lowest = near.iter().copied().fold(f64::MAX, f64::min);
+            let highest = near.iter().copied().fold(f64::MIN, f64::max);
+            let stays = i >= up_at + flat && highest - lowest < least;
+            if *level < high - least || stays {
                 (up, low, at) = (false, *level, i);
             }
             continue;
@@ -164,7 +197,7 @@ fn rises(grid: &Grid) -> Vec<Rise> {
                 low,
                 until,
             });
-            (up, high) = (true, *level);
+            (up, up_at, high) = (true, i, *level);
         }
     }
     found

@@ -12,7 +12,9 @@ use crate::trace::samples::{cut, whole};
 const PRICE: f64 = 25.0;
 
 /// Lengths an event may hide, in pulses: a step hides one, a peak with its tail many.
-const HIDDEN: [f64; 11] = [0.2, 0.6, 1.0, 1.5, 2.2, 3.3, 5.0, 8.0, 13.0, 21.0, 34.0];
+const HIDDEN: [f64; 18] = [
+    0.2, 0.5, 0.8, 1.1, 1.5, 1.9, 2.4, 3.0, 3.8, 4.8, 6.0, 7.5, 9.5, 12.0, 15.5, 20.0, 26.0, 34.0,
+];
 
 /// Price of a pulse hidden behind a reflection, beyond what honest glass costs, and of the launch.
 const TAIL: f64 = 5.0;
