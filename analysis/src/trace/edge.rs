@@ -16,14 +16,13 @@
 //! the place is their mixture and the interval says so. Where even the best explanation misses by
 //! more than noise, everything is less sure by as much.
 
-use super::line::median;
-
+mod column;
 mod shape;
 mod whiten;
 
-pub(crate) use shape::Shape;
+use column::{Column, Data};
+pub(crate) use shape::{Curve, Shape};
 pub(crate) use whiten::Noise;
-use whiten::Whitener;
 
 /// Edge positions, time constants and closures tried a pass.
 const PLACES: usize = 15;
@@ -135,7 +134,7 @@ pub(crate) fn fit(points: &[Point], guess: &Guess) -> Option<Edge> {
         }
         found.extend(explore(&data, guess, reflects, closure));
     }
-    mixture(&found, data.points.len())
+    mixture(&found, data.count())
 }
 
 /// The place over all explanations by their weights.
@@ -177,107 +176,6 @@ fn thinned(points: &[Point], group: usize) -> Vec<Point> {
         }
     };
     points.chunks_exact(group.max(1)).map(mean).collect()
-}
-
-/// The points with white noise, and what all tries share.
-struct Data {
-    points: Vec<Point>,
-    /// Where the samples lie that a point averages, from its middle.
-    offsets: Vec<f64>,
-    whitener: Whitener,
-    power: Vec<f64>,
-    tilt: Vec<f64>,
-    /// Inverse variance of the tilt and what the points say about it, together.
-    stiffness: f64,
-}
-
-impl Data {
-    fn of(points: &[Point], guess: &Guess, offsets: Vec<f64>) -> Option<Self> {
-        let (first, second) = (points.first()?, points.get(1)?);
-        let step = second.at - first.at;
-        let smooth = |i: usize| {
-            let around = points.get(i.saturating_sub(1)..(i + 2).min(points.len()));
-            median(
-                &mut around
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|p| p.power)
-                    .collect::<Vec<_>>(),
-            )
-        };
-        let lights: Vec<(f64, f64)> = points
-            .iter()
-            .enumerate()
-            .map(|(i, p)| {
-                let light = smooth(i).clamp(0.0, 1.0);
-                (light, guess.shape_error * (p.power - 1.0).abs())
-            })
-            .collect();
-        let whitener = Whitener::new(&lights, &guess.noise, step, offsets.len() as f64);
-        let power = whitener.apply(points.iter().map(|p| p.power));
-        let foot = guess.between.first().copied().unwrap_or(first.at) - guess.pulse;
-        let off = |p: &Point| (p.at - foot).min(0.0) / guess.pulse;
-        let tilt = whitener.apply(points.iter().map(off));
-        let stiffness = TILT.powi(-2) + dot(&tilt, &tilt);
-        Some(Self {
-            points: points.to_vec(),
-            offsets,
-            whitener,
-            power,
-            tilt,
-            stiffness,
-        })
-    }
-
-    fn column(&self, shape: impl Fn(f64) -> f64, at: f64) -> Column {
-        let reach = self.offsets.last().copied().unwrap_or(0.0);
-        let count = self.offsets.len() as f64;
-        let mean = |p: &Point| {
-            let u = p.at - at;
-            if u + reach <= 0.0 || count < 2.0 {
-                return shape(u);
-            }
-            self.offsets
-                .iter()
-                .map(|offset| shape(u + offset))
-                .sum::<f64>()
-                / count
-        };
-        let values = self.whitener.apply(self.points.iter().map(mean));
-        let tilt = dot(&values, &self.tilt);
-        let power =
-            dot(&values, &self.power) - tilt * dot(&self.power, &self.tilt) / self.stiffness;
-        let own = dot(&values, &values) - tilt * tilt / self.stiffness;
-        Column {
-            at,
-            values,
-            tilt,
-            power,
-            own,
-        }
-    }
-
-    /// Inner product with the tilt eliminated.
-    fn inner(&self, a: &Column, b: &Column) -> f64 {
-        dot(&a.values, &b.values) - a.tilt * b.tilt / self.stiffness
-    }
-
-    fn power_square(&self) -> f64 {
-        dot(&self.power, &self.power) - dot(&self.power, &self.tilt).powi(2) / self.stiffness
-    }
-}
-
-/// A shape at a place, whitened, with its products with itself, the tilt and the data.
-struct Column {
-    at: f64,
-    values: Vec<f64>,
-    tilt: f64,
-    power: f64,
-    own: f64,
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// One combination of place, time constant and closure. Places are tried by where the receiver
@@ -377,7 +275,7 @@ fn explore(data: &Data, guess: &Guess, reflects: bool, closure: bool) -> Option<
         let (next_places, a) = places.closer(spread.shown, spread.shown_sigma);
         let (next_constants, b) = constants.closer(spread.constant, spread.constant_sigma);
         let (next_closures, c) = closures.closer(spread.closure, spread.closure_sigma);
-        let absurd = explored.misfit > ABSURD * data.points.len() as f64;
+        let absurd = explored.misfit > ABSURD * data.count() as f64;
         if (a && b && c) || (pass >= TRIAL && absurd) {
             break;
         }
@@ -404,14 +302,16 @@ fn weigh(
     volume: f64,
 ) -> Option<(Explored, Spread)> {
     let least = tries.iter().map(|t| t.misfit).fold(f64::MAX, f64::min);
-    let excess = excess(least, data.points.len());
+    let excess = excess(least, data.count());
     let log = |t: &Try| -0.5 * (t.misfit - least) / excess + t.log_prior;
     let likely = tries.iter().max_by(|a, b| log(a).total_cmp(&log(b)))?;
     let top = log(likely);
-    let weight = |t: &Try| (log(t) - top).exp();
-    let total: f64 = tries.iter().map(weight).sum();
-    let mean =
-        |f: &dyn Fn(&Try) -> f64| tries.iter().map(|t| weight(t) * f(t)).sum::<f64>() / total;
+    let weights: Vec<f64> = tries.iter().map(|t| (log(t) - top).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    let mean = |f: &dyn Fn(&Try) -> f64| {
+        let terms = tries.iter().zip(&weights);
+        terms.map(|(t, weight)| weight * f(t)).sum::<f64>() / total
+    };
     let moments = |f: &dyn Fn(&Try) -> f64| {
         let middle = mean(f);
         (middle, mean(&|t| (f(t) - middle).powi(2)).max(0.0).sqrt())
@@ -457,17 +357,15 @@ fn tries(data: &Data, guess: &Guess, reflects: bool, axes: [Axis; 3]) -> Vec<Try
             constant: log_constant.exp() * guess.pulse,
         };
         let lag = LAG * shape.constant;
-        let filtered = |u: f64| shape.filtered(u, guess.fade, guess.filter);
-        let (fall, rise) = (|u: f64| filtered(u).0, |u: f64| filtered(u).1);
+        let curve = data.curve(shape, guess);
         let before: Vec<Column> = closures
             .values()
             .filter(|_| with_closure)
-            .map(|shown| data.column(fall, shown - lag))
+            .map(|shown| data.columns(&curve, shown - lag, false).0)
             .collect();
         for shown_at in places.values() {
             let at = shown_at - lag;
-            let fall = data.column(fall, at);
-            let rise = reflects.then(|| data.column(rise, at));
+            let (fall, rise) = data.columns(&curve, at, reflects);
             let part = Part {
                 fall: &fall,
                 rise: rise.as_ref(),

@@ -17,6 +17,7 @@ mod ghost;
 mod grid;
 mod measure;
 mod place;
+mod response;
 mod segments;
 mod tail;
 
@@ -80,14 +81,16 @@ pub(crate) fn find(trace: &Trace, windows: &[Window], end: Option<&EndOfFibre>) 
     };
     let cuts = glass(&mut grid);
     let mut found = measure::weeded(trace, &grid, &cuts);
-    if let Some(edge) = measure::edge(&grid, &found)
+    let mut places = measure::places(&grid, &found);
+    if let Some(edge) = measure::edge(&grid, &places)
         && !SAME_EDGE.contains(&(edge / grid.edge))
     {
         grid.edge = edge;
         let cuts = glass(&mut grid);
         found = measure::weeded(trace, &grid, &cuts);
+        places = measure::places(&grid, &found);
     }
-    let mut events = measure::events(trace, &grid, &found);
+    let mut events = measure::events(trace, &grid, &found, &places);
     ghost::mark(trace, &mut events);
     events.extend(end.map(|end| end_event(trace, end)));
     events

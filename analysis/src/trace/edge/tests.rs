@@ -1,6 +1,7 @@
 //! Edges of known place, with and without peaks and closures.
 
 use super::*;
+use crate::trace::line::median;
 use crate::trace::synth::Dice;
 
 /// What lies where, in metres; the pulse is 100 m long.

@@ -30,7 +30,8 @@ struct Step {
     /// Light in the sample, which fading multiplies.
     light: f64,
     gain: f64,
-    sigma: f64,
+    /// One over the deviation of what is new in it.
+    inverse: f64,
 }
 
 impl Whitener {
@@ -49,7 +50,7 @@ impl Whitener {
             Step {
                 light,
                 gain,
-                sigma: variance.sqrt(),
+                inverse: variance.sqrt().recip(),
             }
         };
         let steps = samples.iter().map(next).collect();
@@ -58,13 +59,35 @@ impl Whitener {
 
     /// The samples with white noise.
     pub(super) fn apply(&self, samples: impl Iterator<Item = f64>) -> Vec<f64> {
-        let mut faded = 0.0;
-        let next = |(sample, step): (f64, &Step)| {
-            let news = sample - step.light * faded;
-            faded = self.keep * (faded + step.gain * news);
-            news / step.sigma
+        let mut carried = 0.0;
+        let next = |(i, sample): (usize, f64)| {
+            let (white, next) = self.step(i, sample, carried);
+            carried = next;
+            white
         };
-        samples.zip(&self.steps).map(next).collect()
+        let samples = samples.take(self.steps.len());
+        samples.enumerate().map(next).collect()
+    }
+
+    /// One sample with white noise, and the fading believed of the next, given that of this one.
+    pub(super) fn step(&self, index: usize, sample: f64, faded: f64) -> (f64, f64) {
+        let Some(step) = self.steps.get(index) else {
+            return (0.0, 0.0);
+        };
+        let news = sample - step.light * faded;
+        (news * step.inverse, self.keep * (faded + step.gain * news))
+    }
+
+    /// Samples of 1 with white noise, and the fading believed of each before it is seen.
+    pub(super) fn lit(&self) -> (Vec<f64>, Vec<f64>) {
+        let mut faded = 0.0;
+        let next = |i: usize| {
+            let before = faded;
+            let (white, after) = self.step(i, 1.0, faded);
+            faded = after;
+            (white, before)
+        };
+        (0..self.steps.len()).map(next).unzip()
     }
 }
 

@@ -90,9 +90,13 @@ pub(crate) fn weeded(trace: &Trace, grid: &Grid, cuts: &[Cut]) -> Weeded {
     }
 }
 
+/// Where the events begin.
+pub(crate) fn places(grid: &Grid, found: &Weeded) -> Vec<Place> {
+    place::places(grid, &edges(grid, &found.joints))
+}
+
 /// Points over which an edge hides glass, as the events of the trace show; none without events.
-pub(crate) fn edge(grid: &Grid, found: &Weeded) -> Option<f64> {
-    let places = place::places(grid, &edges(grid, &found.joints));
+pub(crate) fn edge(grid: &Grid, places: &[Place]) -> Option<f64> {
     let mut settled: Vec<f64> = places.iter().map(|place| place.settled).collect();
     // The last half of the settling is too little to see.
     let seen = 0.5 * median(&mut settled);
@@ -104,14 +108,12 @@ pub(crate) fn edge(grid: &Grid, found: &Weeded) -> Option<f64> {
 }
 
 /// The events at their places, their glass measured where the receiver has settled.
-pub(crate) fn events(trace: &Trace, grid: &Grid, found: &Weeded) -> Vec<Event> {
+pub(crate) fn events(trace: &Trace, grid: &Grid, found: &Weeded, places: &[Place]) -> Vec<Event> {
     let Weeded { cuts, joints } = found;
-    let edges = edges(grid, joints);
-    let places = place::places(grid, &edges);
     let mut better = cuts.clone();
     for ((joint, place), next) in joints
         .iter()
-        .zip(&places)
+        .zip(places)
         .zip(joints.iter().skip(1).map(Some).chain([None]))
     {
         let end = next.map_or(grid.levels.len(), |next| next.cut.from);
@@ -132,7 +134,7 @@ pub(crate) fn events(trace: &Trace, grid: &Grid, found: &Weeded) -> Vec<Event> {
     } else {
         joints
     };
-    let places = place::places(grid, &self::edges(grid, joints));
+    let places = place::places(grid, &edges(grid, joints));
     let pairs = joints.iter().zip(&places);
     pairs
         .filter(|(joint, _)| joint.peak.stands() || joint.loss > -MOST_GAIN_DB)

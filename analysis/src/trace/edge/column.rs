@@ -1,0 +1,209 @@
+//! Shapes at places, whitened, with the products that least squares needs.
+//!
+//! Thousands of shapes are tried for one edge. Before the edge all of them are 1 or 0, so what
+//! those points come to is summed up once; behind it two exponentials, followed from point to
+//! point, give the whole shape.
+
+use super::shape::{Curve, Shape};
+use super::whiten::Whitener;
+use super::{Guess, Point, TILT};
+use crate::trace::line::median;
+use crate::trace::samples::whole;
+
+/// The points with white noise, and what all tries share.
+pub(super) struct Data {
+    first: f64,
+    step: f64,
+    /// Where the samples lie that a point averages, from its middle.
+    offsets: Vec<f64>,
+    whitener: Whitener,
+    power: Vec<f64>,
+    tilt: Vec<f64>,
+    /// Light of 1 everywhere, white; and what of it the whitener carries into each point.
+    lit: Vec<f64>,
+    carried: Vec<f64>,
+    /// Sums of that light's products over the points before each.
+    sums: Vec<Products>,
+    /// Inverse variance of the tilt and what the points say about it, together.
+    stiffness: f64,
+    power_tilt: f64,
+    power_square: f64,
+}
+
+/// Products of a shape with itself, the tilt and the data.
+#[derive(Clone, Copy, Debug, Default)]
+struct Products {
+    own: f64,
+    tilt: f64,
+    power: f64,
+}
+
+impl Products {
+    fn add(&mut self, value: f64, tilt: f64, power: f64) {
+        self.own += value * value;
+        self.tilt += value * tilt;
+        self.power += value * power;
+    }
+}
+
+/// A shape at a place, whitened, with its products with itself and the data, tilt eliminated.
+pub(super) struct Column {
+    pub(super) at: f64,
+    pub(super) power: f64,
+    pub(super) own: f64,
+    tilt: f64,
+    /// The first point that the edge reaches, and the values from there on; before it there is
+    /// all light or none.
+    start: usize,
+    values: Vec<f64>,
+    lit: bool,
+}
+
+impl Data {
+    /// None for fewer than two points.
+    pub(super) fn of(points: &[Point], guess: &Guess, offsets: Vec<f64>) -> Option<Self> {
+        let (first, second) = (points.first()?, points.get(1)?);
+        let step = second.at - first.at;
+        let smooth = |i: usize| {
+            let around = points.get(i.saturating_sub(1)..(i + 2).min(points.len()));
+            let mut powers: Vec<f64> = around.unwrap_or_default().iter().map(|p| p.power).collect();
+            median(&mut powers)
+        };
+        let lights: Vec<(f64, f64)> = points
+            .iter()
+            .enumerate()
+            .map(|(i, p)| {
+                let light = smooth(i).clamp(0.0, 1.0);
+                (light, guess.shape_error * (p.power - 1.0).abs())
+            })
+            .collect();
+        let whitener = Whitener::new(&lights, &guess.noise, step, offsets.len() as f64);
+        let power = whitener.apply(points.iter().map(|p| p.power));
+        let foot = guess.between.first().copied().unwrap_or(first.at) - guess.pulse;
+        let off = |p: &Point| (p.at - foot).min(0.0) / guess.pulse;
+        let tilt = whitener.apply(points.iter().map(off));
+        let (lit, carried) = whitener.lit();
+        let mut sum = Products::default();
+        let mut sums = vec![sum];
+        for ((value, tilt), power) in lit.iter().zip(&tilt).zip(&power) {
+            sum.add(*value, *tilt, *power);
+            sums.push(sum);
+        }
+        let stiffness = TILT.powi(-2) + dot(&tilt, &tilt);
+        let power_tilt = dot(&power, &tilt);
+        Some(Self {
+            first: first.at,
+            step,
+            offsets,
+            whitener,
+            lit,
+            carried,
+            sums,
+            stiffness,
+            power_tilt,
+            power_square: dot(&power, &power) - power_tilt * power_tilt / stiffness,
+            power,
+            tilt,
+        })
+    }
+
+    /// How many points there are.
+    pub(super) fn count(&self) -> usize {
+        self.power.len()
+    }
+
+    /// What the data come to where nothing explains them.
+    pub(super) const fn power_square(&self) -> f64 {
+        self.power_square
+    }
+
+    /// A pulse in glass for points of this spacing.
+    pub(super) fn curve(&self, shape: Shape, guess: &Guess) -> Curve {
+        Curve::new(shape, guess.fade, guess.filter, (self.step, &self.offsets))
+    }
+
+    /// The light that falls at a place, and the reflection there if one is wanted.
+    pub(super) fn columns(&self, curve: &Curve, at: f64, bright: bool) -> (Column, Option<Column>) {
+        let start = whole(((at - curve.reach() - self.first) / self.step).ceil()).min(self.count());
+        let mut fall = Raw::of(self, start, true);
+        let mut rise = bright.then(|| Raw::of(self, start, false));
+        let mut walk = curve.walk(self.first + start as f64 * self.step - at);
+        for i in start..self.count() {
+            let (light, peak) = walk.next();
+            fall.push(self, i, light);
+            if let Some(rise) = &mut rise {
+                rise.push(self, i, peak);
+            }
+        }
+        (
+            fall.finish(self, at),
+            rise.map(|rise| rise.finish(self, at)),
+        )
+    }
+
+    /// Inner product with the tilt eliminated.
+    pub(super) fn inner(&self, a: &Column, b: &Column) -> f64 {
+        let (near, far) = if a.start <= b.start { (a, b) } else { (b, a) };
+        let own = |i: usize| self.sums.get(i).map_or(0.0, |sum| sum.own);
+        let both = if near.lit && far.lit {
+            own(near.start)
+        } else {
+            0.0
+        };
+        let (before, behind) = near
+            .values
+            .split_at((far.start - near.start).min(near.values.len()));
+        let lit = self.lit.get(near.start..far.start).unwrap_or_default();
+        let between = if far.lit { dot(before, lit) } else { 0.0 };
+        both + between + dot(behind, &far.values) - a.tilt * b.tilt / self.stiffness
+    }
+}
+
+/// A column in the making.
+struct Raw {
+    start: usize,
+    lit: bool,
+    carried: f64,
+    products: Products,
+    values: Vec<f64>,
+}
+
+impl Raw {
+    fn of(data: &Data, start: usize, lit: bool) -> Self {
+        let carried = data.carried.get(start).copied().unwrap_or(0.0);
+        let products = data.sums.get(start).copied().unwrap_or_default();
+        Self {
+            start,
+            lit,
+            carried: if lit { carried } else { 0.0 },
+            products: if lit { products } else { Products::default() },
+            values: Vec::with_capacity(data.count() - start),
+        }
+    }
+
+    fn push(&mut self, data: &Data, i: usize, sample: f64) {
+        let (value, carried) = data.whitener.step(i, sample, self.carried);
+        self.carried = carried;
+        if let (Some(tilt), Some(power)) = (data.tilt.get(i), data.power.get(i)) {
+            self.products.add(value, *tilt, *power);
+        }
+        self.values.push(value);
+    }
+
+    fn finish(self, data: &Data, at: f64) -> Column {
+        let Products { own, tilt, power } = self.products;
+        Column {
+            at,
+            power: power - tilt * data.power_tilt / data.stiffness,
+            own: own - tilt * tilt / data.stiffness,
+            tilt,
+            start: self.start,
+            values: self.values,
+            lit: self.lit,
+        }
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
