@@ -50,7 +50,7 @@ fn figures(scores: &[Score], all: &[&Outcome]) {
     line("false events a trace", "0.05", [0.0, 0.05], a_trace);
     let steps = strong
         .iter()
-        .filter(|o| o.room >= 4.0 && o.reflectance_error.is_none());
+        .filter(|o| o.room >= 4.0 && o.kind != Kind::Reflective);
     let bound: Vec<f64> = steps
         .filter_map(|o| Some(o.place?.error_m / o.bound_m))
         .collect();

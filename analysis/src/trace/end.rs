@@ -74,12 +74,25 @@ pub(crate) enum Search {
     NoFibre,
 }
 
+/// The highest and the lowest level of the receiver, as the whole trace shows them.
+#[derive(Clone, Copy, Debug)]
+struct Sky {
+    /// Where it clips, if anything reaches that.
+    limit: Option<f64>,
+    /// Light that equals its noise.
+    noise: Option<f64>,
+}
+
 /// Looks for the end.
 pub(crate) fn search(trace: &Trace, windows: &[Window]) -> Search {
     if !windows.iter().any(Window::may_be_glass) {
         return Search::NoFibre;
     }
-    let limit = place::clipped_at(trace).unwrap_or(f64::MAX);
+    let sky = Sky {
+        limit: place::clipped_at(trace),
+        noise: noise_level(trace, windows),
+    };
+    let limit = sky.limit.unwrap_or(f64::MAX);
     let mut last = None;
     for (k, window) in windows.iter().enumerate() {
         // The cut top of a peak is as straight as glass.
@@ -87,7 +100,7 @@ pub(crate) fn search(trace: &Trace, windows: &[Window]) -> Search {
             continue;
         }
         last = Some(k);
-        if let Some(found) = ends_behind(trace, windows, k) {
+        if let Some(found) = ends_behind(trace, windows, k, sky) {
             return found;
         }
     }
@@ -98,7 +111,7 @@ pub(crate) fn search(trace: &Trace, windows: &[Window]) -> Search {
 }
 
 /// The end, if the light of window `k` does not go on behind it.
-fn ends_behind(trace: &Trace, windows: &[Window], k: usize) -> Option<Search> {
+fn ends_behind(trace: &Trace, windows: &[Window], k: usize, sky: Sky) -> Option<Search> {
     let next = k + 1;
     // A drop may fill windows, and a peak's tail more: up to the next glass at the old level.
     let lands = |line: &Line, least: f64| {
@@ -121,13 +134,13 @@ fn ends_behind(trace: &Trace, windows: &[Window], k: usize) -> Option<Search> {
         return None;
     }
     let behind = behind_drop(trace, windows, k, landing, &before);
-    if behind::goes_on(trace, behind, noise_level(trace, windows)) {
+    if behind::goes_on(trace, behind, sky.noise) {
         return None;
     }
     let stretch = trace.stretch(windows.get(k)?.from, window.to);
     let highest = highest(stretch, trace.samples_in(trace.pulse().get() / 4.0).max(3));
     let peaks = highest - before.at(window.from as f64) > PEAK_DB.max(6.0 * before.rms);
-    if !peaks && fades(trace, windows, landing, &before) {
+    if !peaks && fades(sky.noise, window, &before) {
         return Some(Search::Fades);
     }
     let drop = fall(&before, window);
@@ -138,7 +151,8 @@ fn ends_behind(trace: &Trace, windows: &[Window], k: usize) -> Option<Search> {
         glass_to: windows.get(k)?.to,
         stop,
         drop,
-        noise_level: noise_level(trace, windows),
+        noise_level: sky.noise,
+        limit: sky.limit,
     };
     place::locate(trace, &before, range).map(|end| Search::Found(end, before))
 }
@@ -228,30 +242,24 @@ fn behind_drop<'a>(
 }
 
 /// Whether the level sinks into the noise just where the line would lead it.
-fn fades(trace: &Trace, windows: &[Window], landing: usize, before: &Line) -> bool {
-    let Some(noise) = noise_level(trace, windows) else {
-        return false;
-    };
-    let Some(window) = windows.get(landing) else {
-        return false;
-    };
-    before.at(window.middle()) < noise + LEAST_DROP_DB
+fn fades(noise: Option<f64>, window: &Window, before: &Line) -> bool {
+    noise.is_some_and(|noise| before.at(window.middle()) < noise + LEAST_DROP_DB)
 }
 
 /// Level of the light that equals the receiver's noise: root mean square power of dark windows.
 pub(crate) fn noise_level(trace: &Trace, windows: &[Window]) -> Option<f64> {
     let tail = windows.iter().rev().take_while(|window| !window.is_lit());
-    let mut powers: Vec<f64> = tail
+    let mut levels: Vec<f64> = tail
         .flat_map(|window| trace.stretch(window.from, window.to))
-        .map(|level| 10_f64.powf(level / 5.0))
+        .copied()
         .collect();
-    if powers.len() < 8 {
+    if levels.len() < 8 {
         return None;
     }
     // Samples without light are clipped at the bottom, the upper half is not: the median of
     // |noise| is 0.674 of its deviation, the 84th percentile of noise is one.
-    let upper = super::line::quantile(&mut powers, 0.84);
-    (upper > 0.0).then(|| 5.0 * upper.log10())
+    let upper = super::line::quantile(&mut levels, 0.84);
+    (!trace.is_dark(upper)).then_some(upper)
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use super::windows::Window;
 /// Windows that tell the level at the start, at the most.
 const MOST_WINDOWS: usize = 12;
 
+/// Relative power a one-way decibel, as a natural logarithm.
+const POWER_A_DB: f64 = std::f64::consts::LN_10 / 5.0;
+
 /// Loss of the whole fibre.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Totals {
@@ -90,7 +93,7 @@ fn return_loss(trace: &Trace, start_level: f64, end: OpticalLength) -> Option<Db
     let sum: f64 = trace
         .stretch(dead, last)
         .iter()
-        .map(|level| 10_f64.powf((level - start_level) / 5.0) * share)
+        .map(|level| ((level - start_level) * POWER_A_DB).exp() * share)
         .sum();
     (sum > 0.0).then(|| Db::of(-coefficient - 10.0 * (sum + 1.0).log10()))
 }

@@ -94,10 +94,11 @@ pub(crate) fn survey(trace: &Trace) -> Vec<Window> {
     let lag = whole(pulse.ceil()).clamp(1, size / 3);
     let starts: Vec<usize> = (0..count).step_by(size).collect();
     let alone = |from: &usize| noise::sigma(trace.stretch(*from, from + size), lag);
-    let sigmas = pooled(&starts.iter().map(alone).collect::<Vec<f64>>());
+    let own: Vec<f64> = starts.iter().map(alone).collect();
+    let sigmas = pooled(&own).into_iter().zip(own);
     let windows = starts.iter().zip(sigmas);
     windows
-        .filter_map(|(&from, sigma)| look_at(trace, [from, (from + size).min(count)], sigma, lag))
+        .filter_map(|(&from, sigmas)| look_at(trace, [from, (from + size).min(count)], sigmas, lag))
         .collect()
 }
 
@@ -109,8 +110,13 @@ fn pooled(sigmas: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-fn look_at(trace: &Trace, range: [usize; 2], sigma: f64, lag: usize) -> Option<Window> {
-    let [from, to] = range;
+/// How a stretch looks; its noise is given as its neighbours and as it alone shows it.
+fn look_at(
+    trace: &Trace,
+    [from, to]: [usize; 2],
+    (sigma, own): (f64, f64),
+    lag: usize,
+) -> Option<Window> {
     let levels = trace.stretch(from, to);
     let line = Line::robust(levels, from)?;
     let dark = levels.iter().filter(|&&level| trace.is_dark(level)).count();
@@ -125,9 +131,7 @@ fn look_at(trace: &Trace, range: [usize; 2], sigma: f64, lag: usize) -> Option<W
             sigma,
         })
     };
-    if dark as f64 > DARK_SHARE * levels.len() as f64
-        || sigma.min(noise::sigma(levels, lag)) > DARK_SIGMA_DB
-    {
+    if dark as f64 > DARK_SHARE * levels.len() as f64 || sigma.min(own) > DARK_SIGMA_DB {
         return window(Look::Dark);
     }
     let per_km = 1_000.0 / trace.step_m();

@@ -56,6 +56,8 @@ pub(super) struct Range {
     pub(super) drop: f64,
     /// Level of the light that equals the receiver's noise.
     pub(super) noise_level: Option<f64>,
+    /// Level at which the receiver clips.
+    pub(super) limit: Option<f64>,
 }
 
 /// Finds the onset of the drop between two samples.
@@ -77,6 +79,7 @@ pub(super) fn locate(trace: &Trace, before: &Line, range: Range) -> Option<EndOf
         line: &line,
         onset,
         noise,
+        limit: range.limit,
         bright: peak.height > (20.0 * sigma).max(1.0),
     };
     let found = place(&scene).filter(|(edge, _)| edge.at.is_finite() && edge.sigma.is_finite());
@@ -117,6 +120,8 @@ struct Scene<'a> {
     line: &'a Line,
     onset: Onset,
     noise: Noise,
+    /// Level at which the receiver clips.
+    limit: Option<f64>,
     /// A peak so high that its own rise says where it is.
     bright: bool,
 }
@@ -181,7 +186,7 @@ impl Scene<'_> {
         let from = onset.calm.saturating_sub(back).max(first_of(line));
         let until = onset.collapse.max(onset.calm) + whole(pulses * pulse) + 3;
         let stretch = trace.stretch(from, until);
-        let limit = clipped_at(trace);
+        let limit = self.limit;
         let clear = stretch
             .iter()
             .position(|level| limit.is_some_and(|limit| *level >= limit));
@@ -354,9 +359,10 @@ fn peak(trace: &Trace, line: &Line, onset: usize) -> Peak {
 pub(super) fn clipped_at(trace: &Trace) -> Option<f64> {
     let top = trace.levels().iter().copied().fold(f64::MIN, f64::max);
     let limit = top - 0.004;
-    let mut reached = trace.levels().windows(2);
-    reached
-        .any(|pair| pair.iter().all(|level| *level >= limit))
+    let levels = trace.levels().iter();
+    let mut pairs = levels.clone().zip(levels.skip(1));
+    pairs
+        .any(|(a, b)| *a >= limit && *b >= limit)
         .then_some(limit)
 }
 

@@ -1,5 +1,7 @@
 //! Places where something may be: jumps of the level, on scales from the pulse up.
 
+use std::collections::BTreeMap;
+
 use super::grid::Grid;
 use crate::trace::line::quantile;
 use crate::trace::samples::{cut, whole};
@@ -10,6 +12,9 @@ const MOST_TOP: f64 = 12.0;
 
 /// Window lengths in pulses.
 const SCALES: [f64; 5] = [0.7, 2.0, 5.0, 12.0, 30.0];
+
+/// A window is moved on by this part of its length at the most.
+const FINE: usize = 16;
 
 /// Jumps below this many standard deviations are nothing.
 const LEAST_Z: f64 = 3.0;
@@ -28,7 +33,10 @@ const EARLIER: [f64; 5] = [0.15, 0.35, 0.6, 0.9, 1.3];
 /// Where events are dense all jumps are large: they are made smaller by this at the most.
 const MOST_SCATTER: f64 = 2.0;
 
-/// At most this many go on; the largest.
+/// Places that lie closer than this part of an edge are one.
+const APART: f64 = 0.12;
+
+/// At most this many go on, the largest, and the feet of the clear ones.
 const MOST: usize = 320;
 
 /// The 30 % quantile of the absolute value of a normal variable.
@@ -58,28 +66,31 @@ pub(crate) struct Rise {
 /// Finds the candidates.
 pub(crate) fn candidates(grid: &Grid) -> Candidates {
     let mut found: Vec<(usize, f64)> = Vec::new();
+    let sums = sums(grid);
     for scale in SCALES {
         let width = whole(scale * grid.edge).max(3);
         if 3 * width > grid.levels.len() {
             break;
         }
-        let mut jumps = jumps(grid, width);
+        let stride = (width / FINE).max(1);
+        let mut jumps = jumps(grid, &sums, width, stride);
         let factor = scatter(&jumps).clamp(1.0, MOST_SCATTER);
         jumps.iter_mut().for_each(|z| *z /= factor);
-        found.extend(maxima(&jumps, width));
+        let largest = maxima(&jumps, width / stride);
+        found.extend(largest.map(|(k, z)| (k * stride, z)));
     }
     let rises = rises(grid);
     found.extend(rises.iter().map(|rise| (rise.at, f64::MAX)));
-    let earlier: Vec<(usize, f64)> = found
+    let apart = whole(APART * grid.edge);
+    let found = largest(found, apart);
+    let clear = found
         .iter()
-        .filter(|(_, z)| (CLEAR_Z..f64::MAX).contains(z))
-        .flat_map(|&(at, z)| feet(at, grid.edge).map(move |foot| (foot, z)))
-        .collect();
-    found.extend(earlier);
-    Candidates {
-        places: largest(found),
-        rises,
-    }
+        .filter(|(_, z)| (CLEAR_Z..f64::MAX).contains(z));
+    let feet = clear.flat_map(|(at, _)| feet(*at, grid.edge));
+    let mut places: Vec<usize> = found.iter().map(|(at, _)| *at).chain(feet).collect();
+    places.sort_unstable();
+    places.dedup();
+    Candidates { places, rises }
 }
 
 /// Where the glass before a clear step may end.
@@ -89,44 +100,49 @@ fn feet(at: usize, edge: f64) -> impl Iterator<Item = usize> {
         .filter_map(move |back| at.checked_sub(back))
 }
 
-/// The places of the largest jumps in order, each once.
-fn largest(mut found: Vec<(usize, f64)>) -> Vec<usize> {
-    found.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
-    found.dedup_by_key(|(place, _)| *place);
-    found.sort_by(|a, b| b.1.total_cmp(&a.1));
-    found.truncate(MOST);
-    let mut places: Vec<usize> = found.into_iter().map(|(place, _)| place).collect();
-    places.sort_unstable();
-    places
+/// The largest jumps, of those that lie closer than `apart` the larger.
+fn largest(mut found: Vec<(usize, f64)>, apart: usize) -> Vec<(usize, f64)> {
+    found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    let mut kept: BTreeMap<usize, f64> = BTreeMap::new();
+    for (at, z) in found {
+        let near = at.saturating_sub(apart)..=at + apart;
+        if kept.len() < MOST && kept.range(near).next().is_none() {
+            kept.insert(at, z);
+        }
+    }
+    kept.into_iter().collect()
 }
 
-/// The jump at each point in standard deviations: levels behind a pulse's gap against levels
-/// before, with the usual slope taken off.
-fn jumps(grid: &Grid, width: usize) -> Vec<f64> {
-    let flat: Vec<f64> = grid
-        .levels
-        .iter()
-        .enumerate()
-        .map(|(i, level)| level - grid.slope * grid.km(i))
-        .collect();
-    let mut sums = vec![0.0];
+/// Sums of the levels before each point, the usual slope taken off.
+fn sums(grid: &Grid) -> Vec<f64> {
     let mut total = 0.0;
-    for level in &flat {
-        total += level;
-        sums.push(total);
-    }
+    let flat = grid.levels.iter().enumerate();
+    let sums = flat.map(|(i, level)| {
+        total += level - grid.slope * grid.km(i);
+        total
+    });
+    [0.0].into_iter().chain(sums).collect()
+}
+
+/// The jump at every so many points in standard deviations: levels behind a pulse's gap against
+/// levels before.
+fn jumps(grid: &Grid, sums: &[f64], width: usize, stride: usize) -> Vec<f64> {
     let mean = |from: usize, to: usize| {
         let (a, b) = (sums.get(from)?, sums.get(to)?);
         Some((b - a) / (to - from) as f64)
     };
+    let root = (2.0 / width as f64).sqrt();
+    let edge = grid.edge_points();
     let jump = |i: usize| {
         let from = i.checked_sub(width)?;
-        let behind = i + grid.edge_points();
-        let sigma = grid.sigma.get(i)? * grid.excess;
-        let doubt = sigma * (2.0 / width as f64).sqrt();
+        let behind = i + edge;
+        let doubt = grid.sigma.get(i)? * grid.excess * root;
         Some((mean(behind, behind + width)? - mean(from, i)?) / doubt)
     };
-    (0..flat.len()).map(|i| jump(i).unwrap_or(0.0)).collect()
+    (0..grid.levels.len())
+        .step_by(stride)
+        .map(|i| jump(i).unwrap_or(0.0))
+        .collect()
 }
 
 /// How much more jumps scatter than white noise lets them, from the smaller ones.

@@ -11,7 +11,7 @@ use crate::trace::windows::Window;
 const POINTS_A_PULSE: f64 = 10.0;
 
 /// More points are thinned further.
-const MOST_POINTS: usize = 40_000;
+const MOST_POINTS: usize = 20_000;
 
 /// Noise is measured from lines over this many pulses, and over this many points at the least.
 const LINE_PULSES: usize = 2;
@@ -264,9 +264,13 @@ impl Grid {
             };
             fits.into_iter().zip(prices).filter_map(paid)
         };
+        let plain = self.fit(from, to)?;
+        // Nothing left to explain for what a tail costs.
+        if plain.cost <= TAIL_PRICE {
+            return Some(plain);
+        }
         let fits = self.tails.iter().flat_map(priced);
-        fits.chain(self.fit(from, to))
-            .min_by(|a, b| a.cost.total_cmp(&b.cost))
+        fits.chain([plain]).min_by(|a, b| a.cost.total_cmp(&b.cost))
     }
 
     /// The sums over a stretch. The usual slope is one more observation of it.

@@ -4,6 +4,8 @@
 //! misfit of a line through every stretch in units of noise, a price an event, and for hidden
 //! points what honest ones would cost.
 
+use std::collections::BTreeMap;
+
 use super::candidates::Candidates;
 use super::grid::{Fit, Grid};
 use crate::trace::samples::{cut, whole};
@@ -11,10 +13,17 @@ use crate::trace::samples::{cut, whole};
 /// Price of an event, in units of squared noise: a false alarm a few hundred traces.
 const PRICE: f64 = 25.0;
 
+/// What a way may cost more than an event at the place looked at and still be followed: that event
+/// needs room behind it, which other places do not leave.
+const SLACK: f64 = 60.0;
+
 /// Lengths an event may hide, in pulses: a step hides one, a peak with its tail many.
 const HIDDEN: [f64; 18] = [
     0.2, 0.5, 0.8, 1.1, 1.5, 1.9, 2.4, 3.0, 3.8, 4.8, 6.0, 7.5, 9.5, 12.0, 15.5, 20.0, 26.0, 34.0,
 ];
+
+/// Longer ones end on a lattice of this part of a pulse.
+const LATTICE: f64 = 0.2;
 
 /// Price of a pulse hidden behind a reflection, beyond what honest glass costs, and of the launch.
 const TAIL: f64 = 5.0;
@@ -74,6 +83,8 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut
         .map(|pulses| whole((pulses * grid.edge).round()).max(1))
         .to_vec();
     lengths.dedup();
+    let coarse = whole(2.0 * grid.edge);
+    let lattice = whole(LATTICE * grid.edge).max(1);
     let prices = Prices::new(grid, candidates, honest);
     let mut search = Search {
         grid,
@@ -81,6 +92,7 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut
         ways: launches(grid, &prices),
         alive: Vec::new(),
         costs: Vec::new(),
+        newest: BTreeMap::new(),
     };
     search.alive = (0..search.ways.len()).collect();
     for &place in &candidates.places {
@@ -88,22 +100,31 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut
             continue;
         };
         let event = |to: usize| Some(before + prices.event(place, to)?);
-        let dearest = lengths.iter().filter_map(|length| event(place + length));
-        // A way that costs more than this now will never be the cheapest again.
-        search.prune(dearest.fold(before, f64::max));
+        // A way that costs more than a fresh event here will hardly be the cheapest again.
+        let fresh = lengths.iter().filter_map(|length| event(place + length));
+        let cheapest = fresh.fold(f64::MAX, f64::min);
+        if cheapest < f64::MAX {
+            search.prune(cheapest + SLACK);
+        }
         for to in lengths.iter().map(|length| place + length) {
+            // Where much is hidden, a place more or less is nothing.
+            let to = if to > place + coarse {
+                to - to % lattice
+            } else {
+                to
+            };
             if to + least > last {
                 break;
             }
             let Some(cost) = event(to) else { continue };
-            search.alive.push(search.ways.len());
-            search.ways.push(Way {
+            let cut = Cut {
+                from: place,
+                to,
+                bright: prices.rises(place, to).0 > 0.0,
+            };
+            search.follow(Way {
                 cost,
-                cut: Cut {
-                    from: place,
-                    to,
-                    bright: prices.rises(place, to).0 > 0.0,
-                },
+                cut,
                 previous: Some(previous),
             });
         }
@@ -204,6 +225,8 @@ struct Search<'a> {
     alive: Vec<usize>,
     /// What each of those costs at the place looked at last.
     costs: Vec<Option<f64>>,
+    /// The way whose glass begins at a point, behind a reflection or not: one is enough.
+    newest: BTreeMap<(usize, bool), usize>,
 }
 
 impl Search<'_> {
@@ -215,6 +238,22 @@ impl Search<'_> {
         way.cut
             .glass(self.grid, place)
             .map(|fit| way.cost + fit.cost)
+    }
+
+    /// Takes up a way, instead of one whose glass begins at the same point and that costs more:
+    /// none leads on from that one yet, for places are looked at in order.
+    fn follow(&mut self, way: Way) {
+        let key = (way.cut.to, way.cut.bright);
+        let other = self.newest.get(&key).copied();
+        if let Some(other) = other.and_then(|i| self.ways.get_mut(i)) {
+            if way.cost < other.cost {
+                *other = way;
+            }
+            return;
+        }
+        self.newest.insert(key, self.ways.len());
+        self.alive.push(self.ways.len());
+        self.ways.push(way);
     }
 
     /// The cheapest way to reach `place`, with its cost; notes what the others cost.
