@@ -38,6 +38,7 @@ use crate::time::Timestamp;
 pub mod ranges;
 pub mod receiver;
 pub mod sender;
+pub mod thrift;
 
 #[cfg(test)]
 mod model_test;

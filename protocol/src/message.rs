@@ -147,6 +147,10 @@ pub struct Status {
     pub spool_depth: u64,
     /// What the operating system says of the clock.
     pub clock: ClockState,
+    /// Whether it is connected by a link that costs: then samples come thinly, and what does not come
+    /// is no sign that a device is silent.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub metered: bool,
 }
 
 /// Whether an agent's clock can be trusted.

@@ -235,6 +235,7 @@ fn what_is_not_spooled() {
         epochs: vec![epoch()],
         spool_depth: 7,
         clock: ClockState::Synchronised,
+        metered: false,
     };
     frozen("v1-status.json", &text(to_json(&status)));
     let shot = Command::Shot {

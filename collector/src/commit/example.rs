@@ -185,6 +185,7 @@ impl Sender {
     /// The agent's status.
     pub(crate) fn status(&self, online: bool) -> Wire {
         let status = Status {
+            metered: false,
             online,
             at: at(0),
             version: "1".to_owned(),

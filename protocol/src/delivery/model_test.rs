@@ -74,6 +74,8 @@ struct Seen {
     restored: usize,
     excused: usize,
     retired: usize,
+    /// Turns of samples over a link that costs.
+    thin: usize,
 }
 
 impl Seen {
@@ -89,6 +91,7 @@ impl Seen {
         self.restored += run.restored;
         self.excused += run.excused;
         self.retired += run.retired;
+        self.thin += run.thin;
     }
 
     fn must_have_everything(&self) {
@@ -103,6 +106,7 @@ impl Seen {
             (self.refused, "refused by the broker"),
             (self.restored, "a restored store"),
             (self.retired, "a stream that left the state"),
+            (self.thin, "samples over a link that costs"),
         ] {
             assert!(count > 0, "the model never met: {what}");
         }
@@ -184,7 +188,11 @@ impl World {
                 }
             }
             55..63 => self.machines[which].sync(self.now),
-            63..72 => self.connect(which),
+            63..67 => self.connect(which, None),
+            67..72 => {
+                let every = Duration::from_millis(self.rng.random_range(100..5_000));
+                self.connect(which, Some(every));
+            }
             72..77 => self.machines[which].disconnect(),
             77..82 => {
                 self.machines[which].crash();
@@ -212,12 +220,12 @@ impl World {
         self.collector.start(self.now);
         for which in 0..self.machines.len() {
             self.machines[which].sync(self.now);
-            self.connect(which);
+            self.connect(which, None);
         }
     }
 
-    fn connect(&mut self, which: usize) {
-        self.machines[which].connect(self.now);
+    fn connect(&mut self, which: usize, metered: Option<Duration>) {
+        self.machines[which].connect(metered, self.now);
         if let Some(state) = self.collector.retained() {
             let at = self.now + Duration::from_millis(self.rng.random_range(1..2_000));
             self.down.push((at, which, state));

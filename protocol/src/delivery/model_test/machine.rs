@@ -8,6 +8,7 @@ use rand::{Rng, RngExt};
 
 use super::Seen;
 use crate::delivery::sender::{Class, Entry, Sender, Spool};
+use crate::delivery::thrift::{Alarms, Thrift};
 use crate::delivery::{Committed, Epoch, Limits, Monotonic, Ranges, Seq, unaccounted};
 
 const KEEP: Duration = Duration::from_secs(8);
@@ -28,6 +29,8 @@ pub(super) struct Message {
 #[derive(Clone, Debug)]
 pub(super) struct Record {
     class: Class,
+    /// Whether it is a trace of an alarm.
+    alarm: bool,
     bytes: u64,
     lost: Option<(Epoch, Ranges)>,
     at: Monotonic,
@@ -42,6 +45,7 @@ pub(super) fn any_record(rng: &mut impl Rng) -> Record {
     let most = if class == Class::Trace { 1_000 } else { 200 };
     Record {
         class,
+        alarm: class == Class::Trace && rng.random_bool(0.5),
         bytes: rng.random_range(1..=most),
         lost: None,
         at: Monotonic::default(),
@@ -61,6 +65,8 @@ struct Run {
     epoch: Epoch,
     senders: BTreeMap<Epoch, Sender>,
     online: bool,
+    /// What may go, where the link is metered.
+    thrift: Option<BTreeMap<Epoch, Thrift>>,
     told: Option<Vec<Epoch>>,
     unsynced: Vec<Record>,
 }
@@ -84,19 +90,32 @@ impl Spool for View<'_> {
     fn first(&self, class: Option<Class>, from: Seq, to: Seq) -> Result<Option<Entry>, Infallible> {
         let mut held = self.0.range((self.1, from)..=(self.1, to));
         let found = held.find(|(_, record)| class.is_none_or(|class| record.class == class));
-        Ok(found.map(|((_, seq), record)| Entry {
-            seq: *seq,
-            bytes: record.bytes,
-        }))
+        Ok(found.map(entry))
     }
 
     fn last(&self, class: Class, from: Seq, to: Seq) -> Result<Option<Entry>, Infallible> {
         let mut held = self.0.range((self.1, from)..=(self.1, to)).rev();
         let found = held.find(|(_, record)| record.class == class);
-        Ok(found.map(|((_, seq), record)| Entry {
-            seq: *seq,
-            bytes: record.bytes,
-        }))
+        Ok(found.map(entry))
+    }
+}
+
+impl Alarms for View<'_> {
+    fn first_alarm(&self, from: Seq, to: Seq) -> Result<Option<Entry>, Infallible> {
+        let mut held = self.0.range((self.1, from)..=(self.1, to));
+        Ok(held.find(|(_, record)| record.alarm).map(entry))
+    }
+
+    fn last_alarm(&self, from: Seq, to: Seq) -> Result<Option<Entry>, Infallible> {
+        let mut held = self.0.range((self.1, from)..=(self.1, to)).rev();
+        Ok(held.find(|(_, record)| record.alarm).map(entry))
+    }
+}
+
+fn entry(((_, seq), record): (&(Epoch, Seq), &Record)) -> Entry {
+    Entry {
+        seq: *seq,
+        bytes: record.bytes,
     }
 }
 
@@ -133,6 +152,7 @@ impl Machine {
             epoch,
             senders,
             online: false,
+            thrift: None,
             told: None,
             unsynced: Vec::new(),
         });
@@ -142,9 +162,16 @@ impl Machine {
         self.run = None;
     }
 
-    pub(super) fn connect(&mut self, now: Monotonic) {
+    /// Connects by a link that costs, where samples go `every` so often, or by one that does not.
+    pub(super) fn connect(&mut self, every: Option<Duration>, now: Monotonic) {
+        let limits = self.limits;
         if let Some(run) = &mut self.run {
             run.online = true;
+            let epochs = run.senders.keys();
+            run.thrift = every.map(|every| {
+                let thrift = |epoch: &Epoch| (*epoch, Thrift::new(every, limits, now));
+                epochs.map(thrift).collect()
+            });
             run.told = None;
             run.senders
                 .values_mut()
@@ -233,7 +260,24 @@ impl Machine {
             });
         }
         for (epoch, sender) in &mut run.senders {
-            while let Ok(Some(next)) = sender.poll(now, &View(&self.records, *epoch)) {
+            let mut thrift = run.thrift.as_mut().and_then(|all| all.get_mut(epoch));
+            if let Some(thrift) = &mut thrift
+                && thrift.due() <= now
+            {
+                seen.thin += 1;
+                let held = self
+                    .records
+                    .range((*epoch, Seq::FIRST)..=(*epoch, Seq::MAX));
+                let newest = held.rev().take(2).map(|((_, seq), _)| *seq);
+                thrift.allow(newest.collect::<Vec<_>>(), sender.state(), now);
+            }
+            loop {
+                let view = View(&self.records, *epoch);
+                let polled = match &thrift {
+                    Some(thrift) => sender.poll(now, &thrift.view(&view)),
+                    None => sender.poll(now, &view),
+                };
+                let Ok(Some(next)) = polled else { break };
                 let record = &self.records[&(*epoch, next.seq)];
                 seen.late += usize::from(next.late);
                 if record.bytes > BROKER_TAKES {
@@ -269,7 +313,10 @@ impl Machine {
 
     pub(super) fn deadline(&self) -> Option<Monotonic> {
         let run = self.run.as_ref()?;
-        run.senders.values().filter_map(Sender::deadline).min()
+        let thrift = run.thrift.iter().flat_map(BTreeMap::values);
+        let thrift = thrift.map(Thrift::due).filter(|_| run.online);
+        let senders = run.senders.values().filter_map(Sender::deadline);
+        senders.chain(thrift).min()
     }
 
     pub(super) fn holds(&self, epoch: Epoch) -> bool {
@@ -376,6 +423,7 @@ impl Machine {
         for lost in gaps {
             self.write(Record {
                 class: Class::Gap,
+                alarm: false,
                 bytes: 30,
                 lost: Some(lost),
                 at: now,
