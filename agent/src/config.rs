@@ -18,6 +18,8 @@ pub use address::{Address, Parity, SerialLine};
 pub use broker::{BadBroker, Broker};
 pub use device::{Device, Otdr, PointRef, View, Watch};
 pub use read::read;
+#[cfg(test)]
+pub(crate) use read::uplink_of;
 pub use secret::Secret;
 
 use std::net::SocketAddr;
@@ -33,6 +35,8 @@ pub const DEFAULT_AGENT: &str = "main";
 pub const DEFAULT_DATA: &str = "/var/lib/silkline";
 /// A dead device is asked at least this often, so that it is never out for long after it is back.
 pub const DEFAULT_RETRY_CAP: Duration = Duration::from_secs(30);
+/// Often enough to see a battery run down, seldom enough for a satellite.
+pub const DEFAULT_SAMPLE_EVERY: Duration = Duration::from_secs(900);
 /// How long the agent takes to leave: below the 90 s after which systemd kills.
 pub const DEFAULT_SHUTDOWN: Duration = Duration::from_secs(5);
 
@@ -92,6 +96,17 @@ pub struct UplinkSettings {
     pub username: Option<String>,
     /// The password.
     pub password: Option<Secret>,
+    /// What goes over it, where it costs by what goes over it.
+    pub metered: Option<Metered>,
+    /// The network interface that it leaves by; the system's choice where absent.
+    pub interface: Option<String>,
+}
+
+/// What goes over a link that costs: events, traces of alarm shots, and a thin stream of samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metered {
+    /// One sample of each device so often, more seldom the longer it lasts.
+    pub sample_every: Duration,
 }
 
 /// A client certificate with its key, both PEM files.

@@ -26,16 +26,20 @@ use crate::spool::{SpoolError, SpoolHandle};
 mod backoff;
 mod flight;
 mod link;
+mod look;
 mod pump;
 mod question;
 mod session;
 mod tls;
+mod ways;
 
 #[cfg(test)]
 mod tests;
 
 use backoff::Backoff;
+use look::Lookout;
 use session::{End, Session};
+use ways::Ways;
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -64,12 +68,19 @@ pub struct UplinkStatus {
     pub failures: u64,
     /// Why the last of them was.
     pub last_error: Option<String>,
+    /// Which of the brokers is in use, or was last, counted from zero.
+    pub way: usize,
+    /// Whether that link costs, so that little goes over it.
+    pub metered: bool,
 }
 
 /// The task that keeps the link.
 #[derive(Debug)]
 pub struct Uplink {
     brokers: Vec<UplinkSettings>,
+    ways: Ways,
+    /// Whether the last session was left for a better way.
+    tempted: bool,
     session: Session,
 }
 
@@ -88,7 +99,14 @@ impl Uplink {
     ) -> Result<(Self, watch::Receiver<UplinkStatus>), SpoolError> {
         let (told, status) = watch::channel(UplinkStatus::default());
         let session = Session::new(whose, spool, commands, told)?;
-        Ok((Self { brokers, session }, status))
+        let ways = Ways::new(brokers.len());
+        let uplink = Self {
+            brokers,
+            ways,
+            tempted: false,
+            session,
+        };
+        Ok((uplink, status))
     }
 
     /// Keeps the link until `shutdown`, whatever the brokers do.
@@ -103,6 +121,7 @@ impl Uplink {
         loop {
             let was_up = match self.round(&shutdown).await? {
                 End::Shutdown => return Ok(()),
+                End::Better => continue,
                 End::Lost => true,
                 End::NeverUp => false,
             };
@@ -116,10 +135,29 @@ impl Uplink {
 
     /// Tries the brokers in order, until one was there or all were tried.
     async fn round(&mut self, shutdown: &CancellationToken) -> Result<End, SpoolError> {
-        for broker in &self.brokers {
-            match self.session.run(broker, shutdown).await? {
+        for (at, broker) in self.brokers.iter().enumerate() {
+            self.session.takes(at);
+            let better = self.ways.better(at);
+            let better =
+                better.filter_map(|(at, every)| Some((self.brokers.get(at)?.clone(), every)));
+            let lookout = Lookout::start(better.collect());
+            let begun = self.session.moment();
+            let end = self.session.run((broker, lookout), shutdown).await?;
+            match end {
+                End::NeverUp if core::mem::take(&mut self.tempted) => {
+                    self.ways.failed(at, Duration::ZERO);
+                }
                 End::NeverUp => {}
-                end @ (End::Shutdown | End::Lost) => return Ok(end),
+                End::Lost => {
+                    self.tempted = false;
+                    self.ways.failed(at, self.session.moment() - begun);
+                    return Ok(end);
+                }
+                End::Better => {
+                    self.tempted = true;
+                    return Ok(end);
+                }
+                End::Shutdown => return Ok(end),
             }
         }
         Ok(End::NeverUp)

@@ -14,9 +14,9 @@ use super::device::{
     DEFAULT_TIMEOUT, DEFAULT_UNIT,
 };
 use super::{
-    Address, Config, DEFAULT_AGENT, DEFAULT_DATA, DEFAULT_RETRY_CAP, DEFAULT_SHUTDOWN, Device,
-    Identity, Otdr, Secret, SerialLine, SnmpAccess, SpoolBounds, TrapSettings, UplinkSettings,
-    View, Watch, access, address,
+    Address, Config, DEFAULT_AGENT, DEFAULT_DATA, DEFAULT_RETRY_CAP, DEFAULT_SAMPLE_EVERY,
+    DEFAULT_SHUTDOWN, Device, Identity, Metered, Otdr, Secret, SerialLine, SnmpAccess, SpoolBounds,
+    TrapSettings, UplinkSettings, View, Watch, access, address,
 };
 use crate::profile::{Library, Map, ModbusMap, Profile};
 use crate::spool::SpoolSettings;
@@ -28,6 +28,10 @@ const POLL_MIN: Duration = Duration::from_millis(100);
 const POLL_MAX: Duration = Duration::from_secs(86_400);
 /// A longer silence before each request would leave no time for the requests.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// More often is no thin stream.
+const THIN_MIN: Duration = Duration::from_secs(1);
+/// The longest name of an interface (Linux, IFNAMSIZ less its end).
+const LONGEST_INTERFACE: usize = 15;
 /// The smallest spool that holds a trace of the largest size beside an hour of samples.
 const SPOOL_MIN: u64 = 16 * 1024 * 1024;
 
@@ -164,6 +168,21 @@ fn uplink(section: &mut Section<'_>) -> Option<UplinkSettings> {
     let identity = cert.zip(key).map(|(cert, key)| Identity { cert, key });
     let username = section.optional("username");
     let password = section.optional("password_file").map(Secret::File);
+    let interface: Option<String> = section.optional("interface");
+    if interface
+        .as_ref()
+        .is_some_and(|name| name.is_empty() || name.len() > LONGEST_INTERFACE)
+    {
+        section.wrong(
+            "interface",
+            "is no name of a network interface, such as wwan0",
+        );
+    }
+    let metered = section.or("metered", false);
+    let sample_every = within(section, "sample_every", DEFAULT_SAMPLE_EVERY, THIN_MIN);
+    if !metered && section.has("sample_every") {
+        section.wrong("sample_every", "belongs to an uplink that is metered only");
+    }
     let plain = broker.as_ref().is_some_and(|broker| !broker.tls);
     if plain && (ca.is_some() || identity.is_some()) {
         section.wrong(
@@ -177,7 +196,15 @@ fn uplink(section: &mut Section<'_>) -> Option<UplinkSettings> {
         identity,
         username,
         password,
+        metered: metered.then_some(Metered { sample_every }),
+        interface,
     })
+}
+
+/// The uplink whose keys are `text`.
+#[cfg(test)]
+pub(crate) fn uplink_of(text: &str) -> Result<UplinkSettings, Mistakes> {
+    settings::read("uplink.toml", text, uplink)
 }
 
 fn device(section: &mut Section<'_>, defaults: &Defaults) -> Option<Device> {

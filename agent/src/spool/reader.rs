@@ -6,12 +6,16 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 use silkline_protocol::delivery::sender::{Class, Entry, Spool};
+use silkline_protocol::delivery::thrift::Alarms;
 use silkline_protocol::delivery::{Epoch, Ranges, Seq};
 use silkline_protocol::id::LineId;
 
 use super::disk::{self, Letter, RECORD_VERSION};
 use super::file::{key, of_key, open_to_read};
 use super::{SpoolError, StreamId};
+
+/// How far back the newest sample of a device is looked for: that of the slowest device of a large hut.
+const SAMPLES_LOOKED_AT: i64 = 5000;
 
 /// A stream as its sender begins with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +157,28 @@ impl Reader {
         Ok(Some(stored(letter, retain)))
     }
 
+    /// The newest sample of each device among the last samples of a stream up to `newest`.
+    ///
+    /// # Errors
+    ///
+    /// What the disk said.
+    pub fn newest_samples(&self, stream: StreamId, newest: Seq) -> Result<Vec<Seq>, SpoolError> {
+        let mut statement = self.file.prepare_cached(
+            "SELECT max(key) FROM
+                (SELECT key, topic FROM record INDEXED BY record_by_class
+                 WHERE class = ?3 AND key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT ?4)
+             GROUP BY topic",
+        )?;
+        let (first, last) = (key(stream, Seq::FIRST), key(stream, newest));
+        let class = disk::class_number(Class::Sample);
+        let mut found = statement.query([first, last, class, SAMPLES_LOOKED_AT])?;
+        let mut newest = Vec::new();
+        while let Some(sql) = found.next()? {
+            newest.extend(of_key(sql.get(0)?).map(|(_, seq)| seq));
+        }
+        Ok(newest)
+    }
+
     /// What each device last said of itself.
     ///
     /// # Errors
@@ -242,6 +268,32 @@ impl Spool for StreamView<'_> {
             "SELECT key, bytes FROM record INDEXED BY record_by_class
              WHERE class = ?3 AND key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1",
             Some(class),
+            span,
+        )
+    }
+}
+
+impl Alarms for StreamView<'_> {
+    fn first_alarm(&self, from: Seq, to: Seq) -> Result<Option<Entry>, SpoolError> {
+        let span = (key(self.stream, from), key(self.stream, to));
+        self.reader.edge(
+            "SELECT key, bytes FROM record INDEXED BY record_by_class
+             WHERE class = ?3 AND key BETWEEN ?1 AND ?2
+             AND (instr(properties, '\"light_lost\"') OR instr(properties, '\"command\"'))
+             ORDER BY key LIMIT 1",
+            Some(Class::Trace),
+            span,
+        )
+    }
+
+    fn last_alarm(&self, from: Seq, to: Seq) -> Result<Option<Entry>, SpoolError> {
+        let span = (key(self.stream, from), key(self.stream, to));
+        self.reader.edge(
+            "SELECT key, bytes FROM record INDEXED BY record_by_class
+             WHERE class = ?3 AND key BETWEEN ?1 AND ?2
+             AND (instr(properties, '\"light_lost\"') OR instr(properties, '\"command\"'))
+             ORDER BY key DESC LIMIT 1",
+            Some(Class::Trace),
             span,
         )
     }

@@ -107,6 +107,11 @@ impl Link {
             let user = broker.username.as_deref().unwrap_or(whose.site.as_str());
             options.set_credentials(user, password);
         }
+        if let Some(interface) = &broker.interface {
+            let mut network = options.network_options();
+            network.set_bind_device(interface);
+            options.set_network_options(network);
+        }
         let (client, events) = AsyncClient::new(options, REQUESTS);
         let (tell, happened) = mpsc::channel(EVENTS);
         let (told, states) = watch::channel(BTreeMap::new());

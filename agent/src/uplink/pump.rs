@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 
 use silkline_protocol::codec::{self, Envelope};
-use silkline_protocol::delivery::sender::Sender;
+use silkline_protocol::delivery::sender::{Dispatch, Sender};
+use silkline_protocol::delivery::thrift::Thrift;
 use silkline_protocol::delivery::{Epoch, Limits, Monotonic, Seq};
 use silkline_protocol::id::{AgentId, LineId};
 
+use crate::config::Metered;
 use crate::spool::reader::{Reader, StreamState};
 use crate::spool::{Head, SpoolError, StreamId};
 
@@ -47,6 +49,7 @@ pub(super) struct Pump {
     limits: Limits,
     streams: BTreeMap<StreamId, Stream>,
     online: bool,
+    metered: Option<Metered>,
     turn: Option<StreamId>,
 }
 
@@ -65,6 +68,9 @@ enum Heard<'a> {
 struct Stream {
     epoch: Epoch,
     sender: Sender,
+    newest: Option<Seq>,
+    /// What may go, where the link costs.
+    thrift: Option<Thrift>,
 }
 
 impl Pump {
@@ -76,13 +82,19 @@ impl Pump {
             limits: Limits::default(),
             streams: BTreeMap::new(),
             online: false,
+            metered: None,
             turn: None,
         }
     }
 
-    /// A link is there.
-    pub(super) fn connected(&mut self, now: Monotonic) -> Result<(), SpoolError> {
+    /// A link is there, and what it costs.
+    pub(super) fn connected(
+        &mut self,
+        metered: Option<Metered>,
+        now: Monotonic,
+    ) -> Result<(), SpoolError> {
         self.online = true;
+        self.metered = metered;
         self.streams.clear();
         self.load(Heard::Nothing, now)
     }
@@ -111,6 +123,7 @@ impl Pump {
         for head in heads {
             if let Some(stream) = self.streams.get_mut(&head.stream) {
                 stream.sender.appended(head.newest);
+                stream.newest = stream.newest.max(Some(head.newest));
             }
         }
         Ok(())
@@ -129,7 +142,7 @@ impl Pump {
             let Some(stream) = self.streams.get_mut(&id) else {
                 continue;
             };
-            let Some(due) = stream.sender.poll(now, &self.reader.view(id))? else {
+            let Some(due) = stream.poll(&self.reader, id, now)? else {
                 continue;
             };
             self.turn = Some(id);
@@ -188,10 +201,11 @@ impl Pump {
     }
 
     pub(super) fn deadline(&self) -> Option<Monotonic> {
-        self.streams
-            .values()
-            .filter_map(|stream| stream.sender.deadline())
-            .min()
+        let senders = self.streams.values();
+        let senders = senders.filter_map(|stream| stream.sender.deadline());
+        let thrift = self.streams.values().flat_map(|stream| &stream.thrift);
+        let thrift = thrift.map(Thrift::due).filter(|_| self.online);
+        senders.chain(thrift).min()
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -208,14 +222,19 @@ impl Pump {
         self.streams.retain(|id, _| ids.contains(id));
         for state in states {
             let (online, limits) = (self.online, self.limits);
+            let metered = self.metered.filter(|_| online);
             let is_told = match heard {
                 Heard::Nothing => false,
                 Heard::Line(line) => *line == state.line,
                 Heard::New => !self.streams.contains_key(&state.id),
             };
             let entry = self.streams.entry(state.id);
-            let stream =
-                entry.or_insert_with(|| Stream::new(limits, &state, online.then_some(now)));
+            let stream = entry.or_insert_with(|| {
+                let mut stream = Stream::new(limits, &state, online.then_some(now));
+                let every = metered.map(|metered| metered.sample_every);
+                stream.thrift = every.map(|every| Thrift::new(every, limits, now));
+                stream
+            });
             if is_told {
                 stream.sender.committed(&state.committed, now);
             }
@@ -244,6 +263,29 @@ impl Stream {
         Self {
             epoch: state.epoch,
             sender,
+            newest: state.newest,
+            thrift: None,
         }
+    }
+
+    /// The record to send now, of those that may go over the link.
+    fn poll(
+        &mut self,
+        reader: &Reader,
+        id: StreamId,
+        now: Monotonic,
+    ) -> Result<Option<Dispatch>, SpoolError> {
+        let view = reader.view(id);
+        let Some(thrift) = &mut self.thrift else {
+            return self.sender.poll(now, &view);
+        };
+        if thrift.due() <= now {
+            let newest = match self.newest {
+                Some(newest) => reader.newest_samples(id, newest)?,
+                None => Vec::new(),
+            };
+            thrift.allow(newest, self.sender.state(), now);
+        }
+        self.sender.poll(now, &thrift.view(&view))
     }
 }

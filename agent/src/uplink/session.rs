@@ -16,12 +16,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::flight::{Flight, Sent};
 use super::link::{Happened, Link, Over, States};
+use super::look::Lookout;
 use super::pump::{Next, Parcel, Pump};
 use super::question::Questions;
 use super::{GOODBYE, UplinkStatus, Whose};
 use crate::clock::Moment;
 use crate::command::Request;
-use crate::config::UplinkSettings;
+use crate::config::{Metered, UplinkSettings};
 use crate::spool::{SpoolError, SpoolHandle, SpoolStatus};
 
 /// How often the status is published again while only the spool's depth changes.
@@ -41,6 +42,8 @@ pub(super) enum End {
     Lost,
     /// There never was a connection, or one that did not hold.
     NeverUp,
+    /// A better way is back.
+    Better,
 }
 
 /// What outlives a connection.
@@ -52,6 +55,8 @@ pub(super) struct Session {
     pump: Pump,
     commands: mpsc::Sender<Request>,
     told: watch::Sender<UplinkStatus>,
+    /// The link that is in use costs.
+    metered: Option<Metered>,
 }
 
 /// What belongs to one connection.
@@ -86,15 +91,27 @@ impl Session {
             pump,
             commands,
             told,
+            metered: None,
         })
     }
 
-    /// One connection, from its beginning to its end.
+    /// The broker that stands at `way` is tried next.
+    pub(super) fn takes(&self, way: usize) {
+        self.told
+            .send_if_modified(|status| core::mem::replace(&mut status.way, way) != way);
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        self.whose.clock.moment()
+    }
+
+    /// One connection, from its beginning to its end, which is at the latest when a better way is found.
     pub(super) async fn run(
         &mut self,
-        broker: &UplinkSettings,
+        (broker, mut better): (&UplinkSettings, Lookout),
         shutdown: &CancellationToken,
     ) -> Result<End, SpoolError> {
+        self.metered = broker.metered;
         let will = (self.status_topic(), codec::to_json(&self.status(false)));
         let mut link = match Link::begin(&self.whose, broker, will) {
             Ok(link) => link,
@@ -129,6 +146,12 @@ impl Session {
                     talk.beside.push_back(reply);
                 }
                 () = clock.sleep_until(deadline) => {}
+                Ok(()) = &mut better.found => {
+                    tracing::info!("a better way to a broker is back");
+                    self.leave(link, talk).await;
+                    self.pump.disconnected();
+                    return Ok(End::Better);
+                }
                 () = shutdown.cancelled() => {
                     self.leave(link, talk).await;
                     return Ok(End::Shutdown);
@@ -158,12 +181,16 @@ impl Session {
                 if let Err(error) = talk.client.try_subscribe_many(filters) {
                     tracing::error!(%error, "cannot subscribe");
                 }
-                self.pump.connected(self.now())?;
+                self.pump.connected(self.metered, self.now())?;
                 self.say_status(talk);
                 talk.beside.extend(self.pump.abouts()?);
                 let since = Some(self.whose.clock.now());
-                self.told.send_modify(|status| status.connected = since);
-                tracing::info!("connected to the broker");
+                let metered = self.metered.is_some();
+                self.told.send_modify(|status| {
+                    status.connected = since;
+                    status.metered = metered;
+                });
+                tracing::info!(metered, "connected to the broker");
             }
             Happened::Sent(number) => talk.flight.number(number),
             Happened::Acknowledged(number, refusal) => {
@@ -339,6 +366,7 @@ impl Session {
             epochs: spool.epochs.clone(),
             spool_depth: spool.depth,
             clock: self.whose.clock.state(),
+            metered: self.metered.is_some(),
         }
     }
 

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use self::rig::{Broker, Certificates, Collector, DEADLINE, way};
 use super::*;
+use crate::config::Metered;
 use crate::spool::{Outgoing, SpoolSettings, SpoolStatus};
 
 /// An agent's durable half: a spool and the link that empties it.
@@ -98,12 +99,16 @@ fn sample(value: f64) -> Body {
 }
 
 fn trace(bytes: usize) -> Body {
+    trace_for(Trigger::Schedule, bytes)
+}
+
+fn trace_for(trigger: Trigger, bytes: usize) -> Body {
     let (at, sor) = (Timestamp::from_seconds(1), vec![0x5A; bytes]);
     let trace = TraceFile {
         at,
         view: None,
         port: None,
-        trigger: Trigger::Schedule,
+        trigger,
         sor,
     };
     Body::Trace("otdr-1".parse().unwrap(), trace)
@@ -425,4 +430,60 @@ async fn a_stranger_without_a_certificate_keeps_its_data_and_says_why() {
     })
     .await
     .expect("leaving waits for no broker");
+}
+
+#[tokio::test]
+async fn with_the_fibre_cut_alarms_go_by_the_metered_link_and_all_the_rest_when_it_is_back() {
+    let (Some(mut fibre), Some(satellite)) = (broker(OPEN).await, broker(OPEN).await) else {
+        return;
+    };
+    let first = way(fibre.port, None, "");
+    let mut second = way(satellite.port, None, "");
+    second.metered = Some(Metered {
+        sample_every: Duration::from_secs(3600),
+    });
+    let collector = Collector::on(&[&first, &second]);
+    let mut agent = Agent::start(vec![first, second]);
+    agent.samples(50).await;
+    agent
+        .spool_until("all is committed", |status| status.depth == 0)
+        .await;
+
+    fibre.kill();
+    agent
+        .link_until("the metered link", |link| {
+            link.connected.is_some() && link.metered
+        })
+        .await;
+    agent.samples(60).await;
+    agent.append(trace(100_000)).await;
+    agent.append(trace_for(Trigger::LightLost, 20_000)).await;
+    agent.append(about()).await;
+    collector
+        .until("the alarm", |seen| seen.traces == [vec![0x5A; 20_000]])
+        .await;
+    let came = |seen: &rig::Seen| seen.stored.len();
+    collector
+        .until("what may go", |seen| came(seen) >= 52)
+        .await;
+    agent
+        .spool_until("what may go is committed", |status| status.depth <= 61)
+        .await;
+    let thin = came(&collector.seen.lock().unwrap());
+    assert!((52..60).contains(&thin), "{thin} records by satellite");
+
+    fibre.start_again().await;
+    agent
+        .link_until("the fibre", |link| {
+            link.connected.is_some() && !link.metered
+        })
+        .await;
+    agent.samples(10).await;
+    agent
+        .spool_until("all is committed", |status| status.depth == 0)
+        .await;
+    let seen = collector.seen.lock().unwrap();
+    assert_eq!(seen.stored.len(), 50 + 60 + 3 + 10, "nothing is lost");
+    assert!(seen.stored.values().all(|times| *times == 1), "nor twice");
+    assert_eq!(seen.gaps, []);
 }

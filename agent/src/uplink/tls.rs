@@ -86,6 +86,8 @@ mod tests {
             identity: None,
             username: None,
             password: None,
+            metered: None,
+            interface: None,
         };
         let absent = client(&broker).unwrap_err();
         assert!(absent.contains("ca.crt"), "{absent}");

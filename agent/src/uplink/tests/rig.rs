@@ -49,11 +49,16 @@ impl Broker {
     /// kill -9, and the same again on the same port with nothing remembered.
     pub(super) async fn kill_and_start(&mut self) {
         self.kill();
+        self.start_again().await;
+    }
+
+    pub(super) async fn start_again(&mut self) {
         self.child = spawn(self.folder.path()).unwrap();
         self.ready().await;
     }
 
-    fn kill(&mut self) {
+    /// kill -9; nobody listens until it is started again.
+    pub(super) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -72,7 +77,9 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.kill();
+        // May be dead already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -157,6 +164,8 @@ pub(super) fn way(port: u16, certificates: Option<&Certificates>, name: &str) ->
         }),
         username: None,
         password: None,
+        metered: None,
+        interface: None,
     }
 }
 
@@ -176,17 +185,49 @@ pub(super) struct Seen {
 pub(super) struct Collector {
     pub(super) seen: Arc<Mutex<Seen>>,
     pub(super) client: AsyncClient,
-    task: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Drop for Collector {
     fn drop(&mut self) {
-        self.task.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
 impl Collector {
     pub(super) fn start(way: &UplinkSettings) -> Self {
+        Self::on(&[way])
+    }
+
+    /// One that takes what comes over any of several brokers, and answers over all.
+    pub(super) fn on(ways: &[&UplinkSettings]) -> Self {
+        let links: Vec<_> = ways.iter().map(|way| Self::link(way)).collect();
+        let clients: Vec<AsyncClient> = links.iter().map(|(client, _)| client.clone()).collect();
+        let client = clients[0].clone();
+        let clock = Clock::start();
+        let now = Monotonic(clock.moment().since_start());
+        let store = "test".parse().unwrap();
+        let receiver = Receiver::new(store, Limits::default(), BTreeMap::new(), now);
+        let receiver = Arc::new(Mutex::new(receiver));
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let tasks = links.into_iter().map(|(own, events)| {
+            let (receiver, seen) = (receiver.clone(), seen.clone());
+            tokio::spawn(collect(
+                events,
+                (own, clients.clone()),
+                (receiver, seen),
+                clock,
+            ))
+        });
+        let tasks = tasks.collect();
+        Self {
+            seen,
+            client,
+            tasks,
+        }
+    }
+
+    fn link(way: &UplinkSettings) -> (AsyncClient, EventLoop) {
         let mut options = MqttOptions::new("collector", "127.0.0.1", way.broker.port);
         options.set_connect_properties(ConnectProperties {
             max_packet_size: Some(codec::MAX_PACKET),
@@ -197,10 +238,7 @@ impl Collector {
             let config = rumqttc::TlsConfiguration::Rustls(config);
             options.set_transport(rumqttc::Transport::tls_with_config(config));
         }
-        let (client, events) = AsyncClient::new(options, 100);
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let task = tokio::spawn(collect(events, client.clone(), seen.clone()));
-        Self { seen, client, task }
+        AsyncClient::new(options, 100)
     }
 
     /// Waits until what was seen is enough.
@@ -213,32 +251,37 @@ impl Collector {
     }
 }
 
-async fn collect(mut events: EventLoop, client: AsyncClient, seen: Arc<Mutex<Seen>>) {
-    let clock = Clock::start();
+async fn collect(
+    mut events: EventLoop,
+    (own, all): (AsyncClient, Vec<AsyncClient>),
+    (receiver, seen): (Arc<Mutex<Receiver>>, Arc<Mutex<Seen>>),
+    clock: Clock,
+) {
     let now = || Monotonic(clock.moment().since_start());
-    let store = "test".parse().unwrap();
-    let mut receiver = Receiver::new(store, Limits::default(), BTreeMap::new(), now());
     let mut tick = tokio::time::interval(Duration::from_millis(50));
     loop {
         let event = tokio::select! {
             event = events.poll() => event,
             _ = tick.tick() => {
-                if let Some(state) = receiver.due(now()) {
+                let due = receiver.lock().unwrap().due(now());
+                if let Some(state) = due {
                     let topic = "silkline/1/baku-poti/ganja/committed";
-                    let _ = client.try_publish(topic, QoS::AtLeastOnce, true, codec::to_json(&state));
+                    for client in &all {
+                        let state = codec::to_json(&state);
+                        let _ = client.try_publish(topic, QoS::AtLeastOnce, true, state);
+                    }
                 }
                 continue;
             }
         };
         match event {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                client
-                    .try_subscribe("silkline/1/#", QoS::AtLeastOnce)
-                    .unwrap();
-                receiver.shed(now());
+                own.try_subscribe("silkline/1/#", QoS::AtLeastOnce).unwrap();
+                receiver.lock().unwrap().shed(now());
             }
             Ok(Event::Incoming(Packet::Publish(message))) => {
                 let mut seen = seen.lock().unwrap();
+                let mut receiver = receiver.lock().unwrap();
                 take(&mut receiver, &mut seen, &message, now());
             }
             Ok(_) => {}
