@@ -13,6 +13,7 @@
 mod example;
 mod matrix;
 
+pub mod ageing;
 pub mod feed;
 pub mod fuse;
 pub mod incident;
