@@ -29,6 +29,7 @@ pub mod bins;
 pub mod dashboard;
 pub mod devices;
 mod etag;
+pub mod fibres;
 pub mod gate;
 pub mod health;
 pub mod incidents;
@@ -36,8 +37,10 @@ pub mod lines;
 pub mod live;
 pub mod openapi;
 pub mod people;
+pub mod performance;
 pub mod permits;
 pub mod problem;
+pub mod reports;
 pub mod request;
 pub mod series;
 pub mod services;
@@ -176,6 +179,9 @@ fn api() -> Router<ApiState> {
         .route("/devices", get(devices::list))
         .route("/devices/{id}", get(devices::one))
         .route("/devices/{id}/series", get(series::series))
+        .route("/devices/{id}/performance", get(performance::performance))
+        .route("/views/{id}/history", get(fibres::history))
+        .route("/reports/{month}", get(reports::month))
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::one))
         .route("/incidents/{id}/services", get(services::of_incident))

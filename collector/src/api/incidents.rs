@@ -393,7 +393,7 @@ pub(super) fn active(store: &Queries<'_>) -> Result<Vec<Incident>, StoreError> {
 }
 
 /// The incident in a row; one that cannot be read is said so and costs no other.
-fn read(row: &IncidentRow) -> Option<Incident> {
+pub(super) fn read(row: &IncidentRow) -> Option<Incident> {
     match Incident::deserialize(&row.json) {
         Ok(incident) => Some(incident),
         Err(error) => {

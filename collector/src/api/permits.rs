@@ -25,6 +25,7 @@ const TRIES: usize = 4;
 
 /// A permit to work, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "GrantedPermit")]
 pub struct Permit {
     /// Its number.
     pub id: PermitId,

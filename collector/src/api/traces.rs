@@ -198,7 +198,7 @@ pub async fn one(
             if trace.analysis.is_none() || window.is_some() {
                 let looked = Looked::at(&file).ok();
                 let report = |it: &Looked| it.report(NAME, Beside::default());
-                trace.analysis = trace.analysis.or_else(|| looked.as_ref().map(report));
+                trace.analysis = whole(looked.as_ref().map(report), trace.analysis);
                 trace.levels = looked
                     .zip(window)
                     .map(|(it, window)| Levels::of(&it.trace, window));
@@ -292,6 +292,18 @@ pub async fn look(
     let answer = tokio::task::spawn_blocking(work).await;
     let stopping = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the collector is stopping");
     answer.map_err(stopping)?.map(Json)
+}
+
+/// What a file shows, with what the engine made of it on top: an engine keeps what it needs for its
+/// incidents, which is not every event.
+fn whole(shown: Option<Value>, kept: Option<Value>) -> Option<Value> {
+    match (shown, kept) {
+        (Some(Value::Object(mut shown)), Some(Value::Object(kept))) => {
+            shown.extend(kept);
+            Some(Value::Object(shown))
+        }
+        (shown, kept) => kept.or(shown),
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "a function for map_err")]

@@ -46,6 +46,22 @@ export type AuditEntry = {
   who: string;
 };
 
+/** How much of a time something was there. */
+export type Availability = {
+  /** How often it was gone. */
+  outages: number;
+  /** How long it was looked at. */
+  period_s: number;
+  /** How long of that was planned work. */
+  planned_s: number;
+  /** The share of the period in which it was there, 0 to 1; nothing of an empty period. */
+  share: number | null;
+  /** The same with planned work neither for nor against it. */
+  share_without_planned: number | null;
+  /** How long it was gone, in seconds. */
+  unavailable_s: number;
+};
+
 /** Why a reading has no value. */
 export type BadReading = "timeout" | "unreachable" | "refused" | "garbled" | "out_of_range" | "not_supported" | "invalid" | "unknown";
 
@@ -137,8 +153,69 @@ export type Entry = {
   who: string;
 };
 
+/** A view's fibre over time. */
+export type FibreHistory = {
+  /** The strand. */
+  fibre: string;
+  /** The oldest of them. */
+  from: Timestamp | null;
+  /** The line. */
+  line: LineId;
+  /** Their pulse, in ns. */
+  pulse_ns: number | null;
+  /** The glass between them. */
+  sections: Section[];
+  /** How many alike shots were looked at. */
+  shots: number;
+  /** Splices and connectors, along the fibre. */
+  splices: Splice[];
+  /** The newest of them. */
+  to: Timestamp | null;
+  /** The view. */
+  view: ViewId;
+  /** The wavelength of the shots, in nm, where they tell it. */
+  wavelength_nm: number | null;
+};
+
+/** One strand of a line. */
+export type FibreId = string;
+
 /** How fresh a device's newest readings are. */
 export type Freshness = "fresh" | "stale" | "silent" | "never";
+
+/** A permit to work, and what became of it. */
+export type GrantedPermit = {
+  /** How they are reached. */
+  contact: string;
+  /** The fibres; every one of the line where none is named. */
+  fibres: FibreId[];
+  /** From when on. */
+  from: Timestamp;
+  /** When. */
+  granted_at: Timestamp;
+  /** Who granted it. */
+  granted_by: string;
+  /** Its number. */
+  id: PermitId;
+  /** Those whose agents have said that they keep it: no instrument shoots from there. */
+  kept_by: SiteId[];
+  /** The line. */
+  line: LineId;
+  /** Who works. */
+  person: string;
+  /** What for. */
+  reason: string;
+  /** When. */
+  revoked_at: Timestamp | null;
+  /** Who took it back, where somebody has. */
+  revoked_by: string | null;
+  /** The sites whose agents are told of it. */
+  sites: SiteId[];
+  /** Where in its life it is. */
+  state: PermitState;
+  /** Until when. */
+  until: Timestamp;
+};
 
 /** That all is well. */
 export type Health = {
@@ -172,6 +249,8 @@ export type Incident = {
   lines: LineId[];
   /** When it was opened. */
   opened: Timestamp;
+  /** Permits to work that hold on its fibres: people are at the cable. */
+  permits: Permit[];
   /** Where. */
   place: Place;
   /** Incidents elsewhere that have the same cause. */
@@ -186,6 +265,48 @@ export type Incident = {
 
 /** One cause, from its first sign to its end. */
 export type IncidentId = string;
+
+/** One incident of a month. */
+export type IncidentMonth = {
+  /** What suffered. */
+  affected: string[];
+  /** The first bad reading. */
+  from: Timestamp;
+  /** One line to drive on. */
+  headline: string;
+  /** Its id. */
+  id: IncidentId;
+  /** What kind of cause. */
+  kind: string;
+  /** How long it took, in seconds. */
+  lasted_s: number | null;
+  /** The lines it is on. */
+  lines: LineId[];
+  /** Whether it fell into planned work. */
+  planned: boolean;
+  /** How bad it was. */
+  severity: Severity;
+  /** When it was over. */
+  to: Timestamp | null;
+};
+
+/** One interval, after ITU-T G.7710. */
+export type Interval = {
+  /** Where it begins; intervals lie at whole quarters of an hour and days in UTC. */
+  at: Timestamp;
+  /** The high tide mark. */
+  max: number | null;
+  /** The mean over the time that a value held. */
+  mean: number | null;
+  /** The low tide mark. */
+  min: number | null;
+  /** Seconds that were seen. */
+  seen_s: number;
+  /** Whether more than ten seconds of it were not seen. */
+  suspect: boolean;
+  /** Unavailable seconds, after ITU-T G.826: from ten seconds without light in a row to ten with it. */
+  unavailable_s: number;
+};
 
 /** One entry of a [`Series`]. */
 export type Item = Bin | Read;
@@ -290,6 +411,18 @@ export type LineDetail = {
 /** One cable between two terminal sites: the fault domain, and the unit of sharding. */
 export type LineId = string;
 
+/** A line's month. */
+export type LineMonth = {
+  /** How much of the month it was there. */
+  availability: Availability;
+  /** The line. */
+  line: LineId;
+  /** Its name for people. */
+  name: string;
+  /** How long its repairs took. */
+  repairs: Repairs;
+};
+
 /** How a line or a span is. */
 export type LineState = "well" | "no_data" | "warning" | "minor" | "major" | "critical";
 
@@ -303,6 +436,56 @@ export type Look = {
   place: Place | null;
   /** The place from where the crew stands, in words: `37 m back towards Yevlakh`. */
   walk: string | null;
+};
+
+/** A quantity in one shot. */
+export type Measured = {
+  /** When. */
+  at: Timestamp;
+  /** Half width of its 95 % interval. */
+  plus_minus: number | null;
+  /** How much. */
+  value: number;
+};
+
+/** What a month was like. */
+export type MonthReport = {
+  /** Its first moment. */
+  from: Timestamp;
+  /** The incidents that began in the month, oldest first. */
+  incidents: IncidentMonth[];
+  /** Each line. */
+  lines: LineMonth[];
+  /** When the report was made. */
+  made: Timestamp;
+  /** The month, `2026-11`, in UTC. */
+  month: string;
+  /** All lines together. */
+  repairs: Repairs;
+  /** Each service. */
+  services: ServiceMonth[];
+  /** Its end, or now while it lasts. */
+  to: Timestamp;
+};
+
+/** What is asked for. */
+export type NewPermit = {
+  /** How they are reached: a telephone, as a rule. */
+  contact: string;
+  /** The fibres; every one of the line where none is named. */
+  fibres: FibreId[];
+  /** From when on; now unless said. */
+  from: Timestamp | null;
+  /** The line. */
+  line: LineId;
+  /** Who works. */
+  person: string;
+  /** What for. */
+  reason: string;
+  /** Until when: at most 31 days after `from`. */
+  until: Timestamp;
+  /** Who grants it; whoever has signed in, where somebody has. */
+  who: string | null;
 };
 
 /** A token to be made. */
@@ -347,6 +530,44 @@ export type Node = {
 
 /** The way a signal takes over fibres, through nodes. */
 export type PathId = string;
+
+/** How a point performed. */
+export type Performance = {
+  /** The device, `site.device`. */
+  device: string;
+  /** The length of an interval in seconds: 900 or 86400. */
+  interval_s: number;
+  /** Whole intervals by rising time. */
+  items: Interval[];
+  /** The point. */
+  point: PointName;
+  /** The unit of every value; empty for none. */
+  unit: string;
+};
+
+/** A permit to work on fibres, valid by construction. */
+export type Permit = {
+  /** How they are reached. */
+  contact?: string;
+  /** The fibres; none stands for every fibre of the line. */
+  fibres?: FibreId[];
+  /** From when on. */
+  from: Timestamp;
+  /** Its number: setting another permit of this number replaces it. */
+  id: PermitId;
+  /** The line on which they work. */
+  line: LineId;
+  /** Who works. */
+  person: string;
+  /** Until when. */
+  until: Timestamp;
+};
+
+/** One permit to work. */
+export type PermitId = string;
+
+/** Where in its life a permit is. */
+export type PermitState = "coming" | "standing" | "over" | "revoked";
 
 /** Where a fault is, how sure that is, and why. What no source supports is null. */
 export type Place = {
@@ -459,11 +680,41 @@ export type Reading = {
   value: number | null;
 };
 
+/** How long repairs took. Planned work counts in `faults` and `planned` alone. */
+export type Repairs = {
+  /** Incidents that began in the month. */
+  faults: number;
+  /** Time for each outage, in seconds. */
+  mean_between_outages_s: number | null;
+  /** From the first bad reading until somebody took it, in the mean, in seconds. */
+  mean_to_acknowledge_s: number | null;
+  /** From the first bad reading to the end, in the mean, in seconds. */
+  mean_to_repair_s: number | null;
+  /** Those that took light. */
+  outages: number;
+  /** Those of them that fell into planned work. */
+  planned: number;
+  /** Those that are over: the means are of these. */
+  repaired: number;
+};
+
 /** What somebody may; each may what the ones before it may. */
 export type Role = "viewer" | "field" | "operator" | "admin";
 
 /** A length along the ground, in metres; measured from the line's A end it is the chainage. */
 export type RouteLength = number;
+
+/** The glass between two splices. */
+export type Section = {
+  /** Where it begins along the glass. */
+  from_m: number;
+  /** Its attenuation in each shot, in dB/km, oldest first. */
+  slopes: Measured[];
+  /** Where it ends. */
+  to_m: number;
+  /** Where that leads, in dB/km. */
+  trend: Trend;
+};
 
 /** What comes with an action. */
 export type Sentence = {
@@ -509,6 +760,18 @@ export type Service = {
   state: ServiceState;
 };
 
+/** A service's month. */
+export type ServiceMonth = {
+  /** How much of the month it was there. */
+  availability: Availability;
+  /** Whose it is. */
+  customer: string;
+  /** Whether it survives the loss of one path. */
+  protected: boolean;
+  /** The service. */
+  service: string;
+};
+
 /** How a service is, as far as anybody watches its paths. */
 export type ServiceState = "up" | "at_risk" | "down";
 
@@ -547,6 +810,9 @@ export type SigningIn = {
   user: string;
 };
 
+/** A place with an agent. */
+export type SiteId = string;
+
 /** What one source contributed. */
 export type Source = {
   /** Where the fault would be by this source alone. */
@@ -575,6 +841,20 @@ export type Span = {
   to: string;
   /** Where it ends. */
   to_m: number;
+};
+
+/** One splice or connector. */
+export type Splice = {
+  /** Where along the glass, from the user offset. */
+  at_m: number;
+  /** The landmark that is marked there. */
+  landmark: string | null;
+  /** Its loss in each shot, in dB, oldest first. */
+  losses: Measured[];
+  /** Whether light comes back from it. */
+  reflects: boolean;
+  /** Where the loss leads, in dB. */
+  trend: Trend;
 };
 
 /** Nanoseconds since 1970-01-01 00:00 UTC, without leap seconds; good until the year 2262. */
@@ -630,6 +910,28 @@ export type Trace = {
   trigger: string;
   /** What it shows, where known. */
   view: ViewId | null;
+};
+
+/** Where a quantity leads, or why nobody can tell yet. Half widths are of 95 % intervals. */
+export type Trend = {
+  /** What a shot in a year will find. */
+  in_a_year: number | null;
+  /** Its half width. */
+  in_a_year_plus_minus: number | null;
+  /** Where the line stands at the newest shot. */
+  now: number | null;
+  /** Its half width. */
+  now_plus_minus: number | null;
+  /** The change in a year. */
+  per_year: number | null;
+  /** Its half width. */
+  per_year_plus_minus: number | null;
+  /** Whether it is more than chance that it rises. */
+  rises: boolean;
+  /** Why there is no line, in words; nothing where there is one. */
+  why_not: string | null;
+  /** When a splice will have risen by another 0.3 dB: earliest, likely, latest. */
+  worse_by: [Timestamp, Timestamp, Timestamp] | null;
 };
 
 /** A user, without the password. */

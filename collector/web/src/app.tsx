@@ -12,6 +12,9 @@ import { SignIn } from "./views/sign-in";
 const Overview = lazy(() => import("./views/overview"));
 const Traces = lazy(() => import("./views/traces"));
 const Devices = lazy(() => import("./views/devices-page"));
+const Work = lazy(() => import("./views/work-page"));
+const Reports = lazy(() => import("./views/reports-page"));
+const Fibres = lazy(() => import("./views/fibres-page"));
 const Services = lazy(() => import("./views/services-page"));
 const Roadside = lazy(() => import("./views/roadside"));
 const Admin = lazy(() => import("./views/admin"));
@@ -42,6 +45,9 @@ function page(route: Route, go: (page: string, id?: string | null) => void, mode
   switch (route.page) {
     case "traces": return <Traces model={model} now={now} id={route.id} open={(id: string) => go("traces", id)} />;
     case "devices": return <Devices model={model} now={now} id={route.id} open={(id: string) => go("devices", id)} />;
+    case "work": return <Work model={model} now={now} />;
+    case "reports": return <Reports id={route.id} open={(id: string) => go("reports", id)} />;
+    case "fibres": return <Fibres model={model} now={now} id={route.id} open={(id: string) => go("fibres", id)} />;
     case "services": return <Services model={model} />;
     case "admin": return <Admin now={now} />;
     default: return <Overview model={model} now={now} selected={route.id} select={(id: string) => go(route.page, id)} />;

@@ -1,6 +1,6 @@
 // Asks the API and gives typed answers, or an error that a person can read.
 
-import type { Anomaly, Device, Incident, Line, LineDetail, Look, Problem, Series, Service, Trace } from "./api";
+import type { Anomaly, Device, FibreHistory, Incident, Line, LineDetail, Look, MonthReport, Performance, Problem, Series, Service, Trace } from "./api";
 
 /** How long an answer may take before we say so: the store is local to the server. */
 const DEADLINE_MS = 10_000;
@@ -47,6 +47,16 @@ export function look(file: Blob, known: Record<string, string | number>) {
 /** The past of one point, in bins where a resolution is given. */
 export const series = (device: string, asked: Record<string, string>) =>
   get<Series>(`devices/${encodeURIComponent(device)}/series?${query(asked)}`);
+
+/** A month, `2026-11`. */
+export const month = (name: string) => get<MonthReport>(`reports/${name}`);
+
+/** A view's fibre over time. */
+export const fibre = (view: string) => get<FibreHistory>(`views/${encodeURIComponent(view)}/history`);
+
+/** A point in intervals of `15min` or `24h`. */
+export const performance = (device: string, point: string, interval: string) =>
+  get<Performance>(`devices/${encodeURIComponent(device)}/performance?${query({ point, interval })}`);
 
 /** What was found on a point since a time. */
 export const anomalies = (device: string, point: string, from: string) => all<Anomaly>(`anomalies?${query({ device, point, from })}`);

@@ -38,5 +38,7 @@ export interface Report {
 /** The report in an answer, where there is one. */
 export function reportOf(analysis: unknown): Report | null {
   const known = analysis as Partial<Report> | null;
-  return known === null || !Array.isArray(known.events) ? null : (known as Report);
+  if (known === null || typeof known.samples !== "number") return null;
+  // What an engine keeps of a shot has no list of events.
+  return { ...known, events: known.events ?? [], warnings: known.warnings ?? [] } as Report;
 }

@@ -16,6 +16,8 @@ use crate::api::services::Service;
 use crate::api::session::{NewToken, NewUser, Session, SigningIn, TokenMade};
 use crate::api::traces::{Look, Trace};
 
+mod reports;
+
 const JSON: &str = "application/json";
 const TEXT: &str = r#"{"type":"string"}"#;
 const ID: &str = r#"{"type":"string","pattern":"^[a-z0-9-]{1,64}$"}"#;
@@ -81,6 +83,7 @@ const TO: Parameter = (
 pub(super) fn operations(of: &mut SchemaGenerator) -> Vec<Operation> {
     let mut all = plant(of);
     all.extend(devices(of));
+    all.extend(reports::operations(of));
     all.extend(incidents(of));
     all.extend(permits(of));
     all.extend(traces(of));

@@ -4,6 +4,7 @@ use silkline_analysis::survey::accept::{Acceptance, JointRow, Judged, Verdict};
 use silkline_protocol::unit::{Db, Nanometres};
 
 use super::{Case, file_name};
+use crate::csv::quoted;
 
 /// The columns.
 const HEAD: &str = "view,wavelength_nm,at_m,plus_minus_m,landmark,kind,loss_from_a_db,loss_from_b_db,loss_db,\
@@ -87,29 +88,9 @@ const fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-/// A field that may hold anything, as RFC 4180 wants it; never a formula to a spreadsheet.
-fn quoted(text: &str) -> String {
-    let safe = if text.starts_with(['=', '+', '-', '@']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    };
-    if safe.contains([',', '"', '\n', '\r']) {
-        return format!("\"{}\"", safe.replace('"', "\"\""));
-    }
-    safe
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_cannot_break_a_row_or_become_formulas() {
-        assert_eq!(quoted("closure 7"), "closure 7");
-        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(quoted("=1+1"), "'=1+1");
-    }
 
     #[test]
     fn every_number_tells_its_unit() {

@@ -5,6 +5,7 @@ import type { Device, Reading } from "../api";
 import { ageSeconds, duration, words } from "../format";
 import type { Model } from "../model";
 import { Chart, type Chosen } from "./chart";
+import { Performance } from "./performance";
 
 interface Props {
   model: Model;
@@ -25,6 +26,7 @@ export default function DevicesPage({ model, now, id, open }: Props) {
     const rest = known.filter((other) => other.device !== one.device || other.point !== one.point);
     return rest.length < known.length ? rest : [...rest, one].slice(-MOST);
   });
+  const last = chosen.at(-1);
   return (
     <main class="traces">
       <section class="card picks">
@@ -44,6 +46,7 @@ export default function DevicesPage({ model, now, id, open }: Props) {
       <div class="stack" tabIndex={0} role="region" aria-label="the device">
         {chosen.length > 0 && <Chart chosen={chosen} drop={toggle} />}
         {shown === null ? <p class="card dim">Pick a device; then tick points to chart and compare them.</p> : <Points device={shown} now={now} chosen={chosen} toggle={toggle} />}
+        {last !== undefined && <Performance key={`${last.device} ${last.point}`} device={last.device} point={last.point} />}
       </div>
     </main>
   );

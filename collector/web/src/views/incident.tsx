@@ -25,6 +25,9 @@ export function Incident({ incident, line, services, now }: Props) {
       </p>
       <h2>{incident.headline}</h2>
       <Where place={incident.place} line={line} />
+      {incident.permits.map((permit) => (
+        <p class="warn" key={permit.id}>■ Planned work here until {clock(permit.until, now)} UTC: {permit.person}{permit.contact !== undefined && permit.contact !== "" && `, ${permit.contact}`}, <a href="#/work">{permit.id}</a>. People are at the cable.</p>
+      ))}
       <Losses services={services} />
       <Evidence incident={incident} now={now} />
       <Actions incident={incident} />
