@@ -5,26 +5,39 @@ import { ageSeconds, duration } from "../format";
 
 const SIGNS: Record<Freshness, string> = { fresh: "●", stale: "◐", silent: "○", never: "◌" };
 
+/** More sites than this are a wall of names: only those with trouble stand open. */
+const MANY_SITES = 40;
+
 export function Devices({ devices, now }: { devices: Device[]; now: number }) {
   const sites = new Map<string, Device[]>();
   for (const device of devices) sites.set(device.site, [...(sites.get(device.site) ?? []), device]);
+  const all = [...sites].toSorted(([a], [b]) => a.localeCompare(b));
+  const troubled = all.filter(([, members]) => members.some((device) => device.state !== "fresh"));
   return (
     <section class="card devices">
       <h2>Sites <span class="dim">● fresh ◐ late ○ silent ◌ never seen</span></h2>
-      <ul>
-        {[...sites].toSorted(([a], [b]) => a.localeCompare(b)).map(([site, members]) => (
-          <li key={site} class={members.some((device) => device.state !== "fresh") ? "stale" : ""}>
-            <span class="site">{site}</span>
-            <span class="marks">
-              {members.map((device) => (
-                <span class={device.state} title={title(device, now)}>{SIGNS[device.state]}</span>
-              ))}
-            </span>
-            <span class="right">{newest(members, now)}</span>
-          </li>
-        ))}
-      </ul>
+      {all.length > MANY_SITES
+        ? <><p class="dim">{all.length - troubled.length} of {all.length} sites report in full, with {devices.length} devices. <a href="#/devices">All devices</a></p><Sites sites={troubled} now={now} /></>
+        : <Sites sites={all} now={now} />}
     </section>
+  );
+}
+
+function Sites({ sites, now }: { sites: [string, Device[]][]; now: number }) {
+  return (
+    <ul>
+      {sites.map(([site, members]) => (
+        <li key={site} class={members.some((device) => device.state !== "fresh") ? "stale" : ""}>
+          <span class="site">{site}</span>
+          <span class="marks">
+            {members.map((device) => (
+              <span class={device.state} title={title(device, now)}>{SIGNS[device.state]}</span>
+            ))}
+          </span>
+          <span class="right">{newest(members, now)}</span>
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -2,6 +2,7 @@
 
 import type { Incident, LineDetail, LineState, Node, Span } from "../api";
 import { ageSeconds, chainage, duration, length, placeLabel, STATES } from "../format";
+import { still } from "../still";
 
 interface Props {
   lines: LineDetail[];
@@ -18,10 +19,15 @@ const Y = 30;
 /** Newest data older than this look stale; a poll is 1 s to some 30 s. */
 const STALE_S = 60;
 
+/** With more lines than this the troubled ones come first: nobody scrolls at night. */
+const MANY_LINES = 8;
+
 export function Diagrams(props: Props) {
+  const worst = (line: LineDetail) => STATES[line.state].rank;
+  const lines = props.lines.length > MANY_LINES ? props.lines.toSorted((a, b) => worst(a) - worst(b)) : props.lines;
   return (
     <section class="diagrams" tabIndex={0} aria-label="lines to scale">
-      {props.lines.map((line) => <Diagram key={line.id} line={line} {...props} />)}
+      {lines.map((line) => <Diagram key={line.id} line={line} {...props} />)}
     </section>
   );
 }
@@ -29,7 +35,6 @@ export function Diagrams(props: Props) {
 export function Diagram({ line, incidents, shown, now, select }: Props & { line: LineDetail }) {
   const age = ageSeconds(line.newest, now);
   const stale = age === null || age > STALE_S;
-  const x = (metres: number) => MARGIN + (metres / Math.max(line.length_m, 1)) * (WIDTH - 2 * MARGIN);
   const faults = incidents.filter((incident) => incident.place.line === line.id);
   return (
     <figure class={stale ? "diagram stale" : "diagram"} data-line={line.id}>
@@ -38,24 +43,52 @@ export function Diagram({ line, incidents, shown, now, select }: Props & { line:
         <b>{line.name}</b> <span class="dim">{length(line.length_m)}</span>
         <span class="right dim">{age === null ? "no data yet" : `data ${duration(age)} old`}{stale && " · stale"}</span>
       </figcaption>
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`${line.name}, ${STATES[line.state].word}`}>
-        {line.landmarks.map((mark) => (
-          <line class="landmark" x1={x(mark.chainage_m)} x2={x(mark.chainage_m)} y1={Y + 5} y2={Y + 10}>
-            <title>{`${mark.name} (${mark.kind}), ${chainage(mark.chainage_m)}`}</title>
-          </line>
-        ))}
-        {line.spans.map((span) => <Stretch span={span} line={line.state} x={x} />)}
-        {line.nodes.map((node) => <Mark node={node} x={x(node.chainage_m)} />)}
-        <Names nodes={line.nodes} x={x} />
-        {faults.map((incident) => (
-          <Fault incident={incident} line={line} shown={incident.id === shown?.id} x={x} select={select} />
-        ))}
-      </svg>
+      <Picture line={line} faults={faults} shown={shown?.id ?? null} select={select} />
     </figure>
   );
 }
 
 type Scale = (metres: number) => number;
+
+interface PictureProps {
+  line: LineDetail;
+  faults: Incident[];
+  shown: string | null;
+  select: Props["select"];
+}
+
+/** The line itself: everything but the age of its data, which changes every second. */
+const Picture = still(function Picture({ line, faults, shown, select }: PictureProps) {
+  const x = (metres: number) => MARGIN + (metres / Math.max(line.length_m, 1)) * (WIDTH - 2 * MARGIN);
+  return (
+    <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`${line.name}, ${STATES[line.state].word}`}>
+      <Landmarks line={line} x={x} />
+      {line.spans.map((span) => <Stretch span={span} line={line.state} x={x} />)}
+      {line.nodes.map((node) => <Mark node={node} x={x(node.chainage_m)} />)}
+      <Names nodes={line.nodes} x={x} />
+      {faults.map((incident) => (
+        <Fault incident={incident} line={line} shown={incident.id === shown} x={x} select={select} />
+      ))}
+    </svg>
+  );
+}, (before, now) => before.line.state === now.line.state && before.line.spans === now.line.spans && before.line.nodes === now.line.nodes
+  && before.line.landmarks === now.line.landmarks && before.shown === now.shown && told(before.faults) === told(now.faults));
+
+const told = (faults: Incident[]) => faults.map((incident) => `${incident.id} ${incident.updated}`).join();
+
+/** More landmarks than this lie too near to one another for a finger: one stroke draws them all. */
+const POINTED_AT = 240;
+
+function Landmarks({ line, x }: { line: LineDetail; x: Scale }) {
+  if (line.landmarks.length > POINTED_AT) {
+    return <path class="landmark" d={line.landmarks.map((mark) => `M${x(mark.chainage_m).toFixed(1)} ${Y + 5}v5`).join("")} />;
+  }
+  return <>{line.landmarks.map((mark) => (
+    <line class="landmark" x1={x(mark.chainage_m)} x2={x(mark.chainage_m)} y1={Y + 5} y2={Y + 10}>
+      <title>{`${mark.name} (${mark.kind}), ${chainage(mark.chainage_m)}`}</title>
+    </line>
+  ))}</>;
+}
 
 function Stretch({ span, line, x }: { span: Span; line: LineState; x: Scale }) {
   const state = span.state === "well" && line === "no_data" ? "no_data" : span.state;

@@ -16,16 +16,39 @@ export function label(at: L.LatLngExpression, text: string, kind: string, rank: 
 export function declutter(map: L.Map): void {
   const labels = [...map.getPane("markerPane")?.querySelectorAll<HTMLElement>(".label") ?? []];
   const byRank = labels.toSorted((a, b) => Number(b.dataset.rank) - Number(a.dataset.rank));
-  const kept: DOMRect[] = [];
-  const edge = map.getContainer().getBoundingClientRect().right;
+  const frame = map.getContainer().getBoundingClientRect();
+  // Written, then measured, then written: between the two the browser lays the page out once.
   for (const element of byRank) {
     element.hidden = false;
     element.classList.remove("left");
-    if (element.getBoundingClientRect().right > edge) element.classList.add("left");
-    const box = element.getBoundingClientRect();
-    element.hidden = kept.some((other) => touch(box, other));
-    if (!element.hidden) kept.push(box);
   }
+  const boxes = byRank.map((element): Box => {
+    const box = element.getBoundingClientRect();
+    const gap = element.classList.contains("fault") ? 12 : 9;
+    const left = box.right > frame.right;
+    const shift = left ? box.width + 2 * gap : 0;
+    return { left: box.left - shift, right: box.right - shift, top: box.top, bottom: box.bottom, turned: left };
+  });
+  const kept: Box[] = [];
+  byRank.forEach((element, at) => {
+    const box = boxes[at];
+    if (box === undefined) return;
+    element.hidden = !touch(box, frame) || kept.some((other) => touch(box, other));
+    element.classList.toggle("left", box.turned);
+    if (!element.hidden) kept.push(box);
+  });
 }
 
-const touch = (a: DOMRect, b: DOMRect) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+interface Edges {
+  left: number;
+  right: number;
+  top: number;
+  bottom: number;
+}
+
+interface Box extends Edges {
+  /** Whether the name stands to the left of its place. */
+  turned: boolean;
+}
+
+const touch = (a: Edges, b: Edges) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;

@@ -29,19 +29,26 @@ const PEN: Record<LineState, L.PolylineOptions> = {
 /** Landmarks this near to the shown fault stand on the map, once it is zoomed to. */
 const NEAR_M = 12_000;
 const NEAR_ZOOM = 9.5;
+/** More huts than this stand on the map only once it is zoomed to. */
+const MANY_NODES = 300;
+const CLOSE_ZOOM = 8;
 
 export function Map(props: Props) {
   const element = useRef<HTMLDivElement>(null);
   const map = useRef<L.Map | null>(null);
   const layer = useRef<L.LayerGroup | null>(null);
   const [near, setNear] = useState(false);
+  const [close, setClose] = useState(false);
   useEffect(() => {
     if (element.current === null) return undefined;
     const made = makeMap(element.current);
     map.current = made;
     layer.current = L.layerGroup().addTo(made);
     made.on("zoomend moveend", () => declutter(made));
-    made.on("zoomend", () => setNear(made.getZoom() >= NEAR_ZOOM));
+    made.on("zoomend", () => {
+      setNear(made.getZoom() >= NEAR_ZOOM);
+      setClose(made.getZoom() >= CLOSE_ZOOM);
+    });
     const resized = new ResizeObserver(() => made.invalidateSize());
     resized.observe(element.current);
     return () => {
@@ -67,11 +74,11 @@ export function Map(props: Props) {
     if (layer.current === null || map.current === null) return;
     layer.current.clearLayers();
     for (const line of props.lines) drawLine(layer.current, line);
-    drawSites(layer.current, props.lines);
+    drawSites(layer.current, props.lines, close);
     if (near) drawLandmarks(layer.current, props);
     for (const incident of props.incidents) drawFault(layer.current, incident, props);
     declutter(map.current);
-  }, [picture, near]);
+  }, [picture, near, close]);
 
   const goTo = () => {
     const spot = props.shown?.place;
@@ -104,19 +111,25 @@ function makeMap(element: HTMLElement): L.Map {
 }
 
 function drawLine(layer: L.LayerGroup, line: LineDetail): void {
+  const whole = line.route.map(([lat, lon]): [number, number] => [lat, lon]);
+  L.polyline(whole, { color: "#0b0f14", weight: 9, opacity: 0.6, interactive: false }).addTo(layer);
+  // Where nobody reports, a span is as unknown as its line. What is well is one stroke: of fifty lines
+  // there are a thousand spans, and the map moves with all of them.
+  const calm: LineState = line.state === "no_data" ? "no_data" : "well";
+  const pieces = line.spans.filter((span) => span.state === "well").map((span) => stretch(line.route, span.from_m, span.to_m));
+  const draw = (points: [number, number][] | [number, number][][], state: LineState, what: string) =>
+    L.polyline(points, { ...PEN[state], lineCap: "round" }).bindTooltip(`${line.name}${what}: ${STATES[state].sign} ${STATES[state].word}`, { sticky: true }).addTo(layer);
+  if (pieces.length > 0) draw(pieces, calm, "");
   for (const span of line.spans) {
-    // Where nobody reports, a span is as unknown as its line.
-    const state = span.state === "well" ? (line.state === "no_data" ? "no_data" : "well") : span.state;
-    const points = stretch(line.route, span.from_m, span.to_m);
-    const says = `${line.name}, ${span.from} – ${span.to}: ${STATES[state].sign} ${STATES[state].word}`;
-    L.polyline(points, { color: "#0b0f14", weight: 9, opacity: 0.6, interactive: false }).addTo(layer);
-    L.polyline(points, { ...PEN[state], lineCap: "round" }).bindTooltip(says, { sticky: true }).addTo(layer);
+    if (span.state !== "well") draw(stretch(line.route, span.from_m, span.to_m), span.state, `, ${span.from} – ${span.to}`);
   }
 }
 
-function drawSites(layer: L.LayerGroup, lines: LineDetail[]): void {
+function drawSites(layer: L.LayerGroup, lines: LineDetail[], close: boolean): void {
   const seen = new Set<string>();
-  const nodes = lines.flatMap((line) => line.nodes);
+  const all = lines.flatMap((line) => line.nodes);
+  // From afar a large network is its ends.
+  const nodes = close || all.length <= MANY_NODES ? all : all.filter((node) => node.kind === "terminal");
   for (const node of nodes.toSorted((a, b) => importance(b.kind) - importance(a.kind))) {
     const key = node.site ?? node.name;
     if (node.lat === null || node.lon === null || seen.has(key)) continue;
