@@ -35,6 +35,32 @@ export async function traces(view: string | null, limit: number, points: number 
   return (await get<Page<Trace>>(`traces?${query({ view, limit, points })}`)).items;
 }
 
+/** Shots of a view over the last `days`, evenly, newest first, with their curves: at most `most`. */
+export async function tracesOver(view: string, days: number, most: number, points: number): Promise<Trace[]> {
+  const since = serverNow() - days * 86_400_000;
+  const listed: Trace[] = [];
+  let cursor: string | null = null;
+  // Years of a busy instrument: what is older than the time asked for ends the search.
+  for (let page = 0; page < 20; page += 1) {
+    const answer: Page<Trace> = await get<Page<Trace>>(`traces?${query({ view, limit: 1_000, cursor })}`);
+    listed.push(...answer.items.filter((trace) => Date.parse(trace.at) >= since));
+    cursor = answer.next;
+    if (cursor === null || answer.items.every((trace) => Date.parse(trace.at) < since)) break;
+  }
+  return Promise.all(evenly(listed, most).map((chosen) => trace(chosen.id, points)));
+}
+
+/** At most `most` of the shots, newest first, evenly over the time between the first and the last. */
+export function evenly(shots: Trace[], most: number): Trace[] {
+  const sorted = shots.toSorted((a, b) => b.at.localeCompare(a.at));
+  const [newest, oldest] = [sorted[0], sorted.at(-1)];
+  if (newest === undefined || oldest === undefined || sorted.length <= most) return sorted;
+  const [to, from] = [Date.parse(newest.at), Date.parse(oldest.at)];
+  const due = (number: number) => to - (number * (to - from)) / (most - 1);
+  const chosen = Array.from({ length: most }, (_, number) => sorted.find((shot) => Date.parse(shot.at) <= due(number)) ?? oldest);
+  return [...new Set(chosen)];
+}
+
 /** One shot with its curve. */
 export const trace = (id: number, points: number) => get<Trace>(`traces/${id}?points=${points}`);
 

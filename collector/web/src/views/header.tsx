@@ -15,7 +15,7 @@ export function Header({ model, now, page }: { model: Model; now: number; page: 
   }, [worst, model.incidents.length]);
   return (
     <header class={`bar ${worst ?? (model.loaded ? "well" : "no_data")}`}>
-      <h1>silkline</h1>
+      <h1><a href="#/overview">silkline</a></h1>
       <p class="sentence" role="status">{model.incidents.length > 0 ? <Counts model={model} /> : calm(model)}</p>
       <nav class="pages" aria-label="pages">
         {PAGES.map(([id, name]) => <a href={`#/${id}`} aria-current={id === page ? "page" : undefined}>{name}</a>)}

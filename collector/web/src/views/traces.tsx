@@ -73,7 +73,7 @@ export default function Traces({ model, now, id, open }: Props) {
       <div class="stack" tabIndex={0} role="region" aria-label="the trace">
         {said !== null && <p class="card warn" role="alert">▲ {said}</p>}
         {shown === null ? <p class="card dim">No trace is picked yet.</p> : <Named shown={shown} traces={traces} />}
-        {view !== "" && <Waterfall traces={traces} open={(one) => open(String(one))} />}
+        {view !== "" && <Waterfall key={view} view={view} traces={traces} open={(one) => open(String(one))} />}
       </div>
     </main>
   );
