@@ -9,6 +9,7 @@ pub mod probe;
 pub mod profiles;
 pub mod scan;
 pub mod spool;
+pub mod top;
 
 /// How a command ended (design §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

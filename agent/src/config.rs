@@ -59,6 +59,8 @@ pub struct Config {
     pub uplinks: Vec<UplinkSettings>,
     /// Where devices may tell something unasked; nowhere where absent.
     pub traps: Option<TrapSettings>,
+    /// The port of this machine on which a read-only page is shown; none where absent.
+    pub local: Option<SocketAddr>,
     /// What is polled.
     pub devices: Vec<Device>,
 }

@@ -65,6 +65,12 @@ enum Command {
     /// Permits to work: no shot is taken of their fibres.
     #[command(subcommand)]
     Permit(Permit),
+    /// Show how the running agent is.
+    Top {
+        /// Once, as text.
+        #[arg(long)]
+        once: bool,
+    },
     /// Look into the spool.
     #[command(subcommand)]
     Spool(Spool),
@@ -191,6 +197,7 @@ async fn answer(Arguments { config, command }: Arguments) -> Said {
             Box::pin(cli::probe::say(&config, &device, form, clock)).await
         }
         Command::Permit(permit) => permitted(&config, permit, &clock),
+        Command::Top { once } => Box::pin(cli::top::say(&config, once, clock)).await,
         Command::Spool(Spool::Inspect { .. }) => cli::spool::say_inspect(&spool_path(&config)),
         Command::Spool(Spool::Export { folder, .. }) => {
             cli::spool::say_export(&spool_path(&config), &folder)

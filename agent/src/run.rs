@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::local::{self, Sources};
 use crate::permit::{Shelf, ShelfError};
 use crate::pulse::Pulses;
 use crate::spool::{Opened, SpoolError, SpoolHandle, SpoolSettings};
@@ -102,7 +103,7 @@ pub async fn run(config: Config, clock: Clock, mut orders: Orders) -> Result<(),
         clock,
         stop: orders.stop.clone(),
     };
-    let pulses = means.pulses.clone();
+    let (pulses, board) = (means.pulses.clone(), means.board.clone());
     pulses.adopt("spool", &spool.pulse());
     let (site, agent, devices) = (
         config.site.clone(),
@@ -110,6 +111,14 @@ pub async fn run(config: Config, clock: Clock, mut orders: Orders) -> Result<(),
         config.devices.len(),
     );
     let mut crew = Crew::start(config, means).await?;
+    let sources = Sources {
+        config: crew.config(),
+        board,
+        spool: spool.status(),
+        link: crew.link(),
+        clock,
+    };
+    crew.part("local", local::serve(sources, orders.stop.clone()));
     tracing::info!(
         site = site.as_str(),
         agent = agent.as_str(),

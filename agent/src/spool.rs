@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::clock::Clock;
 use crate::pulse::Pulse;
 
+mod account;
 mod disk;
 mod file;
 pub mod inspect;
@@ -38,6 +39,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use account::{Account, Counts};
 pub use inspect::{export, inspect};
 
 /// How many orders may wait for the writer: one transaction's worth. A full queue makes `append` wait.
@@ -136,6 +138,14 @@ pub struct SpoolStatus {
     pub epochs: Vec<Epoch>,
     /// What was let go of uncommitted since the start.
     pub dropped: Dropped,
+    /// What became of every record since the start.
+    pub account: Account,
+    /// What waits, counted in the file and not in the books.
+    pub waiting: Counts,
+    /// The most bytes that it may hold.
+    pub max_bytes: u64,
+    /// Transactions that failed, each with all that was in it.
+    pub failures: u64,
     /// The newest number of each stream of the current epoch.
     pub heads: Vec<Head>,
     /// Why the last transaction failed, if it did.

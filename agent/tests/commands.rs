@@ -169,6 +169,13 @@ fn a_service_manager_hears_of_start_reload_life_and_end() {
     };
     until(&manager, "READY=1");
     until(&manager, "WATCHDOG=1");
+    // The device is not there, which is not well and no fault of the agent.
+    let (code, text, error) = said(&agent(&["--config", &config, "top", "--once"]));
+    assert_eq!(code, 1, "{error}");
+    assert!(
+        text.contains("ganja/main") && text.contains("edfa-1"),
+        "{text}"
+    );
     std::fs::write(&config, "site = 3").unwrap();
     signal("-HUP");
     until(&manager, "RELOADING=1");

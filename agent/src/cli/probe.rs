@@ -261,7 +261,7 @@ fn value_text(taken: &Taken) -> String {
     }
 }
 
-const fn word(reason: BadReading) -> &'static str {
+pub(crate) const fn word(reason: BadReading) -> &'static str {
     match reason {
         BadReading::Timeout => "timeout",
         BadReading::Unreachable => "unreachable",

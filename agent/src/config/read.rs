@@ -1,5 +1,6 @@
 //! From the text of the settings to a [`Config`], or to every mistake in it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,7 @@ fn config(top: &mut Section<'_>) -> Option<Config> {
     let shutdown = within(top, "shutdown", DEFAULT_SHUTDOWN, POLL_MIN);
     let lines = top.or("lines", Vec::new());
     let library = library(top);
+    let local = local(top);
     let spool = top.section("spool");
     let spool = spool.map_or_else(SpoolBounds::default, |mut section| {
         spool_bounds(&mut section)
@@ -96,8 +98,24 @@ fn config(top: &mut Section<'_>) -> Option<Config> {
             None => None,
             Some(read) => Some(read?),
         },
+        local,
         devices: devices?,
     })
+}
+
+/// The page has no password, so it is for this machine only.
+fn local(top: &mut Section<'_>) -> Option<SocketAddr> {
+    let text: String = top.optional("local")?;
+    match text.parse::<SocketAddr>() {
+        Ok(at) if at.ip().is_loopback() => Some(at),
+        Ok(_) | Err(_) => {
+            top.wrong(
+                "local",
+                format!("{text} is no port of this machine such as 127.0.0.1:8090"),
+            );
+            None
+        }
+    }
 }
 
 fn library(top: &mut Section<'_>) -> Library {

@@ -450,6 +450,7 @@ fn refuse(old: &Config, new: &Config) -> Result<(), NeedsRestart> {
         ("site", old.site != new.site),
         ("agent", old.agent != new.agent),
         ("data", old.data != new.data),
+        ("local", old.local != new.local),
     ];
     match differs.into_iter().find(|(_, differs)| *differs) {
         Some((key, _)) => Err(NeedsRestart(key)),

@@ -13,6 +13,7 @@ use silkline_protocol::message::{Body, Gap};
 use silkline_protocol::time::Timestamp;
 
 use super::StreamId;
+use super::account::Kinds;
 use super::file::{key, of_key};
 use super::ledger::{Ledger, Row};
 
@@ -110,10 +111,30 @@ pub(super) fn load(file: &Connection) -> rusqlite::Result<Ledger> {
             gone: gone(file, id)?,
             bytes: unsigned(sql.get(4)?),
             born: Timestamp::from_nanos(sql.get(5)?),
+            kinds: Kinds::default(),
         };
         rows.insert(id, row);
     }
+    note_kinds(file, &mut rows)?;
     Ok(Ledger::new(rows))
+}
+
+/// Notes which records are no plain samples: read from the index alone.
+fn note_kinds(file: &Connection, rows: &mut BTreeMap<StreamId, Row>) -> rusqlite::Result<()> {
+    for class in [Class::Gap, Class::Event, Class::Trace] {
+        let mut statement = file.prepare_cached(
+            "SELECT key FROM record INDEXED BY record_by_class WHERE class = ?1 ORDER BY key",
+        )?;
+        let mut found = statement.query([class_number(class)])?;
+        while let Some(sql) = found.next()? {
+            if let Some((id, seq)) = of_key(sql.get(0)?)
+                && let Some(row) = rows.get_mut(&id)
+            {
+                row.kinds.note(class, seq);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Adds a stream.

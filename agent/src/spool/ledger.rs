@@ -7,10 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use silkline_protocol::delivery::sender::Class;
 use silkline_protocol::delivery::{Committed, Epoch, Ranges, Seq};
 use silkline_protocol::id::LineId;
 use silkline_protocol::time::Timestamp;
 
+use super::account::{Account, Counts, Kinds};
 use super::{Dropped, Head, SpoolStatus, StreamId};
 
 /// One stream.
@@ -23,6 +25,7 @@ pub(super) struct Row {
     pub(super) gone: Ranges,
     pub(super) bytes: u64,
     pub(super) born: Timestamp,
+    pub(super) kinds: Kinds,
 }
 
 /// Every stream of the file, and which of them a transaction changed.
@@ -31,6 +34,7 @@ pub(super) struct Ledger {
     rows: BTreeMap<StreamId, Row>,
     changed: BTreeSet<StreamId>,
     gone_changed: BTreeSet<StreamId>,
+    account: Account,
 }
 
 impl Row {
@@ -65,10 +69,24 @@ impl Row {
 
 impl Ledger {
     pub(super) fn new(rows: BTreeMap<StreamId, Row>) -> Self {
+        let mut account = Account::default();
+        for row in rows.values() {
+            account.found += row.kinds.count(&row.open());
+        }
         Self {
             rows,
+            account,
             ..Self::default()
         }
+    }
+
+    /// The same with other books: those from before a transaction that was undone.
+    pub(super) fn with(self, account: Account) -> Self {
+        Self { account, ..self }
+    }
+
+    pub(super) const fn account(&self) -> Account {
+        self.account
     }
 
     pub(super) fn insert(&mut self, id: StreamId, row: Row) {
@@ -83,10 +101,15 @@ impl Ledger {
     }
 
     /// Gives out the next number of a stream.
-    pub(super) fn next(&mut self, id: StreamId, bytes: u64) -> Option<Seq> {
+    pub(super) fn next(&mut self, id: StreamId, class: Class, bytes: u64) -> Option<Seq> {
         let row = self.rows.get_mut(&id)?;
         let seq = row.newest.map_or(Seq::FIRST, Seq::next);
         row.newest = Some(seq);
+        row.kinds.note(class, seq);
+        self.account.taken += Counts::one(class);
+        if row.committed.contains(seq) {
+            self.account.delivered += Counts::one(class);
+        }
         row.bytes = row.bytes.saturating_add(bytes);
         self.changed.insert(id);
         Some(seq)
@@ -95,6 +118,11 @@ impl Ledger {
     /// Notes that the records from `lo` to `hi` are gone, with their bytes.
     pub(super) fn let_go(&mut self, id: StreamId, (lo, hi): (Seq, Seq), bytes: u64) {
         if let Some(row) = self.rows.get_mut(&id) {
+            let mut lost = Ranges::new();
+            lost.insert(lo, hi);
+            let lost = lost.without(&row.gone).without(&row.committed);
+            self.account.dropped += row.kinds.count(&lost);
+            row.kinds.forget(lo, hi);
             row.gone.insert(lo, hi);
             row.bytes = row.bytes.saturating_sub(bytes);
             self.changed.insert(id);
@@ -114,7 +142,11 @@ impl Ledger {
                 None => continue,
             };
             if row.committed != said {
+                let before = row.open();
                 row.committed = said;
+                let after = row.open();
+                self.account.delivered += row.kinds.count(&before.without(&after));
+                self.account.taken_back += row.kinds.count(&after.without(&before));
                 self.changed.insert(*id);
             }
         }
@@ -147,6 +179,14 @@ impl Ledger {
         )
     }
 
+    fn waiting(&self) -> Counts {
+        let mut waiting = Counts::default();
+        for row in self.rows.values() {
+            waiting += row.kinds.count(&row.open());
+        }
+        waiting
+    }
+
     pub(super) fn status(&self, current: Epoch, dropped: Dropped) -> SpoolStatus {
         let held = self
             .rows
@@ -161,6 +201,10 @@ impl Ledger {
             bytes: self.bytes(),
             epochs: epochs.into_iter().collect(),
             dropped,
+            account: self.account,
+            waiting: self.waiting(),
+            max_bytes: 0,
+            failures: 0,
             heads: heads
                 .filter_map(|(id, row)| {
                     row.newest.map(|newest| Head {
@@ -191,6 +235,7 @@ mod tests {
             gone: Ranges::new(),
             bytes: 0,
             born: Timestamp::EPOCH,
+            kinds: Kinds::default(),
         }
     }
 
@@ -245,7 +290,7 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.insert(StreamId(1), row(0));
         let given: Vec<_> = (0..3)
-            .filter_map(|_| ledger.next(StreamId(1), 10))
+            .filter_map(|_| ledger.next(StreamId(1), Class::Sample, 10))
             .collect();
         assert_eq!(given, [seq(1), seq(2), seq(3)]);
         ledger.let_go(StreamId(1), (seq(1), seq(2)), 20);

@@ -35,6 +35,7 @@ pub(super) struct Writer {
     epoch: Epoch,
     tidied: Moment,
     pulse: Pulse,
+    failures: u64,
 }
 
 impl Writer {
@@ -57,6 +58,7 @@ impl Writer {
             epoch: Epoch::from_bytes(*uuid::Uuid::now_v7().as_bytes()),
             tidied: Moment::START,
             pulse: Pulse::default(),
+            failures: 0,
         })
     }
 
@@ -93,18 +95,20 @@ impl Writer {
 
     /// Carries out all tasks or none.
     pub(super) fn transact(&mut self, tasks: &[Task]) -> Result<(), SpoolError> {
+        let account = self.ledger.account();
         self.file.execute_batch("BEGIN IMMEDIATE")?;
         let done = self
             .carry_out(tasks)
             .and_then(|()| Ok(self.file.execute_batch("COMMIT")?));
         let Err(error) = done else { return Ok(()) };
         tracing::error!(%error, "the spool did not take records");
+        self.failures += 1;
         if let SpoolError::Damaged(_) = error {
             file::suspect(&self.settings.path);
         }
         let _ = self.file.execute_batch("ROLLBACK");
         self.named = None;
-        self.ledger = disk::load(&self.file)?;
+        self.ledger = disk::load(&self.file)?.with(account);
         Err(error)
     }
 
@@ -118,7 +122,7 @@ impl Writer {
         let letter = Letter::new(line, &self.settings.site, body);
         let stream = self.current(line, now)?;
         let bytes = letter.bytes();
-        let Some(seq) = self.ledger.next(stream, bytes) else {
+        let Some(seq) = self.ledger.next(stream, letter.class, bytes) else {
             return Ok(());
         };
         let slot = Slot {
@@ -143,7 +147,11 @@ impl Writer {
     }
 
     pub(super) fn status(&self) -> SpoolStatus {
-        self.ledger.status(self.epoch, self.dropped)
+        SpoolStatus {
+            max_bytes: self.settings.max_bytes,
+            failures: self.failures,
+            ..self.ledger.status(self.epoch, self.dropped)
+        }
     }
 
     /// The streams as they are now, to be walked while they change.
@@ -195,6 +203,7 @@ impl Writer {
             gone: Ranges::new(),
             bytes: 0,
             born: now,
+            kinds: super::account::Kinds::default(),
         };
         let id = disk::add_stream(&self.file, &row)?;
         self.ledger.insert(id, row);

@@ -1,0 +1,174 @@
+//! The same for Prometheus, in its text format 0.0.4.
+
+use core::fmt::{Display, Write as _};
+
+use super::Now;
+
+/// Everything that is counted.
+pub(super) fn metrics(now: &Now) -> String {
+    let mut text = Text::default();
+    let spool = &now.spool;
+    let records = [
+        (
+            "found",
+            "records that waited in the spool at the start",
+            &spool.found,
+        ),
+        ("taken", "records taken into the spool", &spool.taken),
+        (
+            "taken_back",
+            "records that a collector asks for again",
+            &spool.taken_back,
+        ),
+        (
+            "delivered",
+            "records that a collector has committed",
+            &spool.delivered,
+        ),
+        (
+            "dropped",
+            "records let go of before a collector had committed them",
+            &spool.dropped,
+        ),
+    ];
+    for (name, help, counts) in records {
+        let name = format!("silkline_agent_records_{name}_total");
+        text.head(&name, "counter", help);
+        counts
+            .iter()
+            .for_each(|(kind, count)| text.line(&name, &[("kind", kind)], count));
+    }
+    let name = "silkline_agent_records_waiting";
+    text.head(name, "gauge", "records that no collector has committed");
+    spool
+        .waiting
+        .iter()
+        .for_each(|(kind, count)| text.line(name, &[("kind", kind)], count));
+    text.one(
+        "silkline_agent_spool_bytes",
+        "gauge",
+        "bytes of records held",
+        spool.bytes,
+    );
+    text.one(
+        "silkline_agent_spool_bytes_max",
+        "gauge",
+        "the most bytes it may hold",
+        spool.max_bytes,
+    );
+    text.one(
+        "silkline_agent_spool_failures_total",
+        "counter",
+        "transactions that failed",
+        spool.failures,
+    );
+    if let Some(uplink) = &now.uplink {
+        let up = u8::from(uplink.connected.is_some());
+        text.one(
+            "silkline_agent_uplink_connected",
+            "gauge",
+            "whether a broker has us",
+            up,
+        );
+        text.one(
+            "silkline_agent_uplink_in_flight",
+            "gauge",
+            "records sent and not committed",
+            uplink.in_flight,
+        );
+        text.one(
+            "silkline_agent_uplink_failures_total",
+            "counter",
+            "connections lost or not made",
+            uplink.failures,
+        );
+        text.one(
+            "silkline_agent_uplink_refused_total",
+            "counter",
+            "records too large for the broker",
+            uplink.refused,
+        );
+    }
+    devices(&mut text, now);
+    text.one(
+        "silkline_agent_alarms",
+        "gauge",
+        "devices and points that are not well",
+        now.alarms().len(),
+    );
+    text.one(
+        "silkline_agent_up_seconds",
+        "gauge",
+        "seconds since the start",
+        now.up_s,
+    );
+    text.0
+}
+
+fn devices(text: &mut Text, now: &Now) {
+    type Count = fn(&super::DeviceNow) -> u64;
+    let counts: [(&str, &str, Count); 5] = [
+        ("polls", "polls", |device| device.polls),
+        ("polls_unanswered", "polls without an answer", |device| {
+            device.unanswered
+        }),
+        (
+            "readings_good",
+            "good readings, dark ones included",
+            |device| device.good,
+        ),
+        ("readings_bad", "readings without a value", |device| {
+            device.bad
+        }),
+        (
+            "readings_withheld",
+            "readings that report by exception did not send",
+            |device| device.withheld,
+        ),
+    ];
+    for (name, help, count) in counts {
+        let name = format!("silkline_agent_{name}_total");
+        text.head(&name, "counter", help);
+        for device in &now.devices {
+            text.line(&name, &[("device", &device.id)], count(device));
+        }
+    }
+    let name = "silkline_agent_device_up";
+    text.head(name, "gauge", "whether a device answered its latest poll");
+    for device in now.devices.iter().filter(|device| device.polls > 0) {
+        text.line(
+            name,
+            &[("device", &device.id)],
+            u8::from(device.fault.is_none()),
+        );
+    }
+}
+
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing into a String does not fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    /// Labels are ids and kinds: none of their letters needs an escape.
+    fn line(&mut self, name: &str, labels: &[(&str, &String)], value: impl Display) {
+        let labels: Vec<String> = labels
+            .iter()
+            .map(|(key, value)| format!("{key}=\"{value}\""))
+            .collect();
+        let labels = if labels.is_empty() {
+            String::new()
+        } else {
+            format!("{{{}}}", labels.join(","))
+        };
+        let _ = writeln!(self.0, "{name}{labels} {value}");
+    }
+
+    fn one(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+        self.head(name, kind, help);
+        self.line(name, &[], value);
+    }
+}
