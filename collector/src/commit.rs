@@ -24,6 +24,7 @@ use crate::state::{LiveEvent, OperatorAction, PermitAction, Report};
 use crate::store::StoreError;
 use crate::store::tidy::Bounds;
 
+pub mod again;
 mod batch;
 pub mod core;
 pub mod engines;

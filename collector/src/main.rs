@@ -9,6 +9,7 @@ use silkline_collector::cli::survey::Order;
 use silkline_collector::cli::trace::Question;
 use silkline_collector::cli::{self, Exit};
 use silkline_collector::clock;
+use silkline_collector::commit::core::Now;
 use silkline_collector::config::Settings;
 use silkline_collector::run::{RunError, run};
 use tokio::signal::unix::{SignalKind, signal};
@@ -102,6 +103,12 @@ enum Quarantine {
         /// Its number in the list.
         id: i64,
     },
+    /// Take them once more, for instance with a newer program, while the collector does not run:
+    /// what can be read is stored and leaves the list.
+    Replay {
+        /// Their numbers in the list; all where none is named.
+        ids: Vec<i64>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -186,6 +193,14 @@ fn carry_out(arguments: &Arguments) -> io::Result<Exit> {
         Command::User(command) => with_settings(config, |settings| {
             let now = clock::now();
             cli::user::user(&settings, command, now, &mut io::stdin().lock(), &mut out)
+        }),
+        Command::Quarantine(Quarantine::Replay { ids }) => with_settings(config, |settings| {
+            let mono = clock::MonotonicClock::start().now();
+            let now = Now {
+                utc: clock::now(),
+                mono,
+            };
+            cli::quarantine::replay(&settings, ids, now, &mut out)
         }),
         Command::Quarantine(Quarantine::Show { id }) => with_settings(config, |settings| {
             cli::quarantine::show(&settings, *id, &mut out)

@@ -16,6 +16,7 @@ use silkline_protocol::time::Timestamp;
 use silkline_protocol::topic::{SiteTopic, Topic};
 use tokio::sync::oneshot;
 
+use super::again::{Again, SetAside};
 use super::engines::{Engines, Outcome};
 use super::incidents::Incidents;
 use super::judge::{Judged, judge};
@@ -46,6 +47,8 @@ pub struct Work {
     pub permits: Vec<PermitAction>,
     /// What the readers of the store have done.
     pub reports: Vec<Report>,
+    /// Messages that were set aside, to be taken once more.
+    pub set_aside: Vec<SetAside>,
     /// What else there is to do.
     pub also: Also,
 }
@@ -73,6 +76,8 @@ pub struct Effects {
     pub answers: Vec<(oneshot::Sender<ActionResult>, ActionResult)>,
     /// For those who did something to a permit.
     pub permits: Vec<(oneshot::Sender<PermitResult>, PermitResult)>,
+    /// What became of messages that had been set aside, by their numbers there.
+    pub again: Vec<(i64, Again)>,
     /// Whether anything was stored.
     pub stored: bool,
     /// What is to be counted.
@@ -136,12 +141,16 @@ impl Core {
     /// # Errors
     ///
     /// Where it could not be stored: the process must end.
-    pub fn step(&mut self, work: Work, watched: bool, now: Now) -> Result<Effects, StoreError> {
+    pub fn step(&mut self, mut work: Work, watched: bool, now: Now) -> Result<Effects, StoreError> {
         let store = self.writer.store_id().clone();
-        let mut judged = judge(&work.messages, &mut self.receivers, &store, now.mono);
+        let come = (
+            work.messages.as_slice(),
+            core::mem::take(&mut work.set_aside),
+        );
+        let mut judged = judge(come, &mut self.receivers, &store, now.mono);
         let tally = judged.tally.clone();
         let streams = self.receivers.changed(&judged.batches).next().is_some();
-        let messages = !judged.entries.is_empty() || streams;
+        let messages = !judged.entries.is_empty() || !judged.again.is_empty() || streams;
         let asked =
             !(work.actions.is_empty() && work.permits.is_empty()) || work.also != Also::Nothing;
         let mut effects = Effects::default();
@@ -149,6 +158,7 @@ impl Core {
             effects = self.store(work, &mut judged, watched, now)?;
         }
         effects.tally = tally;
+        effects.again = judged.again;
         self.forgotten
             .extend(self.receivers.commit(judged.batches, now.mono));
         effects
@@ -204,6 +214,9 @@ impl Core {
         }
         for report in &work.reports {
             tx.report(report)?;
+        }
+        for (id, _) in judged.again.iter().filter(|(_, it)| it.is_settled()) {
+            tx.settle(*id)?;
         }
         let (messages, online) = (work.messages.as_slice(), &mut self.online);
         let mut keeper = Keeper {

@@ -1,10 +1,12 @@
 //! Says of each message what is to become of it, before anything is stored.
 
 use silkline_protocol::codec::{Envelope, Record};
+use silkline_protocol::delivery::receiver::Verdict;
 use silkline_protocol::delivery::{Epoch, Monotonic, Ranges};
 use silkline_protocol::id::{AgentId, LineId, SiteId, StoreId};
 use silkline_protocol::message::{Body, Status};
 
+use super::again::{Again, SetAside};
 use super::batch::{self, Bad, Meaning};
 use super::receivers::{Batches, Receivers, arrival};
 use super::tally::Tally;
@@ -30,10 +32,12 @@ pub(super) struct Judged {
     pub(super) batches: Batches,
     /// What is counted.
     pub(super) tally: Tally,
+    /// What became of each message that had been set aside, by its number there.
+    pub(super) again: Vec<(i64, Again)>,
 }
 
 pub(super) fn judge(
-    messages: &[Delivery],
+    (messages, set_aside): (&[Delivery], Vec<SetAside>),
     receivers: &mut Receivers,
     store: &StoreId,
     now: Monotonic,
@@ -46,6 +50,10 @@ pub(super) fn judge(
     };
     for (index, message) in messages.iter().enumerate() {
         judge.message(index, message);
+    }
+    for one in set_aside {
+        let (id, again) = (one.id, judge.again(one));
+        judge.judged.again.push((id, again));
     }
     let mut judged = judge.judged;
     judged.tally.lost = judged.batches.lost();
@@ -82,6 +90,40 @@ impl Judge<'_> {
                     self.judged.tally.quarantined(bad.kind);
                     self.judged.entries.push(Entry::Rubbish(bad, index));
                 }
+            }
+        }
+    }
+
+    /// Judges a message that was set aside. Its number may be closed since then, by itself: what is
+    /// in the store is told beside it.
+    fn again(&mut self, one: SetAside) -> Again {
+        let bytes = one.message.payload.len();
+        let (mut record, lost) = match batch::meaning(&one.message) {
+            Meaning::Record(record, lost) => (record, lost),
+            Meaning::Rubbish(bad, _) => return Again::Unreadable(bad.reason),
+            Meaning::Status(..) | Meaning::Committed(..) | Meaning::Ignored => {
+                return Again::Unreadable("it is no record of a stream".to_owned());
+            }
+        };
+        let gap = match (&record.body, lost.as_ref()) {
+            (Body::Gap(gap), Some(lost)) => Some((gap.epoch, lost)),
+            _ => None,
+        };
+        let (from, arrival) = (
+            (&record.line, &record.site),
+            arrival(&record.envelope, bytes, gap),
+        );
+        let verdict = self
+            .receivers
+            .offer(&mut self.judged.batches, from, &arrival, self.now);
+        match verdict {
+            Verdict::Shed(_) => Again::Shed,
+            Verdict::Repeat if one.stored => Again::There,
+            Verdict::New | Verdict::Repeat => {
+                // It is old: it must not look like news to the engines.
+                record.envelope.late = true;
+                self.judged.entries.push(Entry::Record(record));
+                Again::Stored
             }
         }
     }

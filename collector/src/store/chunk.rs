@@ -142,6 +142,12 @@ impl<'a> Chunk<'a> {
         self.whole(NUMBERS)
     }
 
+    /// The stream of each sample and its number there.
+    pub(in crate::store) fn origins(&self) -> Result<Vec<(i64, i64)>, Broken> {
+        let (streams, seqs) = (self.whole(STREAMS)?, self.whole(SEQS)?);
+        Ok(streams.into_iter().zip(seqs).collect())
+    }
+
     /// What each sample has of a point.
     pub(in crate::store) fn readings(
         &self,

@@ -512,7 +512,7 @@ fn of_a_large_message_set_aside_only_the_beginning_is_kept() {
         .ask(|ask| ask.quarantine(1))
         .unwrap()
         .remove(0);
-    assert_eq!((row.bytes, row.payload.len()), (5 << 20, 64 << 10));
+    assert_eq!((row.bytes, row.payload.len()), (5 << 20, 256 << 10));
 }
 
 #[test]

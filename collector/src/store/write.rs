@@ -3,7 +3,7 @@
 //! The numbers of points, devices and streams are remembered between transactions. Should a
 //! transaction fail the process ends, so nothing that was remembered can be wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use silkline_protocol::delivery::receiver::Stream;
 use silkline_protocol::id::{DeviceId, LineId, PointName, SiteId, StoreId};
 use silkline_protocol::time::Timestamp;
 
-use super::StoreError;
 use super::layout::lay_out;
 use super::readings::PointRef;
 use super::rows::RowId;
 use super::seal::Head;
+use super::{Queries, StoreError};
 
 mod outcome;
 mod taken;
@@ -98,6 +98,45 @@ impl Writer {
             next,
             known,
         })
+    }
+
+    /// Opens the store at `path`, which must be there.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), and where there is none.
+    pub fn existing(path: &Path) -> Result<Self, StoreError> {
+        fs::metadata(path).map_err(|source| StoreError::File {
+            path: path.to_path_buf(),
+            source,
+        })?;
+        // A store that is there keeps its own name.
+        let name = "none".parse().map_err(|_| damaged(path, "store"))?;
+        Self::open(path, &name)
+    }
+
+    /// Which of these numbers of streams have something in the store, sealed or not.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn numbers_stored(
+        &self,
+        wanted: &BTreeSet<(StreamKey, u64)>,
+    ) -> Result<BTreeSet<(StreamKey, u64)>, StoreError> {
+        let mut by_ref = BTreeMap::new();
+        for number in wanted {
+            if let Some(stream) = self.known.streams.get(&number.0) {
+                by_ref.insert(
+                    (*stream, i64::try_from(number.1).unwrap_or(i64::MAX)),
+                    number,
+                );
+            }
+        }
+        let refs = by_ref.keys().copied().collect();
+        let there = Queries::of(&self.db).numbers_there(&refs)?;
+        let found = there.iter().filter_map(|number| by_ref.get(number));
+        Ok(found.map(|number| (*number).clone()).collect())
     }
 
     /// Begins what is to be stored at `now`.

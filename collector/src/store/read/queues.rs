@@ -1,5 +1,7 @@
 //! What waits: notices to be sent, messages set aside, cursors of forwarders.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension, Row, params};
 use silkline_protocol::time::Timestamp;
 
@@ -68,6 +70,28 @@ impl Queries<'_> {
             register.take(entry, at);
         }
         Ok(register)
+    }
+
+    /// Which of these pairs of a stream and a number there are in the store. Everything is looked
+    /// through: for questions that are asked once.
+    pub(in crate::store) fn numbers_there(
+        &self,
+        wanted: &BTreeSet<(i64, i64)>,
+    ) -> Result<BTreeSet<(i64, i64)>, StoreError> {
+        let mut there = BTreeSet::new();
+        if wanted.is_empty() {
+            return Ok(there);
+        }
+        for table in ["sample", "trace", "record"] {
+            let sql = format!("SELECT stream, seq FROM {table} WHERE stream IS NOT NULL");
+            let mut sql = self.db.prepare(&sql)?;
+            let mut rows = sql.query([])?;
+            while let Some(row) = rows.next()? {
+                there.extend(wanted.get(&(row.get(0)?, row.get(1)?)));
+            }
+        }
+        there.extend(self.sealed_numbers(wanted)?);
+        Ok(there)
     }
 
     /// How far the cursor called `name` has come; the beginning where it never moved.

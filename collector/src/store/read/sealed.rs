@@ -3,7 +3,7 @@
 //! A chunk that cannot be read is said in the log and left out: one damaged row must not stop a
 //! chart, a forwarder or a start. `backup` names it.
 
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use rusqlite::params;
 use silkline_protocol::sample::Reading;
@@ -123,6 +123,21 @@ impl Queries<'_> {
             found.extend(rows.into_iter().map(stretch));
         }
         Ok(found)
+    }
+
+    /// Which of these pairs of a stream and a number there are sealed.
+    pub(super) fn sealed_numbers(
+        &self,
+        wanted: &BTreeSet<(i64, i64)>,
+    ) -> Result<BTreeSet<(i64, i64)>, StoreError> {
+        let chunks: Vec<i64> = self.rows("SELECT id FROM chunk", [], |row| row.get(0))?;
+        let mut there = BTreeSet::new();
+        for chunk in chunks {
+            let all = self.opened(chunk, |chunk| chunk.origins())?;
+            let all = all.unwrap_or_default();
+            there.extend(all.into_iter().filter(|number| wanted.contains(number)));
+        }
+        Ok(there)
     }
 
     /// What `read` makes of a chunk; nothing where it cannot be read, which is said.

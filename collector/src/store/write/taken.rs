@@ -15,8 +15,8 @@ use crate::store::StoreError;
 use crate::store::readings::{self, PointRef};
 use crate::store::rows::RowId;
 
-/// Bytes of a message set aside that are kept: enough to see what it is.
-const RUBBISH_KEPT: usize = 64 * 1024;
+/// Bytes of a message set aside that are kept: all of a sample, the beginning of a large trace.
+const RUBBISH_KEPT: usize = 256 * 1024;
 
 /// Names a stream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -303,6 +303,18 @@ impl Transaction<'_> {
                 bytes,
                 kept
             ])?;
+        Ok(())
+    }
+
+    /// Takes a message out of the quarantine.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be written.
+    pub fn settle(&mut self, rubbish: i64) -> Result<(), StoreError> {
+        self.db
+            .prepare_cached("DELETE FROM quarantine WHERE id = ?1")?
+            .execute([rubbish])?;
         Ok(())
     }
 
