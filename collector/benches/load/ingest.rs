@@ -1,0 +1,135 @@
+//! Samples through the commit task: judged, stored, every reading through its detectors, committed.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, params};
+use silkline_collector::commit::BATCH;
+use silkline_collector::commit::core::{Also, Work};
+use silkline_collector::ingest::Delivery;
+use silkline_protocol::codec;
+
+use super::corridor::{Corridor, READINGS, now};
+
+/// What must be reached, and how long the bench's time is: a state of the engines is saved in it.
+const RATE: usize = 10_000;
+const SECONDS: usize = 61;
+/// Amplifiers in each hut: a thousand in all.
+const EACH: usize = 20;
+
+pub(crate) fn run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut corridor = Corridor::new(EACH);
+    let mut core = corridor.load(folder.path());
+    let messages = (0..corridor.devices())
+        .map(|device| corridor.about(device))
+        .collect();
+    let work = Work {
+        messages,
+        also: Also::Start,
+        ..Work::default()
+    };
+    core.step(work, false, now(0)).unwrap();
+    let stop = AtomicBool::new(false);
+    let (mut spent, mut longest, mut stored) = (Duration::ZERO, Duration::ZERO, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| checkpoints(&folder.path().join("hot.db"), &stop));
+        for batch in 0..RATE * SECONDS / BATCH {
+            let ms = (1_000 * batch * BATCH / RATE) as i64;
+            let messages = polls(&mut corridor, batch, ms);
+            let work = Work {
+                messages,
+                ..Work::default()
+            };
+            let began = Instant::now();
+            let effects = core.step(work, false, now(ms + 50)).unwrap();
+            let took = began.elapsed();
+            (spent, longest) = (spent + took, longest.max(took));
+            stored += effects.tally.stored.get("sample").copied().unwrap_or(0);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    let given = RATE * SECONDS / BATCH * BATCH;
+    println!(
+        "ingest, {given} samples of {READINGS} readings of {} devices",
+        corridor.devices()
+    );
+    say("judged, detected, committed", given, spent);
+    println!(
+        "  lost {}, longest step {longest:.0?}",
+        given as u64 - stored
+    );
+    bounds(&mut corridor);
+}
+
+fn polls(corridor: &mut Corridor, batch: usize, ms: i64) -> Vec<Delivery> {
+    let devices = corridor.devices();
+    (0..BATCH)
+        .map(|index| corridor.message_at((batch * BATCH + index) % devices, ms, false))
+        .collect()
+}
+
+/// As the running collector does them, beside the commits.
+fn checkpoints(file: &Path, stop: &AtomicBool) {
+    let db = Connection::open(file).unwrap();
+    while !stop.load(Ordering::Relaxed) {
+        db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+            .unwrap();
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// What no collector could be faster than.
+fn bounds(corridor: &mut Corridor) {
+    let batches: Vec<Vec<Delivery>> = (0..40).map(|batch| polls(corridor, batch, 0)).collect();
+    let many = batches.len() * BATCH;
+    let began = Instant::now();
+    for message in batches.iter().flatten() {
+        std::hint::black_box(codec::decode(
+            &message.topic,
+            &message.payload,
+            &message.properties,
+        ))
+        .unwrap();
+    }
+    say(
+        "bound: the JSON decoded, nothing else",
+        many,
+        began.elapsed(),
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut db = Connection::open(folder.path().join("bare.db")).unwrap();
+    db.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+         CREATE TABLE sample (id INTEGER PRIMARY KEY, device INTEGER, at INTEGER, readings BLOB);
+         CREATE INDEX by_device ON sample (device, at);",
+    )
+    .unwrap();
+    let row = vec![7_u8; 13 * READINGS];
+    let began = Instant::now();
+    for batch in 0..batches.len() {
+        let tx = db.transaction().unwrap();
+        for index in 0..BATCH {
+            tx.prepare_cached("INSERT INTO sample (device, at, readings) VALUES (?1, ?2, ?3)")
+                .unwrap()
+                .execute(params![(index % 1_000) as i64, batch as i64, row])
+                .unwrap();
+        }
+        tx.commit().unwrap();
+    }
+    say(
+        "bound: rows of that size into SQLite, nothing else",
+        many,
+        began.elapsed(),
+    );
+}
+
+fn say(what: &str, samples: usize, took: Duration) {
+    let rate = samples as f64 / took.as_secs_f64();
+    println!(
+        "  {rate:>9.0} samples/s {:>11.0} readings/s  {what}",
+        rate * READINGS as f64
+    );
+}

@@ -1,0 +1,157 @@
+//! A month of 10,000 series, a reading a minute: what it takes on the disk, how long a start takes
+//! until the next fault is found, how fast a month is charted.
+
+use std::time::{Duration, Instant};
+
+use silkline_collector::commit::core::{Also, Work};
+use silkline_collector::state::LiveEvent;
+use silkline_collector::store::rows::SeriesQuery;
+use silkline_collector::store::write::{Origin, StreamKey};
+use silkline_collector::store::{Reader, Writer};
+
+use super::corridor::{Corridor, HUTS, READINGS, at, now};
+
+/// Amplifiers in each hut: 250 in all.
+const EACH: usize = 5;
+const MINUTE: i64 = 60_000;
+
+pub(crate) fn run(days: i64) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hot.db");
+    let mut corridor = Corridor::new(EACH);
+    let mut core = corridor.load(folder.path());
+    let abouts = (0..corridor.devices())
+        .map(|device| corridor.about(device))
+        .collect();
+    let work = Work {
+        messages: abouts,
+        also: Also::Start,
+        ..Work::default()
+    };
+    core.step(work, true, now(0)).unwrap();
+    drop(core);
+
+    let series = corridor.devices() * READINGS;
+    let minutes = days * 24 * 60;
+    println!("store, {series} series, {days} days of a reading a minute");
+    let began = Instant::now();
+    let sealing = fill(&mut corridor, &file, minutes);
+    let readings = minutes as f64 * series as f64;
+    println!(
+        "  written in {:.0?}, of which sealing {sealing:.0?}: {:.0} samples/s sealed",
+        began.elapsed(),
+        readings / READINGS as f64 / sealing.as_secs_f64()
+    );
+    let bytes = std::fs::metadata(&file).unwrap().len() as f64;
+    println!(
+        "  {:.0} MB, {:.2} bytes a reading",
+        bytes / 1e6,
+        bytes / readings
+    );
+    charted(&file, minutes);
+
+    let ms = minutes * MINUTE;
+    start(&mut corridor, folder.path(), ms, "as it was left");
+    let db = rusqlite::Connection::open(&file).unwrap();
+    db.execute("UPDATE snapshot SET state = x'00'", []).unwrap();
+    drop(db);
+    start(
+        &mut corridor,
+        folder.path(),
+        ms + MINUTE,
+        "from the history alone",
+    );
+}
+
+/// Writes the history as the commit task does, and seals it; how long the sealing took.
+fn fill(corridor: &mut Corridor, file: &std::path::Path, minutes: i64) -> Duration {
+    let mut writer = Writer::open(file, &"bench".parse().unwrap()).unwrap();
+    let mut sealing = Duration::ZERO;
+    for minute in 0..minutes {
+        let ms = minute * MINUTE;
+        let mut tx = writer.begin(at(ms)).unwrap();
+        for device in 0..corridor.devices() {
+            let sample = corridor.sample(device, ms, false);
+            let seq = corridor.next(device);
+            let (site, id, epoch) = corridor.of(device);
+            let stream = StreamKey {
+                line: corridor.line(),
+                site: site.clone(),
+                epoch,
+            };
+            let origin = Origin {
+                stream: &stream,
+                seq,
+                late: false,
+            };
+            tx.sample(&origin, id, &sample).unwrap();
+        }
+        tx.commit(true).unwrap();
+        if minute % 60 == 0 {
+            // The engines' state is of no interest here, but what is behind it may be sealed.
+            writer.begin(at(ms)).and_then(|tx| tx.commit(true)).unwrap();
+            moved_on(file);
+        }
+        let began = Instant::now();
+        while writer.seal(at(ms)).unwrap() > 0 {}
+        sealing += began.elapsed();
+    }
+    drop(writer);
+    let db = rusqlite::Connection::open(file).unwrap();
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
+    sealing
+}
+
+/// Says that the saved states are of the newest step.
+fn moved_on(file: &std::path::Path) {
+    let db = rusqlite::Connection::open(file).unwrap();
+    db.execute("UPDATE snapshot SET step = (SELECT max(id) FROM step)", [])
+        .unwrap();
+}
+
+fn charted(file: &std::path::Path, minutes: i64) {
+    let reader = Reader::new(file.to_path_buf());
+    let query = SeriesQuery {
+        site: "hut-7".parse().unwrap(),
+        device: "edfa-1".parse().unwrap(),
+        point: "in_power.3".parse().unwrap(),
+        from: at(0),
+        to: at(minutes * MINUTE),
+    };
+    let began = Instant::now();
+    let series = reader.ask(|ask| ask.series(&query, usize::MAX)).unwrap();
+    println!(
+        "  {} readings of a point in {:.0?}",
+        series.len(),
+        began.elapsed()
+    );
+    assert_eq!(series.len(), usize::try_from(minutes).unwrap());
+}
+
+/// A start, and an input that lost its light meanwhile.
+fn start(corridor: &mut Corridor, folder: &std::path::Path, ms: i64, how: &str) {
+    let began = Instant::now();
+    let mut core = corridor.load(folder);
+    let loaded = began.elapsed();
+    let work = Work {
+        also: Also::Start,
+        ..Work::default()
+    };
+    core.step(work, true, now(ms)).unwrap();
+    let started = began.elapsed();
+    let messages = (0..HUTS)
+        .map(|device| corridor.message_at(device, ms, true))
+        .collect();
+    let work = Work {
+        messages,
+        ..Work::default()
+    };
+    let effects = core.step(work, true, now(ms + 100)).unwrap();
+    let found = |event: &&LiveEvent| matches!(event, LiveEvent::Anomaly(_));
+    let found = effects.live.iter().filter(found).count();
+    println!(
+        "  start {how}: loaded {loaded:.1?}, state saved {started:.1?}, {found} dark inputs found {:.1?}",
+        began.elapsed()
+    );
+}
