@@ -32,17 +32,28 @@ async fn every_page_works_and_is_for_everybody() {
         demo.said().contains("truth").then_some(())
     })
     .await;
-    let seen = script("pages.mjs")
-        .arg(format!("http://127.0.0.1:{port}/"))
-        .arg(pictures(folder.path()))
-        .output()
-        .unwrap();
+    for story in ["pages.mjs", "history.mjs"] {
+        let mut look = script(story);
+        look.arg(format!("http://127.0.0.1:{port}/"));
+        look.arg(pictures(folder.path()));
+        is_well(story, &mut look);
+    }
+}
+
+#[test]
+fn fifty_lines_and_a_thousand_devices_move_with_the_hand() {
+    is_well("many.mjs", &mut script("many.mjs"));
+}
+
+/// Runs a script that looks at pages; where there is no browser it says so.
+fn is_well(story: &str, look: &mut Command) {
+    let seen = look.output().unwrap();
     let said = String::from_utf8_lossy(&seen.stdout) + String::from_utf8_lossy(&seen.stderr);
     println!("{said}");
     match seen.status.code() {
         Some(0) => {}
-        Some(77) => println!("skipped: no chromium to look at the pages"),
-        code => panic!("a page is not right ({code:?})"),
+        Some(77) => println!("skipped: {story} has nothing to look with"),
+        code => panic!("{story}: a page is not right ({code:?})"),
     }
 }
 

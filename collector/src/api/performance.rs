@@ -36,7 +36,7 @@ pub struct Performance {
     pub unit: String,
     /// The length of an interval in seconds: 900 or 86400.
     pub interval_s: u32,
-    /// Whole intervals by rising time.
+    /// Intervals by rising time; the last one may still run.
     pub items: Vec<Interval>,
 }
 
@@ -91,7 +91,8 @@ impl Width {
     }
 }
 
-/// The last 96 quarters of an hour, or the last seven days, that are over at `to`.
+/// The last 96 quarters of an hour, or the last seven days: up to the one that runs, or those that are
+/// over at `to`.
 ///
 /// # Errors
 ///
@@ -105,9 +106,10 @@ pub async fn performance(
     let (site, device) = device_id(&id)?;
     let (interval_s, count) = which.interval.figures();
     let width = Duration::from_secs(u64::from(interval_s));
-    let until = which.to.unwrap_or_else(crate::clock::now);
     let each = i64::try_from(width.as_nanos()).unwrap_or(i64::MAX);
-    let to = Timestamp::from_nanos(until.nanos() - until.nanos().rem_euclid(each));
+    let whole = |at: Timestamp| Timestamp::from_nanos(at.nanos() - at.nanos().rem_euclid(each));
+    let now = crate::clock::now();
+    let to = which.to.map_or_else(|| whole(now) + width, whole);
     let from = to - width * count;
     let answer = state.reader.ask_async(move |store| {
         let mut rows = store.device(&site, &device)?;

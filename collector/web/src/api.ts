@@ -537,7 +537,7 @@ export type Performance = {
   device: string;
   /** The length of an interval in seconds: 900 or 86400. */
   interval_s: number;
-  /** Whole intervals by rising time. */
+  /** Intervals by rising time; the last one may still run. */
   items: Interval[];
   /** The point. */
   point: PointName;

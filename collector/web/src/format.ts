@@ -109,3 +109,6 @@ export const metres = (value: number) => (Math.abs(value) < 10_000 ? `${value.to
 
 /** A loss or level; a dash where nobody knows. */
 export const decibels = (value: number | null, digits = 3) => (value === null ? "–" : `${value.toFixed(digits)} dB`);
+
+/** A unit as people write it: the wire knows plain letters alone. */
+export const unitName = (unit: string) => (unit === "C" ? "°C" : unit);

@@ -123,7 +123,7 @@ function make(element: HTMLElement, drawn: Drawn, chosen: Chosen[]): uPlot {
   const options: uPlot.Options = {
     width: element.clientWidth, height: HEIGHT, legend: { show: false },
     tzDate: (time) => uPlot.tzDate(new Date(time * 1_000), "Etc/UTC"),
-    axes: [{ ...dim }, ...units.map((unit, at): uPlot.Axis => ({ ...dim, scale: `y${at}`, label: unit, labelSize: 18, size: 58, side: at === 0 ? 3 : 1, grid: { show: at === 0, stroke: "#1b232d", width: 1 } }))],
+    axes: [{ ...dim, values: HOURS }, ...units.map((unit, at): uPlot.Axis => ({ ...dim, scale: `y${at}`, label: unit, labelSize: 18, size: 58, side: at === 0 ? 3 : 1, grid: { show: at === 0, stroke: "#1b232d", width: 1 } }))],
     series: [{}, ...drawn.series.flatMap((_, at): uPlot.Series[] => {
       const faint = { scale: scale(at), stroke: `${PENS[at]}55`, width: 1, points: { show: false } };
       return [faint, faint, { scale: scale(at), stroke: PENS[at] ?? "#fff", width: 1.5, points: { show: times.length < 60 } }];
@@ -133,6 +133,14 @@ function make(element: HTMLElement, drawn: Drawn, chosen: Chosen[]): uPlot {
   };
   return new uPlot(options, [times, ...columns] as uPlot.AlignedData, element);
 }
+
+/** Times of day as a NOC writes them, by the distance of the marks: never a.m. or p.m. */
+const HOURS: uPlot.Axis.Values = [
+  [28 * 86_400, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [86_400, "{DD} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [60, "{HH}:{mm}", "\n{DD} {MMM} {YYYY}", null, "\n{DD} {MMM}", null, null, null, 1],
+  [1, ":{ss}", "\n{DD} {MMM} {HH}:{mm}", null, "\n{DD} {MMM} {HH}:{mm}", null, "\n{HH}:{mm}", null, 1],
+];
 
 /** Findings as shaded times, limits as broken lines. */
 function mark(plot: uPlot, anomalies: Anomaly[], chosen: Chosen[], scale: (at: number) => string): void {

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import type { Device, Reading } from "../api";
-import { ageSeconds, duration, words } from "../format";
+import { ageSeconds, duration, unitName, words } from "../format";
 import type { Model } from "../model";
 import { Chart, type Chosen } from "./chart";
 import { Performance } from "./performance";
@@ -45,8 +45,8 @@ export default function DevicesPage({ model, now, id, open }: Props) {
       </section>
       <div class="stack" tabIndex={0} role="region" aria-label="the device">
         {chosen.length > 0 && <Chart chosen={chosen} drop={toggle} />}
-        {shown === null ? <p class="card dim">Pick a device; then tick points to chart and compare them.</p> : <Points device={shown} now={now} chosen={chosen} toggle={toggle} />}
         {last !== undefined && <Performance key={`${last.device} ${last.point}`} device={last.device} point={last.point} />}
+        {shown === null ? <p class="card dim">Pick a device; then tick points to chart and compare them.</p> : <Points device={shown} now={now} chosen={chosen} toggle={toggle} />}
       </div>
     </main>
   );
@@ -104,12 +104,12 @@ function value(reading: Reading): string {
   if (reading.value === null) return "–";
   const size = Math.abs(reading.value);
   const digits = Number.isInteger(reading.value) ? 0 : size < 1 ? 4 : size < 1_000 ? 2 : 0;
-  return `${reading.value.toFixed(digits)} ${reading.unit}`;
+  return `${reading.value.toFixed(digits)} ${unitName(reading.unit)}`;
 }
 
 const limits = (reading: Reading) => [reading.low, reading.high].filter((limit) => limit !== null);
 
 function limitsText({ low, high, unit }: Reading): string {
   if (low === null && high === null) return "–";
-  return `${low === null ? "" : `≥ ${low}`}${low !== null && high !== null ? ", " : ""}${high === null ? "" : `≤ ${high}`} ${unit}`;
+  return `${low === null ? "" : `≥ ${low}`}${low !== null && high !== null ? ", " : ""}${high === null ? "" : `≤ ${high}`} ${unitName(unit)}`;
 }

@@ -26,7 +26,7 @@ export function Diagrams(props: Props) {
   const worst = (line: LineDetail) => STATES[line.state].rank;
   const lines = props.lines.length > MANY_LINES ? props.lines.toSorted((a, b) => worst(a) - worst(b)) : props.lines;
   return (
-    <section class="diagrams" tabIndex={0} aria-label="lines to scale">
+    <section class={props.lines.length > MANY_LINES ? "diagrams many" : "diagrams"} tabIndex={0} aria-label="lines to scale">
       {lines.map((line) => <Diagram key={line.id} line={line} {...props} />)}
     </section>
   );

@@ -35,7 +35,7 @@ export default function WorkPage({ model, now }: { model: Model; now: number }) 
   return (
     <main class="stack wide" tabIndex={0} aria-label="planned work">
       <section class="card scroll">
-        <h2>Planned work <span class="dim">{permits === null ? "asking…" : current.length === 0 ? "nothing stands or is coming" : `${current.length} permits stand or are coming`}</span></h2>
+        <h2>Planned work <span class="dim">{permits === null ? "asking…" : current.length === 0 ? "nothing stands or is coming" : `${current.length} ${current.length === 1 ? "permit stands or is" : "permits stand or are"} coming`}</span></h2>
         {said !== null && <p class="warn" role="alert">▲ {said}</p>}
         {current.length > 0 && <Table permits={current} model={model} now={now} revoke={may ? (id) => void run(client.send(`permits/${id}`, "DELETE", {})) : null} />}
         <p class="dim small">While a permit stands no instrument shoots light into its fibres, and what happens there is expected. A site that has not said it keeps a permit may still shoot: call it before you open a closure.</p>
@@ -53,7 +53,7 @@ function Table({ permits, model, now, revoke }: { permits: Permit[]; model: Mode
       <thead><tr><th scope="col">state</th><th scope="col">number</th><th scope="col">line and fibres</th><th scope="col">when, UTC</th><th scope="col">who works</th><th scope="col">what for</th><th scope="col">kept by</th>{revoke !== null && <th scope="col">end</th>}</tr></thead>
       <tbody>{permits.map((permit) => (
         <tr key={permit.id} data-permit={permit.id}>
-          <td><b class={permit.state === "standing" ? "warn" : ""}>{STATES[permit.state].sign} {STATES[permit.state].word}</b></td>
+          <td class="number"><b class={permit.state === "standing" ? "warn" : ""}>{STATES[permit.state].sign} {STATES[permit.state].word}</b></td>
           <td>{permit.id}</td>
           <td>{name(permit.line)}<br /><span class="dim">{permit.fibres.length === 0 ? "every fibre" : `fibres ${permit.fibres.join(", ")}`}</span></td>
           <td class="number">{clock(permit.from, now)} – {clock(permit.until, now)}<br /><span class="dim">{left(permit, now)}</span></td>

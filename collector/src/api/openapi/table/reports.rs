@@ -27,7 +27,7 @@ pub(super) fn operations(of: &mut SchemaGenerator) -> Vec<Operation> {
     let until = (
         "to",
         "query",
-        "Intervals that are over by then; now unless said.",
+        "Intervals that are over by then; up to the running one unless said.",
         TIME,
         "2026-01-02T00:00:00Z",
     );
