@@ -387,7 +387,9 @@ mod tests {
             Trend::Few { seen: 5, of: 5 }
         ));
         let week = shots(8, 0.4, &mut chance);
-        assert!(matches!(ageing(&week).0[0].trend, Trend::Short { days } if days == 7.0));
+        assert!(
+            matches!(ageing(&week).0[0].trend, Trend::Short { days } if (days - 7.0).abs() < 1e-9)
+        );
         let mut rare = shots(60, 0.4, &mut chance);
         for shot in rare.iter_mut().step_by(2) {
             shot.events.remove(0);

@@ -171,7 +171,7 @@ fn alike(store: &Queries<'_>, view: &ViewId) -> Result<Alike, StoreError> {
         let Some(trace) = sor.and_then(|sor| Trace::from_sor(&sor).ok()) else {
             continue;
         };
-        let like = settings.get_or_insert(*trace.settings());
+        let like = settings.get_or_insert_with(|| *trace.settings());
         if is_alike(like, trace.settings()) {
             shots.push(Shot {
                 at: row.at,

@@ -141,7 +141,7 @@ fn unavailable(held: &[Held]) -> Spans {
     let mut short: Option<[Timestamp; 2]> = None;
     for (span, dark) in runs {
         let long = span[1] - span[0] >= TURN;
-        let last = short.or(gone.last().copied());
+        let last = short.or_else(|| gone.last().copied());
         let open = last.is_some_and(|last| last[1] == span[0]);
         if !dark {
             short = (open && !long).then_some(span);

@@ -19,7 +19,7 @@ export const openIncidents = () => all<Incident>("incidents?state=open");
 export const incident = (id: string) => get<Incident>(`incidents/${encodeURIComponent(id)}`);
 export const services = () => all<Service>("services");
 export const servicesOf = async (id: string) => (await get<Page<Service>>(`incidents/${encodeURIComponent(id)}/services`)).items;
-export const latestIncidents = async () => (await get<Page<Incident>>("incidents?limit=5")).items;
+export const latestIncidents = async () => (await get<Page<Incident>>("incidents?limit=8")).items;
 
 /** What a person may do with an incident. */
 export type Action = "acknowledge" | "assign" | "note" | "repairing" | "shelve" | "close";

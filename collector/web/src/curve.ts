@@ -44,6 +44,21 @@ function coarser({ min, max, each }: Level): Level {
   return { min: low, max: high, each: each * STEP };
 }
 
+/** The share of a trace's far end by which its noise is told. */
+const TAIL = 0.05;
+/** Noise is drawn so far down: how deep single samples fall says nothing, and a wall of it blinds. */
+const BELOW_DB = 8;
+
+/** Below this a curve is noise alone: under the peaks of its far end, where those are noise. */
+export function noiseFloor({ levels }: Curve): number {
+  const finest = levels[0];
+  if (finest === undefined || finest.min.length === 0) return -Infinity;
+  const from = Math.floor(finest.min.length * (1 - TAIL));
+  const [low, high] = [finest.min.subarray(from), finest.max.subarray(from)].map((part) => part.toSorted());
+  const [deepest, peak] = [low?.[0] ?? 0, high?.at(-1) ?? 0];
+  return peak - deepest > 2 * BELOW_DB ? peak - BELOW_DB : -Infinity;
+}
+
 export const samples = ({ levels }: Curve) => levels[0]?.min.length ?? 0;
 
 export const end = (curve: Curve) => curve.first + curve.step * Math.max(samples(curve) - 1, 0);

@@ -21,7 +21,7 @@ export function Header({ model, now, page }: { model: Model; now: number; page: 
         {PAGES.map(([id, name]) => <a href={`#/${id}`} aria-current={id === page ? "page" : undefined}>{name}</a>)}
       </nav>
       <Freshness model={model} now={now} />
-      <time class="clock">{new Date(now).toISOString().slice(0, 19).replace("T", " ")} UTC</time>
+      <time class="clock" title={new Date(now).toISOString().slice(0, 10)}>{new Date(now).toISOString().slice(11, 19)} UTC</time>
     </header>
   );
 }

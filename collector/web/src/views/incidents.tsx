@@ -26,7 +26,7 @@ export function Incidents({ incidents, lines, services, shown, now, select }: Pr
           <span class="badge">{STATES[incident.severity].sign} {STATES[incident.severity].word}</span>
           <span class="headline">{incident.headline}</span>
           <Hurt services={touched(services, incident)} />
-          <span class="dim">{placeInShort(incident.place, nodesOf(lines, incident))}</span>
+          <span class="dim place">{placeInShort(incident.place, nodesOf(lines, incident))}</span>
           <span class="dim right">{life(incident.state)} · opened {ago(incident.opened, now)}</span>
         </button>
       ))}

@@ -3,6 +3,7 @@
 import "leaflet/dist/leaflet.css";
 import { useIncident, type Model } from "../model";
 import { touched } from "../services";
+import { Lately } from "./lately";
 import { Calm } from "./calm";
 import { Devices } from "./devices";
 import { Diagrams } from "./diagram";
@@ -31,6 +32,7 @@ export default function Overview({ model, now, selected, select }: Props) {
         {model.loaded && model.incidents.length === 0 && <Calm model={model} now={now} />}
         {model.incidents.length > 1 && <Incidents incidents={model.incidents} lines={model.lines} services={model.services} shown={shown} now={now} select={select} />}
         {shown !== null && <Incident key={shown.id} incident={shown} line={line} services={touched(model.services, shown)} now={now} />}
+        <Lately model={model} now={now} />
         <Devices devices={model.devices} now={now} />
       </aside>
     </>

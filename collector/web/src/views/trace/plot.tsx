@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import { columns, type Curve } from "../../curve";
+import { columns, noiseFloor, type Curve } from "../../curve";
 import type { TraceEvent } from "../../report";
 import { draw, type Marks } from "./draw";
 
@@ -75,13 +75,18 @@ export function Plot(props: PlotProps) {
 
 function make(element: HTMLElement, layers: Layer[], newest: { current: PlotProps }): uPlot {
   const pen = (layer: Layer): uPlot.Series => ({ label: layer.name, stroke: layer.colour, width: 1, points: { show: false }, spanGaps: false });
+  const floors = layers.map((layer) => noiseFloor(layer.curve));
   const axis = { stroke: "#aeb9c5", grid: { stroke: "#1b232d", width: 1 }, ticks: { stroke: "#33404e" } };
   const options: uPlot.Options = {
     width: element.clientWidth,
     height: HEIGHT,
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, points: { show: false }, y: true },
-    scales: { x: { time: false } },
+    scales: {
+      x: { time: false },
+      // No peak is hidden; the pits of the noise are, for a wall of light blinds in a dark room.
+      y: { range: (_, low, high) => [Math.max(low, Math.min(...floors, high - 5)), high + 2] },
+    },
     axes: [
       { ...axis, values: (_, ticks) => ticks.map((tick) => String(Math.round(tick) / 1_000)), label: "km of glass", labelSize: 20 },
       { ...axis, label: "dB", labelSize: 20, size: 52 },
