@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -76,6 +76,8 @@ pub struct Commit {
     pub metrics: Arc<Metrics>,
     /// What may be deleted.
     pub bounds: Bounds,
+    /// Counts the steps, for whoever wants to know that they are taken.
+    pub steps: watch::Sender<u64>,
     /// The clock of the program.
     pub clock: MonotonicClock,
 }
@@ -223,6 +225,7 @@ impl Running {
                 .set((it.clock.now().0 - began.0).as_secs_f64());
             it.wake.iter().for_each(|wake| wake.notify_one());
         }
+        it.steps.send_modify(|steps| *steps = steps.wrapping_add(1));
         self.flush();
         Ok(())
     }
@@ -260,6 +263,10 @@ impl Running {
             return Ok(());
         }
         let it = &mut self.it;
+        let said = tokio::task::block_in_place(|| it.core.watch_over(clock::now()))?;
+        if said {
+            it.wake.iter().for_each(|wake| wake.notify_one());
+        }
         let bounds = it.bounds;
         let deleted = tokio::task::block_in_place(|| it.core.writer().tidy(&bounds, clock::now()))?;
         for (kind, many) in deleted.by_kind() {

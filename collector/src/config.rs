@@ -14,10 +14,12 @@ use toml::de::DeValue;
 
 use crate::engine::EngineSettings;
 
+mod beat;
 mod channel;
 mod engine;
 mod outside;
 
+pub use beat::BeatSettings;
 pub use channel::{
     Channels, EmailSettings, Hours, LEAST, MailSecurity, Routing, Speech, SyslogSettings,
     WebhookFormat, WebhookSettings,
@@ -43,6 +45,8 @@ pub struct Settings {
     pub engine: EngineSettings,
     /// Where history goes, if anywhere.
     pub influx: Option<InfluxSettings>,
+    /// How the collector says that it lives, and when a channel is silent.
+    pub beat: BeatSettings,
     /// Who is told.
     pub channels: Channels,
 }
@@ -150,6 +154,7 @@ fn top_level(top: &mut Section<'_>, folder: &Path) -> Option<Settings> {
     let api = api(top, &paths);
     let engine = engine::engine(top);
     let influx = outside::influx(top, &paths);
+    let beat = beat::beat(top);
     let channels = channel::channels(top, &paths);
     Some(Settings {
         plant: plant?,
@@ -160,6 +165,7 @@ fn top_level(top: &mut Section<'_>, folder: &Path) -> Option<Settings> {
         api: api?,
         engine,
         influx,
+        beat,
         channels,
     })
 }

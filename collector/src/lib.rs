@@ -1,6 +1,7 @@
 //! The central program: takes what the agents send, stores it, finds and locates faults, tells.
 
 pub mod api;
+pub mod beat;
 pub mod broker;
 pub mod cli;
 pub mod clock;
@@ -19,3 +20,4 @@ pub mod run;
 pub mod services;
 pub mod state;
 pub mod store;
+pub mod watcher;

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Access, ApiParts};
+use crate::beat::{self, Heart};
 use crate::broker::{Broker, BrokerError, Embedded};
 use crate::clock::MonotonicClock;
 use crate::commit::Commit;
@@ -144,12 +145,23 @@ pub async fn run(
     let (listener, http) = listen(settings.api.listen).await?;
     let mqtt = broker.as_ref().map(Broker::address);
     let addresses = Addresses { mqtt, http };
-    let options = connect::options(&settings, writer.store_id(), addresses.mqtt)?;
+    let store = writer.store_id().clone();
+    let mut options = connect::options(&settings, &store, addresses.mqtt)?;
+    options.set_last_will(connect::will(&store, &lines));
 
     let (metrics, clock) = (Arc::new(Metrics::new()), MonotonicClock::start());
     let both = (&*settings, &settings.engine.clone());
     let core = Core::load(writer, &plant, &lines, both, clock.now()).map_err(failed)?;
     let (ingest, ends) = Ingest::new(options, ingest::filters(&lines), metrics.clone());
+    let (steps, steps_end) = watch::channel(0);
+    let heart = Heart {
+        settings: settings.beat.clone(),
+        store,
+        lines,
+        steps: steps_end,
+        up: ends.up.clone(),
+        outgoing: ends.outgoing.clone(),
+    };
     let (live, _) = broadcast::channel(LIVE_QUEUE);
     let (actions, actions_end) = mpsc::channel(ACTION_QUEUE);
     let (permits, permits_end) = mpsc::channel(ACTION_QUEUE);
@@ -179,9 +191,11 @@ pub async fn run(
         wake: shared.wake.clone(),
         metrics,
         bounds: bounds(&shared.settings),
+        steps,
         clock,
     };
-    let readers = shared.start(listener, access)?;
+    let mut readers = shared.start(listener, access)?;
+    readers.spawn(beat::run(heart, reading.clone()));
     let receiving = tokio::spawn(ingest.run(stop.clone()));
     ready(&addresses);
     let stored = commit.run(stop.clone()).await;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::delivery::Epoch;
 use crate::device::About;
 use crate::edge::EdgePlace;
-use crate::id::{AgentId, DeviceId, PermitId, PointName, ViewId};
+use crate::id::{AgentId, DeviceId, LineId, PermitId, PointName, ViewId};
 use crate::permit::Permit;
 use crate::sample::Sample;
 use crate::time::Timestamp;
@@ -151,6 +151,19 @@ pub struct Status {
     /// is no sign that a device is silent.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub metered: bool,
+}
+
+/// That a collector lives: retained, with `online: false` as its last will.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Beat {
+    /// Whether the collector is connected and does its work.
+    pub online: bool,
+    /// When it said so; a last will carries the time of the start.
+    pub at: Timestamp,
+    /// The program's version.
+    pub version: String,
+    /// The lines that it keeps.
+    pub lines: Vec<LineId>,
 }
 
 /// Whether an agent's clock can be trusted.

@@ -5,12 +5,13 @@
 //! silkline/1/{line}/{site}/gap|committed|command|reply
 //! silkline/1/{line}/incident/{id}
 //! silkline/1/site/{site}/status/{agent}
+//! silkline/1/collector/{store}
 //! ```
 
 use core::fmt;
 use core::str::FromStr;
 
-use crate::id::{AgentId, BadId, DeviceId, IncidentId, LineId, SiteId};
+use crate::id::{AgentId, BadId, DeviceId, IncidentId, LineId, SiteId, StoreId};
 
 /// The first two levels of every topic: the name, and the version of the layout.
 pub const ROOT: &str = "silkline/1";
@@ -44,6 +45,11 @@ pub enum Topic {
         line: LineId,
         /// The incident.
         id: IncidentId,
+    },
+    /// Whether a collector is there.
+    Collector {
+        /// Its store.
+        store: StoreId,
     },
     /// Whether an agent is there.
     Status {
@@ -102,7 +108,7 @@ impl Topic {
             Self::Device { line, .. } | Self::Site { line, .. } | Self::Incident { line, .. } => {
                 Some(line)
             }
-            Self::Status { .. } => None,
+            Self::Status { .. } | Self::Collector { .. } => None,
         }
     }
 }
@@ -142,6 +148,7 @@ impl fmt::Display for Topic {
             }
             Self::Site { line, site, what } => write!(f, "{ROOT}/{line}/{site}/{}", what.word()),
             Self::Incident { line, id } => write!(f, "{ROOT}/{line}/incident/{id}"),
+            Self::Collector { store } => write!(f, "{ROOT}/collector/{store}"),
             Self::Status { site, agent } => write!(f, "{ROOT}/site/{site}/status/{agent}"),
         }
     }
@@ -159,6 +166,9 @@ impl FromStr for Topic {
             ["site", site, "status", agent] => Ok(Self::Status {
                 site: site.parse()?,
                 agent: agent.parse()?,
+            }),
+            ["collector", store] => Ok(Self::Collector {
+                store: store.parse()?,
             }),
             [line, "incident", id] => Ok(Self::Incident {
                 line: line.parse()?,
@@ -230,6 +240,7 @@ mod tests {
             "silkline/1/baku-poti/ganja/reply",
             "silkline/1/baku-poti/incident/01890a5d",
             "silkline/1/site/ganja/status/main",
+            "silkline/1/collector/01890a5d",
         ] {
             assert_eq!(text.parse::<Topic>().unwrap().to_string(), text);
         }

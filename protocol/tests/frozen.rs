@@ -16,7 +16,7 @@ use silkline_protocol::delivery::{Committed, Epoch, Seq};
 use silkline_protocol::device::{About, Limits, PointAbout, Role, Unit};
 use silkline_protocol::edge::EdgePlace;
 use silkline_protocol::message::{
-    Body, ClockState, Command, Event, EventKind, Gap, Reply, Status, TraceFile, Trigger,
+    Beat, Body, ClockState, Command, Event, EventKind, Gap, Reply, Status, TraceFile, Trigger,
 };
 use silkline_protocol::permit::{Fields, Permit};
 use silkline_protocol::sample::{BadReading, Reading, Sample};
@@ -238,6 +238,13 @@ fn what_is_not_spooled() {
         metered: false,
     };
     frozen("v1-status.json", &text(to_json(&status)));
+    let beat = Beat {
+        online: true,
+        at: at(),
+        version: "0.1.0".into(),
+        lines: vec!["baku-poti".parse().unwrap()],
+    };
+    frozen("v1-beat.json", &text(to_json(&beat)));
     let shot = Command::Shot {
         view: "ganja-b".parse().unwrap(),
     };

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use schemars::{JsonSchema, schema_for};
 use silkline_protocol::delivery::Committed;
 use silkline_protocol::device::About;
-use silkline_protocol::message::{Command, Event, Gap, Reply, Status};
+use silkline_protocol::message::{Beat, Command, Event, Gap, Reply, Status};
 use silkline_protocol::sample::Sample;
 
 fn held<T: JsonSchema>(name: &str) {
@@ -39,6 +39,7 @@ fn the_schemas_in_docs_are_those_of_the_code() {
     held::<Gap>("gap");
     held::<Committed>("committed");
     held::<Status>("status");
+    held::<Beat>("beat");
     held::<Command>("command");
     held::<Reply>("reply");
 }

@@ -58,7 +58,8 @@ pub(super) fn meaning(delivery: &Delivery) -> Meaning {
             what: SiteTopic::Command | SiteTopic::Reply,
             ..
         }
-        | Topic::Incident { .. } => Meaning::Ignored,
+        | Topic::Incident { .. }
+        | Topic::Collector { .. } => Meaning::Ignored,
         Topic::Device { line, site, .. } | Topic::Site { line, site, .. } => {
             record(delivery, line, site)
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use silkline_analysis::incident::Incident;
 use silkline_protocol::codec;
 use silkline_protocol::delivery::{Committed, Monotonic};
-use silkline_protocol::id::{AgentId, LineId, SiteId};
+use silkline_protocol::id::{AgentId, LineId, SiteId, StoreId};
 use silkline_protocol::plant::Plant;
 use silkline_protocol::time::Timestamp;
 use silkline_protocol::topic::{SiteTopic, Topic};
@@ -31,7 +31,8 @@ use crate::engine::{EngineSettings, Output};
 use crate::ingest::{Delivery, Outgoing};
 use crate::state::{ActionResult, LiveEvent, OperatorAction, PermitAction, PermitResult, Report};
 use crate::store::write::StreamKey;
-use crate::store::{Queries, StoreError, Writer};
+use crate::store::{Queries, StoreError, Transaction, Writer};
+use crate::watcher::{Watcher, Word};
 
 /// How often the engines' states are saved: so much is replayed at most after a crash.
 pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
@@ -100,6 +101,7 @@ pub struct Core {
     engines: Engines,
     receivers: Receivers,
     incidents: Incidents,
+    watcher: Watcher,
     permits: Permits,
     channels: Channels,
     online: BTreeMap<(SiteId, AgentId), bool>,
@@ -127,6 +129,7 @@ impl Core {
             engines: Engines::restore(plant, lines, engine_settings, &writer)?,
             receivers: Receivers::new(writer.store_id().clone(), writer.streams()?, now),
             incidents: Incidents::load(&writer)?,
+            watcher: Watcher::new(settings.beat.patience),
             permits: Permits::new(Queries::of(writer.db()).permits()?, plant),
             channels: settings.channels.clone(),
             online: agents.into_iter().map(online).collect(),
@@ -150,7 +153,10 @@ impl Core {
         let mut judged = judge(come, &mut self.receivers, &store, now.mono);
         let tally = judged.tally.clone();
         let streams = self.receivers.changed(&judged.batches).next().is_some();
-        let messages = !judged.entries.is_empty() || !judged.again.is_empty() || streams;
+        let messages = !judged.entries.is_empty()
+            || !judged.again.is_empty()
+            || !judged.others.is_empty()
+            || streams;
         let asked =
             !(work.actions.is_empty() && work.permits.is_empty()) || work.also != Also::Nothing;
         let mut effects = Effects::default();
@@ -193,6 +199,52 @@ impl Core {
         &self.engines
     }
 
+    /// Looks after the outbox at `now`; whether anything was to be said.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read or written: the process must end.
+    pub fn watch_over(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        let mut waiting = Queries::of(self.writer.db()).waiting()?;
+        let known: Vec<&str> = self
+            .channels
+            .routings()
+            .map(|it| it.name.as_str())
+            .collect();
+        // The settings had such a channel once; nobody misses it.
+        waiting.retain(|channel, _| known.contains(&channel.as_str()));
+        let words = self.watcher.outbox(&waiting, now);
+        if words.is_empty() {
+            return Ok(false);
+        }
+        let mut tx = self.writer.begin(now)?;
+        say(&mut tx, &self.channels, &words)?;
+        tx.commit(false)?;
+        Ok(true)
+    }
+
+    /// What the reports of notices given up and of other stores are to lead to.
+    fn words(&mut self, reports: &[Report], others: &[Other], now: Timestamp) -> Vec<Word> {
+        let ask = Queries::of(self.writer.db());
+        let given_up = reports.iter().filter_map(|report| match report {
+            Report::NoticeFailed {
+                id,
+                error,
+                again: None,
+            } => {
+                let (channel, text) = ask.notice(*id).ok()??;
+                Some(Watcher::given_up(&channel, &text, error))
+            }
+            _ => None,
+        });
+        let mut words: Vec<Word> = given_up.collect();
+        for (line, site, store) in others {
+            let word = self.watcher.another_store((line, site), store, now);
+            words.extend(word);
+        }
+        words
+    }
+
     /// The one transaction of a step.
     fn store(
         &mut self,
@@ -205,7 +257,9 @@ impl Core {
             stored: true,
             ..Effects::default()
         };
+        let words = self.words(&work.reports, &judged.others, now.utc);
         let mut tx = self.writer.begin(now.utc)?;
+        say(&mut tx, &self.channels, &words)?;
         for key in self.forgotten.drain(..) {
             tx.forget_stream(&key)?;
         }
@@ -278,6 +332,26 @@ impl Core {
             .collect();
         Ok(effects)
     }
+}
+
+/// A line, a site, and another store that has stored what comes from there.
+type Other = (LineId, SiteId, StoreId);
+
+/// Puts words about the collector itself into the outbox, for every channel but the one they are
+/// about. A channel that hears of some lines only does not hear of these.
+fn say(tx: &mut Transaction<'_>, channels: &Channels, words: &[Word]) -> Result<(), StoreError> {
+    let now = tx.now();
+    for word in words {
+        tracing::error!(reason = word.reason, "{}", word.text);
+        for routing in channels.routings() {
+            let hears = routing.lines.is_none() && routing.after.is_none();
+            let open = routing.hours.as_ref().is_none_or(|hours| hours.hold(now));
+            if hears && open && word.except.as_ref() != Some(&routing.name) {
+                tx.word(&routing.name, word)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Somebody who waits for an answer.

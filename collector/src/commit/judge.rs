@@ -34,6 +34,8 @@ pub(super) struct Judged {
     pub(super) tally: Tally,
     /// What became of each message that had been set aside, by its number there.
     pub(super) again: Vec<(i64, Again)>,
+    /// Other stores that say they have stored what is ours.
+    pub(super) others: Vec<(LineId, SiteId, StoreId)>,
 }
 
 pub(super) fn judge(
@@ -79,6 +81,7 @@ impl Judge<'_> {
                 self.judged.tally.ignored();
                 if state.store != *self.store {
                     tracing::warn!(%line, %site, store = %state.store, "another store commits");
+                    self.judged.others.push((line, site, state.store));
                 }
             }
             Meaning::Ignored => self.judged.tally.ignored(),

@@ -271,7 +271,7 @@ fn syslog(section: &mut Section<'_>, names: &mut BTreeSet<String>) -> Option<Sys
 }
 
 /// The address under `url`, which begins in one of these ways.
-fn url(section: &mut Section<'_>, schemes: &[&str]) -> Option<String> {
+pub(super) fn url(section: &mut Section<'_>, schemes: &[&str]) -> Option<String> {
     let url: Option<String> = section.required("url");
     let known = |url: &String| schemes.iter().any(|scheme| url.starts_with(scheme));
     if url.as_ref().is_some_and(|url| !known(url)) {

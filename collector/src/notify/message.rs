@@ -43,7 +43,7 @@ impl Message {
             incident_id: row.incident.to_string(),
             incident: Incident::deserialize(&row.json).ok(),
             json: row.json.clone(),
-            link: page.map(link),
+            link: page.filter(|_| !row.json.is_null()).map(link),
         }
     }
 

@@ -4,14 +4,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use rumqttc::v5::MqttOptions;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::LastWill;
 use rumqttc::{TlsConfiguration, Transport};
-use silkline_protocol::id::StoreId;
+use silkline_protocol::id::{LineId, StoreId};
 
 use super::RunError;
 use crate::api::Access;
 use crate::api::people::{self, People};
+use crate::beat;
 use crate::config::{BrokerSettings, Secret, Security, Settings};
-use crate::ingest;
+use crate::ingest::{self, Outgoing};
 
 /// Who may ask the API.
 pub(super) fn access(settings: &Settings) -> Result<Access, RunError> {
@@ -62,6 +65,12 @@ pub(super) fn options(
         options.set_credentials(login.username.clone(), password.reveal());
     }
     Ok(options)
+}
+
+/// What the broker says of the collector called `store` when its connection breaks.
+pub(super) fn will(store: &StoreId, lines: &[LineId]) -> LastWill {
+    let Outgoing { topic, payload } = beat::message(store, lines, false);
+    LastWill::new(topic, payload, QoS::AtLeastOnce, true, None)
 }
 
 fn read_secret(path: &Path) -> Result<Secret, RunError> {

@@ -10,6 +10,7 @@ use crate::permits::Register;
 use crate::store::StoreError;
 use crate::store::column::{Column, json, number, number_of, text, time};
 use crate::store::rows::{OutboxRow, QuarantineRow, RowId};
+use crate::watcher::Waiting;
 
 const OUTBOX: &str = "SELECT id, channel, incident, reason, text, json, created, tries, next_try
     FROM outbox WHERE done IS NULL";
@@ -56,6 +57,31 @@ impl Queries<'_> {
         let sql = "SELECT id, at, topic, kind, reason, properties, bytes, payload
             FROM quarantine WHERE id = ?1";
         Ok(self.rows(sql, params![id], quarantine)?.pop())
+    }
+
+    /// Since when each channel has had a notice that should have been delivered: tried in vain, or
+    /// not tried though it is due.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn waiting(&self) -> Result<Waiting, StoreError> {
+        let sql = "SELECT channel, min(CASE WHEN tries > 0 THEN created ELSE next_try END)
+            FROM outbox WHERE done IS NULL GROUP BY channel";
+        let rows = self.rows(sql, [], |row| Ok((row.get(0)?, time(row, 1)?)))?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// The channel and the headline of a notice.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn notice(&self, id: i64) -> Result<Option<(String, String)>, StoreError> {
+        let sql = "SELECT channel, text FROM outbox WHERE id = ?1";
+        Ok(self
+            .rows(sql, [id], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .pop())
     }
 
     /// Every permit to work, as the rows tell that were written of them.

@@ -11,6 +11,7 @@ use super::taken::json;
 use crate::state::Report;
 use crate::store::StoreError;
 use crate::store::rows::RowId;
+use crate::watcher::Word;
 
 /// A notice for one channel.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +112,24 @@ impl Transaction<'_> {
                 self.now.nanos(),
                 due.nanos()
             ])?;
+        Ok(())
+    }
+
+    /// Puts words about the collector itself into the outbox.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be written.
+    pub fn word(&mut self, channel: &str, word: &Word) -> Result<(), StoreError> {
+        let now = self.now.nanos();
+        // Each is a matter of its own: nobody may take one for an older one of the same.
+        let about = format!("collector-{now}-{}", word.reason.replace('_', "-"));
+        self.db
+            .prepare_cached(
+                "INSERT INTO outbox (channel, incident, reason, text, json, created, next_try)
+                 VALUES (?1, ?2, ?3, ?4, 'null', ?5, ?5)",
+            )?
+            .execute(params![channel, about, word.reason, word.text, now])?;
         Ok(())
     }
 
