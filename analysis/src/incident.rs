@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use silkline_protocol::id::{IncidentId, LineId};
 use silkline_protocol::permit::Permit;
 use silkline_protocol::time::Timestamp;
+use silkline_protocol::unit::RouteLength;
 
 use crate::place::{Evidence, Place};
 use crate::series::{Anomaly, Severity};
@@ -64,8 +65,43 @@ pub struct Incident {
     /// Permits to work that hold on its fibres: people are at the cable.
     #[serde(default)]
     pub permits: Vec<Permit>,
+    /// Where the crew found it, once they have said so.
+    #[serde(default)]
+    pub found: Option<Found>,
     /// Who did what, oldest first.
     pub history: Vec<Entry>,
+}
+
+/// Where a crew found the fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// Where along the line.
+    pub chainage_m: RouteLength,
+    /// Half width of the 95 % interval of that.
+    pub plus_minus_m: RouteLength,
+    /// How they told it.
+    pub how: How,
+    /// What they said, in their words: `214+320`, `40.79, 46.11`.
+    #[serde(default)]
+    pub said: String,
+    /// Who.
+    pub who: String,
+    /// When it was said.
+    pub at: Timestamp,
+}
+
+/// How a crew tells a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// By coordinates.
+    Gps,
+    /// By a kilometre post.
+    Post,
+    /// By a landmark.
+    Landmark,
+    /// By chainage.
+    Chainage,
 }
 
 /// One line of an incident's history.

@@ -17,6 +17,7 @@ pub mod ageing;
 pub mod feed;
 pub mod fuse;
 pub mod incident;
+pub mod learn;
 pub mod place;
 pub mod route;
 pub mod series;

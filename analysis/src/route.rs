@@ -4,7 +4,11 @@
 //! authoritative. What turns glass into chainage is [`chain`]; nothing else in the workspace
 //! converts lengths, and the simulator has its own way on purpose.
 
+pub mod advise;
 pub mod chain;
+mod found;
+
+pub use self::found::Nearest;
 
 use silkline_protocol::plant::{Coordinates, Line, NodeKind, Plant, Section};
 use silkline_protocol::unit::RouteLength;

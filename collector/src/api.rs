@@ -26,6 +26,7 @@ use crate::store::Reader;
 pub mod access;
 pub mod anomalies;
 pub mod bins;
+pub mod calibration;
 pub mod dashboard;
 pub mod devices;
 mod etag;
@@ -201,6 +202,8 @@ fn api() -> Router<ApiState> {
         .route("/traces/{name}", get(traces::one))
         .route("/anomalies", get(anomalies::list))
         .route("/services", get(services::list))
+        .route("/calibration", get(calibration::calibration))
+        .route("/calibration/survey", get(calibration::survey))
         .route("/permits", get(permits::list).post(permits::grant))
         .route("/permits/{id}", get(permits::one).delete(permits::revoke))
         .route(

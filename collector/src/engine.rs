@@ -25,6 +25,7 @@ mod words;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use silkline_analysis::learn::{self, Repair};
 use silkline_analysis::series::{Anomaly, AnomalyKind, Severity, device_name};
 use silkline_protocol::id::{DeviceId, LineId, SiteId};
 use silkline_protocol::message::TraceFile;
@@ -47,6 +48,9 @@ const VERSION: u32 = 2;
 /// Everything that silkline thinks about one line.
 #[derive(Debug)]
 pub struct LineEngine {
+    /// The plant as its file has it.
+    file: Arc<Plant>,
+    /// The same with what repairs have taught.
     plant: Arc<Plant>,
     line: Arc<Line>,
     settings: EngineSettings,
@@ -79,6 +83,9 @@ struct State {
     /// Views that are not shot any more.
     #[serde(default)]
     unshot: Vec<Unshot>,
+    /// Repairs that places go by, the newest last.
+    #[serde(default)]
+    repairs: Vec<Repair>,
 }
 
 /// A view of which no trace comes, and the anomaly that says so.
@@ -126,6 +133,7 @@ impl LineEngine {
             permits: Permits::default(),
             proofs: Proofs::default(),
             unshot: Vec::new(),
+            repairs: Vec::new(),
         };
         Self::with(plant, &line, settings, state)
     }
@@ -149,9 +157,12 @@ impl LineEngine {
     }
 
     fn with(plant: Arc<Plant>, line: &LineId, settings: EngineSettings, state: State) -> Self {
+        let file = plant;
+        let plant = taught(&file, &state.repairs);
         let own = plant.line(line).cloned().unwrap_or_else(|| bare(line));
         let runs = Runs::of(&plant, &own);
         let mut engine = Self {
+            file,
             plant,
             line: Arc::new(own),
             settings,
@@ -195,6 +206,29 @@ impl LineEngine {
                 | Input::Permit(_)
                 | Input::Tick => {}
             }
+        }
+    }
+
+    /// Goes by `repairs` of before, the newest last: for an engine that begins anew.
+    pub fn remember(&mut self, repairs: Vec<Repair>) {
+        for repair in repairs {
+            self.learn(repair);
+        }
+    }
+
+    /// Takes a repair in: places are found by it from its date on.
+    fn learn(&mut self, repair: Repair) {
+        if repair.line != self.line.id {
+            return;
+        }
+        let known = &mut self.state.repairs;
+        known.retain(|it| it.incident != repair.incident);
+        known.push(repair);
+        let old = known.len().saturating_sub(learn::KEPT);
+        known.drain(..old);
+        self.plant = taught(&self.file, &self.state.repairs);
+        if let Some(line) = self.plant.line(&self.line.id) {
+            self.line = Arc::new(line.clone());
         }
     }
 
@@ -315,6 +349,10 @@ impl LineEngine {
                 action,
             } => {
                 let accepted = self.state.causes.operate(now, &incident, (&who, action));
+                let repair = self.state.causes.repair(&incident);
+                if let Some(repair) = repair {
+                    self.learn(repair);
+                }
                 let found = self.state.watch.accept(&accepted, now);
                 self.find(found, out);
                 true
@@ -488,6 +526,14 @@ impl LineEngine {
             now: self.state.now,
         }
     }
+}
+
+/// The plant with what `repairs` have taught.
+fn taught(file: &Arc<Plant>, repairs: &[Repair]) -> Arc<Plant> {
+    if repairs.is_empty() {
+        return Arc::clone(file);
+    }
+    Arc::new(learn::learn(file, repairs))
 }
 
 fn trace_finding(

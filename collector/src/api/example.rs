@@ -119,6 +119,7 @@ pub(crate) fn incident(id: &str, state: State) -> Incident {
         anomalies: vec![anomaly(at)],
         affected: vec!["east".to_owned()],
         permits: Vec::new(),
+        found: None,
         history: vec![Entry {
             at,
             who: "silkline".to_owned(),

@@ -23,10 +23,13 @@ use crate::store::rows::{IncidentRow, RowId};
 use crate::store::{Queries, StoreError};
 
 mod alert;
+mod found;
 mod shape;
 
+pub use found::FoundAt;
+
 pub use shape::{
-    Anomaly, Beside, Candidate, Entry, Incident, Life, Place, Severity, Source, Where,
+    Anomaly, Beside, Candidate, Entry, Found, Incident, Life, Place, Severity, Source, Where,
 };
 
 /// How long the commit task may take to answer a person.
@@ -137,6 +140,8 @@ pub struct Closing {
     text: Option<String>,
     /// Where the crew found the fault, in metres of chainage.
     found_m: Option<RouteLength>,
+    /// The same as the crew tells it: by coordinates, a post, a landmark or chainage.
+    found: Option<FoundAt>,
 }
 
 /// Takes an incident on.
@@ -256,17 +261,31 @@ pub async fn shelve(
 ///
 /// Where there is no such incident, or it makes no sense in its state.
 pub async fn close(
-    state: State<ApiState>,
+    State(state): State<ApiState>,
     asking: Who,
     id: Named,
     Sent(closing): Sent<Closing>,
 ) -> Result<Json<Incident>, Problem> {
-    let Closing { who, text, found_m } = closing;
+    let Closing {
+        who,
+        text,
+        found_m,
+        found,
+    } = closing;
+    let found = match found {
+        None => None,
+        Some(found) => {
+            let incident = find(&state, &asking, &id.0).await?;
+            let by = asking.user.clone().or_else(|| who.clone());
+            Some(found.on(&state.plant, &incident.place.line, &by.unwrap_or_default())?)
+        }
+    };
+    let state = State(state);
     act(
         (state, asking),
         id,
         Sentence { who, text },
-        Some(Action::Close { found_m }),
+        Some(Action::Close { found_m, found }),
     )
     .await
 }

@@ -226,6 +226,7 @@ async fn an_action_that_makes_no_sense_is_a_conflict() {
         let action = server.actions.recv().await.unwrap();
         let Action::Close {
             found_m: Some(found),
+            ..
         } = action.action
         else {
             panic!("no place")

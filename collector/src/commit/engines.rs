@@ -46,6 +46,7 @@ impl Engines {
                 None => {
                     let mut fresh = LineEngine::new(plant.clone(), line.clone(), settings.clone());
                     fresh.warm(store.past(line)?);
+                    fresh.remember(store.repairs(line)?);
                     fresh
                 }
             };

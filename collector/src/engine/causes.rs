@@ -294,6 +294,7 @@ impl Causes {
             anomalies: Vec::new(),
             affected: Vec::new(),
             permits: Vec::new(),
+            found: None,
             history: Vec::new(),
         };
         let mut cause = Cause {

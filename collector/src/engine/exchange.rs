@@ -1,7 +1,7 @@
 //! What a line engine takes and what it gives.
 
 use serde::{Deserialize, Serialize};
-use silkline_analysis::incident::Incident;
+use silkline_analysis::incident::{Found, Incident};
 use silkline_analysis::series::Anomaly;
 use silkline_protocol::device::About;
 use silkline_protocol::id::{AgentId, DeviceId, IncidentId, SiteId, ViewId};
@@ -113,6 +113,9 @@ pub enum Action {
         /// The place that the crew found, where known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         found_m: Option<RouteLength>,
+        /// The same with how it was told and how sure it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        found: Option<Found>,
     },
 }
 

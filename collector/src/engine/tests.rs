@@ -319,6 +319,7 @@ fn operators_move_an_incident_through_its_life() {
     world.step(
         act(Action::Close {
             found_m: Some(RouteLength::of(121_240.0)),
+            found: None,
         }),
         now,
     );

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
+use silkline_analysis::learn::Repair;
 use silkline_protocol::id::{AgentId, DeviceId, IncidentId, LineId, SiteId};
 use silkline_protocol::message::{TraceFile, Trigger};
 use silkline_protocol::time::Timestamp;
@@ -145,6 +146,17 @@ impl Writer {
         past.sort_by_key(|one| (one.at, one.id));
         inputs.extend(past.into_iter().map(|one| one.input));
         Ok(inputs)
+    }
+
+    /// The repairs of a line of which crews have told the place, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn repairs(&self, line: &LineId) -> Result<Vec<Repair>, StoreError> {
+        let mut repairs = Queries::of(self.db()).repairs()?;
+        repairs.retain(|repair| repair.line == *line);
+        Ok(repairs)
     }
 
     /// The last saved states of the engines, each with the step after which it was saved.

@@ -52,9 +52,30 @@ pub struct Incident {
     /// Permits to work that hold on its fibres: people are at the cable.
     #[serde(default)]
     pub permits: Vec<Permit>,
+    /// Where the crew found it, once they have said so.
+    #[serde(default)]
+    pub found: Option<Found>,
     /// Who did what, oldest first.
     #[serde(default)]
     pub history: Vec<Entry>,
+}
+
+/// Where a crew found the fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Found {
+    /// Where along the line, in metres from A.
+    pub chainage_m: f64,
+    /// Half width of the 95 % interval of that.
+    pub plus_minus_m: f64,
+    /// How they told it: `gps`, `post`, `landmark`, `chainage`.
+    pub how: String,
+    /// What they said.
+    #[serde(default)]
+    pub said: String,
+    /// Who.
+    pub who: String,
+    /// When it was said.
+    pub at: Timestamp,
 }
 
 /// Where in its life an incident stands.

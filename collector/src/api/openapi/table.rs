@@ -4,6 +4,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::operation::{Operation, Parameter};
+use crate::api::calibration::{Calibration, Survey};
 use crate::api::devices::Device;
 use crate::api::health::Health;
 use crate::api::incidents::{Anomaly, Assignment, Closing, Incident, Sentence, Shelving};
@@ -310,7 +311,24 @@ fn permits(of: &mut SchemaGenerator) -> Vec<Operation> {
     let id = ("id", "path", "The permit.", ID, "p-20260102-k7fm");
     let permit = schema::<Permit>(of);
     let example = r#"{"who":"Aysel","person":"L. Mammadova","contact":"+994 12 555 01 00","line":"baku-poti","fibres":["f1"],"until":"2126-01-02T12:00:00Z","reason":"splice at closure 7"}"#;
+    let span = ("span", "query", "Only this span.", TEXT, "ganja..dallar");
+    let on = r#"{"type":"string","pattern":"^[a-z0-9-]{1,64}$","must":true}"#;
+    let on = ("line", "query", "The line.", on, "baku-poti");
     vec![
+        get(
+            "calibration",
+            "calibration",
+            "How good the places were: predicted beside found, over all repairs.",
+        )
+        .with(&[LINE])
+        .gives(JSON, schema::<Calibration>(of)),
+        get(
+            "calibration/survey",
+            "survey",
+            "Which closure to survey next to narrow the answers of a span.",
+        )
+        .with(&[on, span])
+        .gives(JSON, schema::<Page<Survey>>(of)),
         get(
             "permits",
             "permits",

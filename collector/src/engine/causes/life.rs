@@ -8,11 +8,13 @@
 
 use core::time::Duration;
 
-use silkline_analysis::incident::{State, Step};
+use silkline_analysis::incident::{Found, How, State, Step};
+use silkline_analysis::learn::Repair;
 use silkline_analysis::series::AnomalyKind;
 use silkline_protocol::id::IncidentId;
 use silkline_protocol::plant::View;
 use silkline_protocol::time::Timestamp;
+use silkline_protocol::unit::RouteLength;
 
 use super::cause::{Cause, Muted, News};
 use super::key::Key;
@@ -20,6 +22,9 @@ use super::{Causes, SELF, Scene, Waiting, is_seen, node_site};
 use crate::engine::exchange::{Action, Notice, Output, Reason};
 use crate::engine::settings::{EngineSettings, Planned};
 use crate::engine::words;
+
+/// How well a crew knows a chainage that it tells without more: to a few paces.
+const FOUND_PLUS_MINUS: RouteLength = RouteLength::of(10.0);
 
 /// Coming back within this time after the last one counts as flapping.
 const LATELY: Duration = Duration::from_secs(3600);
@@ -53,10 +58,20 @@ impl Causes {
                 cause.shelved = (until > now).then_some(until);
                 incident.note(who, &format!("shelved until {until}"), now);
             }
-            Action::Close { found_m } => {
-                if let Some(found) = found_m {
-                    let said = format!("found at km {:.3}", found.km());
-                    incident.note(who, &said, now);
+            Action::Close { found_m, found } => {
+                let plain = |chainage_m| Found {
+                    chainage_m,
+                    plus_minus_m: FOUND_PLUS_MINUS,
+                    how: How::Chainage,
+                    said: String::new(),
+                    who: who.to_owned(),
+                    at: now,
+                };
+                let found = found.or_else(|| found_m.map(plain));
+                if let Some(found) = found {
+                    let (km, half) = (found.chainage_m.km(), found.plus_minus_m);
+                    incident.note(who, &format!("found at km {km:.3} \u{b1} {half:.0}"), now);
+                    incident.found = Some(Found { at: now, ..found });
                 }
                 incident.take(Step::Close, who, now);
                 // Who closes what still stands says that it is as it is meant to be.
@@ -65,6 +80,12 @@ impl Causes {
             }
         }
         Vec::new()
+    }
+
+    /// What the incident called `id` teaches, where its crew has told a place.
+    pub(in crate::engine) fn repair(&self, id: &IncidentId) -> Option<Repair> {
+        let cause = self.causes.iter().find(|c| c.incident.id == *id)?;
+        Repair::of(&cause.incident)
     }
 
     /// Everything that changed since it was last asked.

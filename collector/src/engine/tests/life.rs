@@ -168,7 +168,14 @@ fn who_closes_what_stands_says_that_it_is_the_new_normal() {
     world.run(15_000);
     assert_eq!(world.only().kind, Kind::Degradation);
     let id = world.only().id.clone();
-    act(&mut world, id, Action::Close { found_m: None });
+    act(
+        &mut world,
+        id,
+        Action::Close {
+            found_m: None,
+            found: None,
+        },
+    );
     world.run(60_000);
     assert_eq!(world.only().state, State::Closed);
     assert!(world.standing().is_empty());

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension, Row, params};
+use silkline_analysis::incident::Incident;
+use silkline_analysis::learn::Repair;
 use silkline_protocol::time::Timestamp;
 
 use super::Queries;
@@ -82,6 +84,21 @@ impl Queries<'_> {
         Ok(self
             .rows(sql, [id], |row| Ok((row.get(0)?, row.get(1)?)))?
             .pop())
+    }
+
+    /// Every repair of which a crew has told the place, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn repairs(&self) -> Result<Vec<Repair>, StoreError> {
+        let sql = "SELECT json FROM incident WHERE state = 'closed' AND json LIKE '%\"found\":{%'";
+        let rows: Vec<serde_json::Value> = self.rows(sql, [], |row| json(row, 0))?;
+        let read = |row| serde_json::from_value::<Incident>(row).ok();
+        let repairs = rows.into_iter().filter_map(read);
+        let mut repairs: Vec<Repair> = repairs.filter_map(|it| Repair::of(&it)).collect();
+        repairs.sort_by(|a, b| (a.at, &a.incident).cmp(&(b.at, &b.incident)));
+        Ok(repairs)
     }
 
     /// Every permit to work, as the rows tell that were written of them.
