@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(bench.heart.is_well(), Ok(()));
         assert!(bench.heart.is_well().is_err(), "no step since");
         bench.steps.send_modify(|steps| *steps += 1);
-        bench.up.send_replace(Err("gone".to_owned()));
+        let _ = bench.up.send_replace(Err("gone".to_owned()));
         assert_eq!(bench.heart.is_well(), Err("gone".to_owned()));
     }
 

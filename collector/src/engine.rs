@@ -18,6 +18,7 @@ pub mod permits;
 mod proof;
 mod prove;
 pub mod settings;
+pub mod together;
 mod views;
 mod watch;
 mod words;
@@ -204,6 +205,7 @@ impl LineEngine {
                 | Input::AgentStatus { .. }
                 | Input::Operator { .. }
                 | Input::Permit(_)
+                | Input::Elsewhere(_)
                 | Input::Tick => {}
             }
         }
@@ -290,7 +292,7 @@ impl LineEngine {
                 }
                 true
             }
-            Input::Tick => true,
+            Input::Tick | Input::Elsewhere(_) => true,
             Input::Sample {
                 site,
                 device,

@@ -9,6 +9,7 @@
 //! | messages to the commit task | [`QUEUE`] messages and [`QUEUE_BYTES`] | shed, counted |
 //! | messages to the broker | [`OUT_QUEUE`] | the caller keeps the newest state and tries again |
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use rumqttc::v5::mqttbytes::v5::{Filter, Packet, Publish, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
 use silkline_protocol::codec::MAX_PACKET;
 use silkline_protocol::id::LineId;
+use silkline_protocol::plant::{self, Plant};
 use silkline_protocol::topic::ROOT;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -118,11 +120,18 @@ pub fn options(client_id: &str, host: &str, port: u16) -> MqttOptions {
     options
 }
 
-/// What is subscribed to: all of our lines, and every agent's status.
+/// What is subscribed to: all of our lines, every agent's status, and the incidents of lines that lie
+/// beside ours somewhere.
 #[must_use]
-pub fn filters<'a>(lines: impl IntoIterator<Item = &'a LineId>) -> Vec<String> {
-    let lines = lines.into_iter().map(|line| format!("{ROOT}/{line}/#"));
-    lines.chain([format!("{ROOT}/site/+/status/+")]).collect()
+pub fn filters(lines: &[LineId], around: &Plant) -> Vec<String> {
+    let ours = lines.iter().map(|line| format!("{ROOT}/{line}/#"));
+    let mine = |shared: &&plant::Shared| shared.members.iter().any(|it| lines.contains(&it.line));
+    let beside = around.shared.iter().filter(mine).flat_map(|it| &it.members);
+    let beside: BTreeSet<&LineId> = beside.map(|it| &it.line).collect();
+    let beside = beside.into_iter().filter(|line| !lines.contains(line));
+    let beside = beside.map(|line| format!("{ROOT}/{line}/incident/+"));
+    let status = format!("{ROOT}/site/+/status/+");
+    ours.chain([status]).chain(beside).collect()
 }
 
 impl Ingest {
@@ -308,7 +317,8 @@ mod tests {
     fn connection() -> (Ingest, Ends) {
         let lines: Vec<LineId> = vec!["baku-poti".parse().unwrap()];
         let options = options("test", "127.0.0.1", 1);
-        Ingest::new(options, filters(&lines), Arc::new(Metrics::new()))
+        let filters = filters(&lines, &Plant::default());
+        Ingest::new(options, filters, Arc::new(Metrics::new()))
     }
 
     fn publish(bytes: usize) -> Packet {
@@ -324,7 +334,7 @@ mod tests {
             "silkline/1/b/#",
             "silkline/1/site/+/status/+",
         ];
-        assert_eq!(filters(&lines), want);
+        assert_eq!(filters(&lines, &Plant::default()), want);
     }
 
     #[test]

@@ -152,7 +152,7 @@ pub async fn run(
     let (metrics, clock) = (Arc::new(Metrics::new()), MonotonicClock::start());
     let both = (&*settings, &settings.engine.clone());
     let core = Core::load(writer, &plant, &lines, both, clock.now()).map_err(failed)?;
-    let (ingest, ends) = Ingest::new(options, ingest::filters(&lines), metrics.clone());
+    let (ingest, ends) = Ingest::new(options, ingest::filters(&lines, &plant), metrics.clone());
     let (steps, steps_end) = watch::channel(0);
     let heart = Heart {
         settings: settings.beat.clone(),

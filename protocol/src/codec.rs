@@ -238,7 +238,10 @@ pub fn decode(
             site,
             what: SiteTopic::Gap,
         } => (line.clone(), site.clone()),
-        Topic::Site { .. } | Topic::Incident { .. } | Topic::Status { .. } => {
+        Topic::Site { .. }
+        | Topic::Incident { .. }
+        | Topic::Status { .. }
+        | Topic::Collector { .. } => {
             return Err(DecodeError::NotARecord);
         }
     };

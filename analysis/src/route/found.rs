@@ -22,8 +22,7 @@ impl Ground<'_> {
         let pairs = self.vertices.iter().zip(self.vertices.iter().skip(1));
         let of = |((from, a), (to, b)): (&(f64, Coordinates), &(f64, Coordinates))| {
             let share = share_of(*a, *b, at);
-            let there = along_great_circle(*a, *b, share);
-            let aside = EARTH_M * angle(unit_vector(there), unit_vector(at));
+            let aside = EARTH_M * apart(*a, *b, share, at);
             (interpolated(&[(0.0, *from), (1.0, *to)], share), aside)
         };
         let nearest = pairs.map(of).min_by(|a, b| a.1.total_cmp(&b.1));
@@ -73,9 +72,31 @@ impl Ground<'_> {
     }
 }
 
-/// How far along the way from `a` to `b` the point nearest to `at` is, 0 to 1: on a plane that
-/// touches the earth at `a`, which is exact enough for the stretches between two vertices.
+/// The angle between `at` and the point that lies a share of the way from `a` to `b`.
+fn apart(a: Coordinates, b: Coordinates, share: f64, at: Coordinates) -> f64 {
+    angle(
+        unit_vector(along_great_circle(a, b, share)),
+        unit_vector(at),
+    )
+}
+
+/// How far along the way from `a` to `b` the point nearest to `at` is, 0 to 1: by a plane that touches
+/// the earth at `a` first, then on the earth itself, for vertices may lie far apart.
 fn share_of(a: Coordinates, b: Coordinates, at: Coordinates) -> f64 {
+    let flat = flat_share_of(a, b, at);
+    let (mut low, mut high) = ((flat - 0.1).max(0.0), (flat + 0.1).min(1.0));
+    for _ in 0..60 {
+        let third = (high - low) / 3.0;
+        if apart(a, b, low + third, at) < apart(a, b, high - third, at) {
+            high -= third;
+        } else {
+            low += third;
+        }
+    }
+    f64::midpoint(low, high)
+}
+
+fn flat_share_of(a: Coordinates, b: Coordinates, at: Coordinates) -> f64 {
     let wide = a.lat.to_radians().cos();
     let flat = |point: Coordinates| [(point.lon - a.lon) * wide, point.lat - a.lat];
     let ([bx, by], [px, py]) = (flat(b), flat(at));

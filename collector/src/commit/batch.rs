@@ -1,5 +1,6 @@
 //! Messages ⇄ what they mean here.
 
+use silkline_analysis::incident::Incident;
 use silkline_protocol::codec::{self, DecodeError, Envelope, Record};
 use silkline_protocol::delivery::{Committed, Ranges};
 use silkline_protocol::id::{AgentId, LineId, SiteId};
@@ -17,6 +18,8 @@ pub(super) enum Meaning {
     Status(SiteId, AgentId, Status),
     /// What some collector has stored of one of our lines.
     Committed(LineId, SiteId, Committed),
+    /// An incident as some collector retains it; none where it was taken away.
+    Incident(LineId, Option<Box<Incident>>),
     /// Ours to ignore: our own words, commands and their answers.
     Ignored,
     /// Not understood; with its place in a stream where that can be told.
@@ -58,8 +61,11 @@ pub(super) fn meaning(delivery: &Delivery) -> Meaning {
             what: SiteTopic::Command | SiteTopic::Reply,
             ..
         }
-        | Topic::Incident { .. }
         | Topic::Collector { .. } => Meaning::Ignored,
+        Topic::Incident { line, .. } => Meaning::Incident(
+            line,
+            serde_json::from_slice(&delivery.payload).ok().map(Box::new),
+        ),
         Topic::Device { line, site, .. } | Topic::Site { line, site, .. } => {
             record(delivery, line, site)
         }

@@ -11,7 +11,8 @@ use silkline_protocol::id::{LineId, SiteId};
 use silkline_protocol::plant::{End, Plant};
 use silkline_protocol::time::Timestamp;
 
-use crate::engine::{BadSnapshot, EngineSettings, Input, LineEngine, Output};
+use crate::engine::together::Together;
+use crate::engine::{Action, BadSnapshot, EngineSettings, Input, LineEngine, Output};
 use crate::store::replay::{PastStep, Whom};
 use crate::store::{StoreError, Writer};
 
@@ -21,6 +22,11 @@ pub struct Engines {
     lines: BTreeMap<LineId, LineEngine>,
     /// The lines that run through each site.
     at_site: BTreeMap<SiteId, BTreeSet<LineId>>,
+    /// What becomes of incidents of lines that lie together.
+    together: Together,
+    /// Under which name that is saved: no line is called so.
+    together_as: LineId,
+    plant: Arc<Plant>,
 }
 
 impl Engines {
@@ -56,9 +62,15 @@ impl Engines {
             .iter()
             .map(engine)
             .collect::<Result<_, StoreError>>()?;
+        let together_as = together_as();
+        let kept = saved.iter().find(|(name, ..)| *name == together_as);
+        let kept = kept.and_then(|(.., state)| serde_json::from_slice(state).ok());
         let mut engines = Self {
             lines,
             at_site: lines_by_site(plant),
+            together: kept.unwrap_or_default(),
+            together_as,
+            plant: plant.clone(),
         };
         store.replay(after, |PastStep { now, inputs }| {
             engines.advance(inputs, now);
@@ -72,26 +84,28 @@ impl Engines {
     pub fn advance(&mut self, inputs: Vec<(Whom, Input)>, now: Timestamp) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         for (index, (whom, input)) in inputs.into_iter().enumerate() {
-            for line in self.meant(&whom) {
+            if let Input::Elsewhere(news) = input {
+                let said = self.together.hear(&self.plant, news);
+                outcomes.extend(
+                    said.into_iter()
+                        .map(|output| self.outcome(Some(index), output)),
+                );
+                continue;
+            }
+            for (line, input) in self.meant(&whom, input) {
                 if let Some(engine) = self.lines.get_mut(&line) {
-                    let outputs = engine.step(input.clone(), now);
-                    let of = |output| Outcome {
-                        input: Some(index),
-                        line: line.clone(),
-                        output,
-                    };
-                    outcomes.extend(outputs.into_iter().map(of));
+                    let outputs = engine.step(input, now);
+                    outcomes.extend(self.joined((Some(index), &line), outputs, now));
                 }
             }
         }
-        for (line, engine) in &mut self.lines {
+        for line in self.lines.keys().cloned().collect::<Vec<_>>() {
+            let Some(engine) = self.lines.get_mut(&line) else {
+                continue;
+            };
             if engine.deadline().is_some_and(|deadline| deadline <= now) {
-                let of = |output| Outcome {
-                    input: None,
-                    line: line.clone(),
-                    output,
-                };
-                outcomes.extend(engine.step(Input::Tick, now).into_iter().map(of));
+                let outputs = engine.step(Input::Tick, now);
+                outcomes.extend(self.joined((None, &line), outputs, now));
             }
         }
         outcomes
@@ -109,11 +123,13 @@ impl Engines {
         self.deadline().is_some_and(|deadline| deadline <= now)
     }
 
-    /// Every engine's state, to be saved.
+    /// Every engine's state, to be saved, and that of what lies together.
     pub fn snapshots(&self) -> impl Iterator<Item = (&LineId, Vec<u8>)> {
+        let together = serde_json::to_vec(&self.together).unwrap_or_default();
         self.lines
             .iter()
             .map(|(line, engine)| (line, engine.snapshot()))
+            .chain([(&self.together_as, together)])
     }
 
     /// Whether this collector keeps `line`.
@@ -122,7 +138,85 @@ impl Engines {
         self.lines.contains_key(line)
     }
 
-    fn meant(&self, whom: &Whom) -> Vec<LineId> {
+    /// What is said of an engine's outputs, where lines lie together.
+    fn joined(
+        &mut self,
+        (input, line): (Option<usize>, &LineId),
+        outputs: Vec<Output>,
+        now: Timestamp,
+    ) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for output in outputs {
+            let shoots = matches!(output, Output::Shoot { .. });
+            for output in self.together.take(&self.plant, output, now) {
+                outcomes.push(if shoots {
+                    let line = line.clone();
+                    Outcome {
+                        input,
+                        line,
+                        output,
+                    }
+                } else {
+                    let mut outcome = self.outcome(input, output);
+                    if !matches!(outcome.output, Output::Incident(_)) {
+                        outcome.line = line.clone();
+                    }
+                    outcome
+                });
+            }
+        }
+        outcomes
+    }
+
+    /// What came of an input; an incident belongs to the line that it is on.
+    fn outcome(&self, input: Option<usize>, output: Output) -> Outcome {
+        let line = match &output {
+            Output::Incident(incident) => incident.place.line.clone(),
+            _ => self.together_as.clone(),
+        };
+        Outcome {
+            input,
+            line,
+            output,
+        }
+    }
+
+    /// Which engines an input is for, and what it is to each: what is done to an incident is done to
+    /// all that are folded into it.
+    fn meant(&self, whom: &Whom, input: Input) -> Vec<(LineId, Input)> {
+        let lines = self.lines_of(whom);
+        let mut all: Vec<(LineId, Input)> = Vec::new();
+        if let Input::Operator {
+            incident,
+            who,
+            action,
+        } = &input
+        {
+            for (line, incident) in self.together.folded_into(incident) {
+                let action = match action {
+                    // The place that was found is on the first line.
+                    Action::Close { .. } => Action::Close {
+                        found_m: None,
+                        found: None,
+                    },
+                    other => other.clone(),
+                };
+                let who = who.clone();
+                all.push((
+                    line,
+                    Input::Operator {
+                        incident,
+                        who,
+                        action,
+                    },
+                ));
+            }
+        }
+        all.extend(lines.into_iter().map(|line| (line, input.clone())));
+        all
+    }
+
+    fn lines_of(&self, whom: &Whom) -> Vec<LineId> {
         match whom {
             Whom::Line(line) => vec![line.clone()],
             Whom::Site(site) => self
@@ -159,6 +253,11 @@ fn restored(
         tracing::error!(%line, %error, "saved state not taken, the line begins anew");
     };
     read.inspect_err(told).ok()
+}
+
+#[expect(clippy::expect_used, reason = "a constant that is an id")]
+fn together_as() -> LineId {
+    "--together--".parse().expect("letters only")
 }
 
 /// A line runs through the sites of its ends, of its nodes and of the devices that serve it.

@@ -1,5 +1,6 @@
 //! Says of each message what is to become of it, before anything is stored.
 
+use silkline_analysis::incident::Incident;
 use silkline_protocol::codec::{Envelope, Record};
 use silkline_protocol::delivery::receiver::Verdict;
 use silkline_protocol::delivery::{Epoch, Monotonic, Ranges};
@@ -19,6 +20,8 @@ pub(super) enum Entry {
     Record(Box<Record>),
     /// An agent's status.
     Status(SiteId, AgentId, Status),
+    /// An incident as another collector, or we ourselves, retain it.
+    Elsewhere(LineId, Box<Incident>),
     /// What is wrong with a message, and its position in the batch.
     Rubbish(Bad, usize),
 }
@@ -83,6 +86,11 @@ impl Judge<'_> {
                     tracing::warn!(%line, %site, store = %state.store, "another store commits");
                     self.judged.others.push((line, site, state.store));
                 }
+            }
+            Meaning::Incident(line, incident) => {
+                self.judged.tally.ignored();
+                let theirs = incident.map(|incident| Entry::Elsewhere(line, incident));
+                self.judged.entries.extend(theirs);
             }
             Meaning::Ignored => self.judged.tally.ignored(),
             Meaning::Rubbish(bad, place) => {

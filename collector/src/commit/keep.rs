@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use silkline_analysis::incident::Incident;
 use silkline_protocol::codec::Record;
 use silkline_protocol::id::{AgentId, DeviceId, LineId, SiteId};
 use silkline_protocol::message::{Body, Event, EventKind, Gap, Status, TraceFile};
+use silkline_protocol::plant::Plant;
 use silkline_protocol::sample::Sample;
 
 use super::judge::Entry;
 use super::permits::Permits;
 use crate::engine::Input;
+use crate::engine::together::Elsewhere;
 use crate::ingest::{Delivery, Outgoing};
 use crate::permits::Entry as Noted;
 use crate::state::{LiveEvent, OperatorAction, PermitAction, PermitResult};
@@ -26,6 +29,9 @@ pub(super) struct Keeper<'a, 'tx> {
     /// Whether anybody looks at the live stream.
     pub(super) watched: bool,
     pub(super) permits: &'a mut Permits,
+    pub(super) plant: &'a Plant,
+    /// The lines that are kept here.
+    pub(super) ours: &'a [LineId],
     pub(super) live: &'a mut Vec<LiveEvent>,
     /// What the broker is to be told.
     pub(super) outgoing: &'a mut Vec<Outgoing>,
@@ -38,6 +44,7 @@ impl Keeper<'_, '_> {
         match entry {
             Entry::Record(record) => self.record(*record),
             Entry::Status(site, agent, status) => self.status(site, agent, &status),
+            Entry::Elsewhere(line, incident) => self.elsewhere(&line, &incident),
             Entry::Rubbish(bad, index) => {
                 let Some(message) = self.messages.get(index) else {
                     return Ok(());
@@ -129,6 +136,17 @@ impl Keeper<'_, '_> {
         let told = line.zip(change);
         let told = told.map(|(line, change)| (Whom::Line(line), Input::Permit(change)));
         self.inputs.extend(told);
+        Ok(())
+    }
+
+    /// Writes what another collector says of a line that lies beside ours.
+    fn elsewhere(&mut self, line: &LineId, incident: &Incident) -> Result<(), StoreError> {
+        if self.ours.contains(line) {
+            return Ok(());
+        }
+        let news = Elsewhere::of(self.plant, line, incident);
+        self.tx.told("elsewhere", Some(line), None, &news)?;
+        self.inputs.push((Whom::All, Input::Elsewhere(news)));
         Ok(())
     }
 

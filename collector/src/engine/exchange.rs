@@ -11,6 +11,7 @@ use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::RouteLength;
 
 use super::permits::PermitChange;
+use super::together::Elsewhere;
 
 /// What happened on the line, in the order in which the collector commits it.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +82,8 @@ pub enum Input {
     },
     /// A permit to work was granted or taken back.
     Permit(PermitChange),
+    /// Another collector says something of a line that lies beside ours; for no engine.
+    Elsewhere(Elsewhere),
     /// Time passed.
     Tick,
 }

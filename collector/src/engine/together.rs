@@ -98,7 +98,10 @@ impl Together {
         } else if self.elsewhere.len() < MOST_ELSEWHERE || self.elsewhere.contains_key(&news.id) {
             self.elsewhere.insert(news.id.clone(), news);
         }
-        let tops = self.known.keys().filter(|id| !self.folded.contains_key(*id));
+        let tops = self
+            .known
+            .keys()
+            .filter(|id| !self.folded.contains_key(*id));
         let mut out = Vec::new();
         for id in tops.cloned().collect::<Vec<_>>() {
             let related = self.related(plant, &id);
@@ -222,14 +225,16 @@ impl Together {
     }
 
     /// An incident with all that is folded into it.
-    fn said(&self, plant: &Plant, id: &IncidentId) -> Option<Output> {
-        let mut whole = self.known.get(id)?.clone();
+    fn said(&self, plant: &Plant, id: &IncidentId) -> Vec<Output> {
+        let Some(mut whole) = self.known.get(id).cloned() else {
+            return Vec::new();
+        };
         for (other, fold) in self.folded.iter().filter(|(_, fold)| fold.into == *id) {
             if let Some(other) = self.known.get(other) {
                 fold_in(plant, &mut whole, other, fold);
             }
         }
-        Some(Output::Incident(Box::new(whole)))
+        vec![Output::Incident(Box::new(whole))]
     }
 
     /// People are told once: of the beginning by the first, of the end by the last.
@@ -272,14 +277,22 @@ impl Together {
 
 /// Folds `other` into `whole`: every line, every anomaly, the worst of both.
 fn fold_in(plant: &Plant, whole: &mut Incident, other: &Incident, fold: &Fold) {
-    let name = |line: &LineId| plant.line(line).map_or_else(|| line.to_string(), |it| it.name.clone());
+    let name = |line: &LineId| {
+        plant
+            .line(line)
+            .map_or_else(|| line.to_string(), |it| it.name.clone())
+    };
     let line = &other.place.line;
     for line in &other.lines {
         if !whole.lines.contains(line) {
             whole.lines.push(line.clone());
         }
     }
-    let said = format!("{} fails with it, where both lie in {}", name(line), fold.shared);
+    let said = format!(
+        "{} fails with it, where both lie in {}",
+        name(line),
+        fold.shared
+    );
     whole.cause = format!("{}; {said}", whole.cause);
     whole.headline = format!("{}; {} as well", whole.headline, name(line));
     whole.severity = whole.severity.max(other.severity);
@@ -287,10 +300,16 @@ fn fold_in(plant: &Plant, whole: &mut Incident, other: &Incident, fold: &Fold) {
     for anomaly in &other.anomalies {
         whole.join(anomaly);
     }
-    let affected = other.affected.iter().filter(|it| !whole.affected.contains(it));
+    let affected = other
+        .affected
+        .iter()
+        .filter(|it| !whole.affected.contains(it));
     let affected: Vec<String> = affected.cloned().collect();
     whole.affected.extend(affected);
-    let permits = other.permits.iter().filter(|it| !whole.permits.contains(it));
+    let permits = other
+        .permits
+        .iter()
+        .filter(|it| !whole.permits.contains(it));
     let permits: Vec<_> = permits.cloned().collect();
     whole.permits.extend(permits);
     if let Some(at) = other.place.chainage_m {
@@ -303,7 +322,9 @@ fn fold_in(plant: &Plant, whole: &mut Incident, other: &Incident, fold: &Fold) {
         what: said,
     };
     let place = whole.history.iter().position(|it| it.at > fold.at);
-    whole.history.insert(place.unwrap_or(whole.history.len()), entry);
+    whole
+        .history
+        .insert(place.unwrap_or(whole.history.len()), entry);
     match (whole.state.is_active(), other.state.is_active()) {
         (false, true) => {
             (whole.state, whole.cleared) = (other.state, None);
@@ -337,7 +358,12 @@ fn stretch_of(plant: &Plant, incident: &Incident) -> Option<[RouteLength; 2]> {
 /// Whether a stretch of `line` touches the part of it that lies in `shared`.
 fn lies_in(shared: &Shared, line: &LineId, [low, high]: [RouteLength; 2]) -> bool {
     let members = shared.members.iter().filter(|it| it.line == *line);
-    let mut ends = members.map(|it| [it.from.get().min(it.to.get()), it.from.get().max(it.to.get())]);
+    let mut ends = members.map(|it| {
+        [
+            it.from.get().min(it.to.get()),
+            it.from.get().max(it.to.get()),
+        ]
+    });
     ends.any(|[from, to]| low.get() <= to + BESIDE_M && high.get() >= from - BESIDE_M)
 }
 

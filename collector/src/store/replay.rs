@@ -305,6 +305,7 @@ fn record(row: &Row<'_>) -> Column<Option<Numbered>> {
             Some(change) => (whom(row)?, Input::Permit(change)),
             None => return Ok(None),
         },
+        "elsewhere" => (Whom::All, Input::Elsewhere(json(row, 6)?)),
         "started" => (Whom::All, Input::Started),
         _ => return Ok(None),
     };

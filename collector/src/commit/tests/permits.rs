@@ -138,7 +138,7 @@ fn an_agents_word_is_kept_and_a_restart_changes_nothing() {
         },
     );
     let after = bench.states();
-    let held = after.values().next().unwrap();
+    let held = &after[&"west-east".parse().unwrap()];
     assert!(held.contains("p-1") && !held.contains("p-9"));
     assert_eq!(
         in_store(&bench, "p-1").who,

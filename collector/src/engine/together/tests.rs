@@ -121,10 +121,16 @@ fn one_digger_is_one_incident_of_both_lines_and_one_notice() {
     let mut together = Together::default();
     let first = told(&mut together, open("north", "a", "n0..n1", None, 0));
     assert_eq!(first, ["a north open"]);
-    assert_eq!(told(&mut together, notice("a", Reason::Opened)), ["a opened"]);
+    assert_eq!(
+        told(&mut together, notice("a", Reason::Opened)),
+        ["a opened"]
+    );
     let second = told(&mut together, open("south", "b", "s0..s1", None, 2));
     assert_eq!(second, ["a north+south open"], "b is told by nobody");
-    assert_eq!(told(&mut together, notice("b", Reason::Opened)), Vec::<String>::new());
+    assert_eq!(
+        told(&mut together, notice("b", Reason::Opened)),
+        Vec::<String>::new()
+    );
     let id = "a".parse().unwrap();
     let into: Vec<String> = together
         .folded_into(&id)
@@ -138,24 +144,48 @@ fn one_digger_is_one_incident_of_both_lines_and_one_notice() {
 fn it_is_over_when_the_last_line_is_whole_and_said_so_once() {
     let mut together = both();
     let state = State::Cleared;
-    assert_eq!(told(&mut together, closed("north", "a", "n0..n1", state)), ["a north+south open"]);
-    assert_eq!(told(&mut together, notice("a", Reason::Cleared)), Vec::<String>::new());
-    assert_eq!(told(&mut together, closed("south", "b", "s0..s1", state)), ["a north+south cleared"]);
-    assert_eq!(told(&mut together, notice("b", Reason::Cleared)), ["a cleared"]);
+    assert_eq!(
+        told(&mut together, closed("north", "a", "n0..n1", state)),
+        ["a north+south open"]
+    );
+    assert_eq!(
+        told(&mut together, notice("a", Reason::Cleared)),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        told(&mut together, closed("south", "b", "s0..s1", state)),
+        ["a north+south cleared"]
+    );
+    assert_eq!(
+        told(&mut together, notice("b", Reason::Cleared)),
+        ["a cleared"]
+    );
     let state = State::Closed;
     told(&mut together, closed("north", "a", "n0..n1", state));
-    assert_eq!(told(&mut together, closed("south", "b", "s0..s1", state)), ["a north+south closed"]);
+    assert_eq!(
+        told(&mut together, closed("south", "b", "s0..s1", state)),
+        ["a north+south closed"]
+    );
     assert_eq!(together, Together::default(), "nothing is left");
 }
 
 #[test]
 fn a_place_off_the_shared_stretch_makes_two_of_them_again() {
     let mut together = both();
-    let there = told(&mut together, open("south", "b", "s0..s1", Some(32_000.0), 2));
+    let there = told(
+        &mut together,
+        open("south", "b", "s0..s1", Some(32_000.0), 2),
+    );
     assert_eq!(there, ["a north+south open"], "in the stretch");
-    let elsewhere = told(&mut together, open("south", "b", "s0..s1", Some(5_000.0), 2));
+    let elsewhere = told(
+        &mut together,
+        open("south", "b", "s0..s1", Some(5_000.0), 2),
+    );
     assert_eq!(elsewhere, ["a north open", "b south open", "b opened"]);
-    assert_eq!(told(&mut together, notice("b", Reason::Located)), ["b located"]);
+    assert_eq!(
+        told(&mut together, notice("b", Reason::Located)),
+        ["b located"]
+    );
 }
 
 #[test]
@@ -172,7 +202,10 @@ fn what_is_late_or_elsewhere_is_a_cause_of_its_own() {
     }
     let mut together = Together::default();
     told(&mut together, open("north", "a", "n0..n1", None, 0));
-    assert_eq!(told(&mut together, open("north", "c", "n0..n1", None, 1)), ["c north open"]);
+    assert_eq!(
+        told(&mut together, open("north", "c", "n0..n1", None, 1)),
+        ["c north open"]
+    );
 }
 
 #[test]
@@ -192,7 +225,10 @@ fn another_collectors_incident_is_related_and_stays_so() {
     assert_eq!(found, ["theirs"]);
     let mut over = theirs;
     over.state = State::Closed;
-    assert_eq!(together.hear(&plant, Elsewhere::of(&plant, &south, &over)), []);
+    assert_eq!(
+        together.hear(&plant, Elsewhere::of(&plant, &south, &over)),
+        []
+    );
     let again = together.take(&plant, open("north", "a", "n0..n1", None, 0), second(5));
     assert_eq!(related(&again), ["theirs"]);
     // The other way round: ours was there first.
