@@ -263,7 +263,9 @@ impl Running {
             return Ok(());
         }
         let it = &mut self.it;
-        let said = tokio::task::block_in_place(|| it.core.watch_over(clock::now()))?;
+        let (said, purged) = tokio::task::block_in_place(|| it.core.watch_over(clock::now()))?;
+        self.unsent.extend(purged);
+        let it = &mut self.it;
         if said {
             it.wake.iter().for_each(|wake| wake.notify_one());
         }

@@ -15,12 +15,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use silkline_protocol::plant::Plant;
 use silkline_protocol::time::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::incidents::{Incident, Life};
+use crate::api::incidents::{Incident, Life, alert};
 use crate::clock;
 use crate::config::Settings;
 use crate::metrics::{Channel as Label, Metrics};
@@ -77,6 +78,7 @@ pub async fn run(state: NotifyState) -> Result<(), ChannelError> {
             channel,
             waits: waits.contains(channel_name.as_str()),
             store: state.store.clone(),
+            plant: Arc::clone(&state.plant),
             page: state.settings.api.public_url.clone(),
             reports: state.reports.clone(),
             done: done.clone(),
@@ -222,6 +224,7 @@ struct Courier {
     /// Only what nobody has acknowledged in the meantime is told.
     waits: bool,
     store: Reader,
+    plant: Arc<Plant>,
     page: Option<String>,
     reports: mpsc::Sender<Report>,
     done: mpsc::Sender<Try>,
@@ -268,7 +271,7 @@ impl Courier {
         };
         let (why, tried) = match &self.resting {
             Some((until, why)) if now < *until => (format!("not tried again yet: {why}"), false),
-            _ => match deliver(&self.channel, &Message::of(row, self.page.as_deref())).await {
+            _ => match deliver(&self.channel, &self.message(row).await).await {
                 Ok(()) => {
                     self.resting = None;
                     self.metrics.notices_sent.get_or_create(&self.label()).inc();
@@ -312,6 +315,18 @@ impl Courier {
             error: why,
             again,
         }
+    }
+
+    /// The message of a row, with what goes along where the channel takes files.
+    async fn message(&self, row: &OutboxRow) -> Message {
+        let mut message = Message::of(row, self.page.as_deref());
+        let takes_files = matches!(self.channel, Channel::Email(_));
+        if let Some(incident) = message.incident.clone().filter(|_| takes_files) {
+            let plant = Arc::clone(&self.plant);
+            let drawn = tokio::task::spawn_blocking(move || alert::files(&incident, &plant));
+            message.files = drawn.await.unwrap_or_default();
+        }
+        message
     }
 
     /// The row as it is now, where its incident still waits for somebody. Where the store cannot

@@ -254,6 +254,7 @@ impl Shared {
         let told = NotifyState {
             store: self.store.clone(),
             settings: self.settings,
+            plant: self.plant.clone(),
             reports: self.reports,
             wake: notify_wake,
             metrics: self.metrics.clone(),

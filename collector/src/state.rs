@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use silkline_protocol::id::{AgentId, DeviceId, IncidentId, LineId, PermitId, SiteId};
 use silkline_protocol::permit::Permit;
+use silkline_protocol::plant::Plant;
 use silkline_protocol::sample::Sample;
 use silkline_protocol::time::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -40,6 +41,8 @@ pub struct NotifyState {
     pub store: Reader,
     /// All settings: the channels.
     pub settings: Arc<Settings>,
+    /// What lies in the ground and the sea: for pictures and maps.
+    pub plant: Arc<Plant>,
     /// Where it says what was sent.
     pub reports: mpsc::Sender<Report>,
     /// Woken when something new may be in the outbox.

@@ -22,7 +22,7 @@ use crate::state::{ActionResult, OperatorAction};
 use crate::store::rows::{IncidentRow, RowId};
 use crate::store::{Queries, StoreError};
 
-mod alert;
+pub mod alert;
 mod found;
 mod shape;
 

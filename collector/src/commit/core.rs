@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use super::again::{Again, SetAside};
 use super::engines::{Engines, Outcome};
 use super::incidents::Incidents;
-use super::judge::{Judged, judge};
+use super::judge::{Entry, Judged, judge};
 use super::keep::Keeper;
 use super::outcome::Outcomes;
 use super::permits::Permits;
@@ -203,12 +203,14 @@ impl Core {
         &self.engines
     }
 
-    /// Looks after the outbox at `now`; whether anything was to be said.
+    /// Looks after the outbox and what the broker holds at `now`; whether anything was to be said, and
+    /// what the broker is to let go of.
     ///
     /// # Errors
     ///
     /// Where the store cannot be read or written: the process must end.
-    pub fn watch_over(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+    pub fn watch_over(&mut self, now: Timestamp) -> Result<(bool, Vec<Outgoing>), StoreError> {
+        let purged = self.incidents.purge(now);
         let mut waiting = Queries::of(self.writer.db()).waiting()?;
         let known: Vec<&str> = self
             .channels
@@ -219,12 +221,12 @@ impl Core {
         waiting.retain(|channel, _| known.contains(&channel.as_str()));
         let words = self.watcher.outbox(&waiting, now);
         if words.is_empty() {
-            return Ok(false);
+            return Ok((false, purged));
         }
         let mut tx = self.writer.begin(now)?;
         say(&mut tx, &self.channels, &words)?;
         tx.commit(false)?;
-        Ok(true)
+        Ok((true, purged))
     }
 
     /// What the reports of notices given up and of other stores are to lead to.
@@ -257,6 +259,13 @@ impl Core {
         watched: bool,
         now: Now,
     ) -> Result<Effects, StoreError> {
+        for entry in &judged.entries {
+            if let Entry::Elsewhere(line, incident) = entry
+                && self.lines.contains(line)
+            {
+                self.incidents.held(line, incident);
+            }
+        }
         let mut effects = Effects {
             stored: true,
             ..Effects::default()

@@ -1,10 +1,12 @@
 //! The incidents as they stand, for notices, answers and retained messages.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use silkline_analysis::incident::{Incident, State};
 use silkline_protocol::codec;
 use silkline_protocol::id::{IncidentId, LineId};
+use silkline_protocol::time::Timestamp;
 use silkline_protocol::topic::Topic;
 
 use crate::ingest::Outgoing;
@@ -15,7 +17,13 @@ use crate::store::{Queries, StoreError, Writer};
 pub(super) struct Incidents {
     line: BTreeMap<IncidentId, LineId>,
     standing: BTreeMap<IncidentId, Incident>,
+    /// Closed ones that the broker still holds, with when they were closed.
+    closed: BTreeMap<IncidentId, (LineId, Timestamp)>,
 }
+
+/// How long the broker holds an incident that is closed: other collectors and programs that were away
+/// learn that it is over.
+const HELD: Duration = Duration::from_secs(7 * 86_400);
 
 impl Incidents {
     pub(super) fn load(store: &Writer) -> Result<Self, StoreError> {
@@ -36,11 +44,35 @@ impl Incidents {
     /// Takes an incident as it stands now.
     pub(super) fn take(&mut self, line: &LineId, incident: &Incident) {
         self.line.insert(incident.id.clone(), line.clone());
+        self.closed.remove(&incident.id);
         if incident.state == State::Closed {
             self.standing.remove(&incident.id);
+            self.held(line, incident);
         } else {
             self.standing.insert(incident.id.clone(), incident.clone());
         }
+    }
+
+    /// The broker holds a closed incident of ours.
+    pub(super) fn held(&mut self, line: &LineId, incident: &Incident) {
+        if incident.state == State::Closed && !self.standing.contains_key(&incident.id) {
+            let held = (line.clone(), incident.updated);
+            self.closed.insert(incident.id.clone(), held);
+        }
+    }
+
+    /// Takes away from the broker what has been closed for long.
+    pub(super) fn purge(&mut self, now: Timestamp) -> Vec<Outgoing> {
+        let closed = core::mem::take(&mut self.closed);
+        let (old, held): (BTreeMap<_, _>, BTreeMap<_, _>) = closed
+            .into_iter()
+            .partition(|(_, (_, at))| now - *at >= HELD);
+        self.closed = held;
+        let empty = |(id, (line, _))| Outgoing {
+            topic: Topic::Incident { line, id }.to_string(),
+            payload: Vec::new(),
+        };
+        old.into_iter().map(empty).collect()
     }
 
     /// Whose engine keeps `id`.
@@ -70,5 +102,30 @@ pub(super) fn message(line: &LineId, incident: &Incident) -> Outgoing {
     Outgoing {
         topic: topic.to_string(),
         payload: codec::to_json(incident),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::example;
+
+    #[test]
+    fn a_closed_incident_is_taken_from_the_broker_after_a_week_and_once() {
+        let mut incidents = Incidents::default();
+        let closed = example::incident("i-1", State::Closed);
+        let line = closed.lines[0].clone();
+        incidents.take(&line, &closed);
+        let week = closed.updated + HELD;
+        assert_eq!(incidents.purge(week - Duration::from_secs(1)), []);
+        let gone = incidents.purge(week);
+        assert_eq!(gone[0].topic, "silkline/1/dsw/incident/i-1");
+        assert!(gone[0].payload.is_empty() && gone.len() == 1);
+        assert_eq!(incidents.purge(week), []);
+        incidents.take(&line, &closed);
+        incidents.take(&line, &example::incident("i-1", State::Open));
+        assert_eq!(incidents.purge(week), [], "it is back");
+        incidents.held(&line, &closed);
+        assert_eq!(incidents.purge(week), [], "what stands is not taken away");
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, header};
+use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart, header};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor};
 
@@ -114,10 +114,23 @@ impl Email {
             .message_id(Some(format!("<notice-{}@{domain}>", message.id)))
             .references(thread)
             .header(NoticeId(message.id.clone()))
-            .header(AutoSubmitted)
+            .header(AutoSubmitted);
+        let words = SinglePart::builder()
             .header(ContentType::TEXT_PLAIN)
             .header(header::ContentTransferEncoding::QuotedPrintable)
             .body(text::body(message, &self.words));
+        let mail = if message.files.is_empty() {
+            mail.singlepart(words)
+        } else {
+            let mut parts = MultiPart::mixed().singlepart(words);
+            for file in &message.files {
+                let kind = ContentType::parse(file.kind);
+                let kind = kind.map_err(|error| format!("{}: {error}", file.name))?;
+                let made = Attachment::new(file.name.clone()).body(file.bytes.clone(), kind);
+                parts = parts.singlepart(made);
+            }
+            mail.multipart(parts)
+        };
         mail.map_err(|error| format!("the mail cannot be written: {error}"))
     }
 }
@@ -192,6 +205,27 @@ mod tests {
             "Auto-Submitted: auto-generated".to_owned(),
         ] {
             assert!(text.contains(&wanted), "{wanted} in {text}");
+        }
+    }
+
+    #[test]
+    fn what_a_crew_takes_along_is_attached() {
+        let email = Email::new(&settings()).unwrap();
+        let mut message = Message::of(&example::row("located"), None);
+        let plant = crate::api::example::plant();
+        let incident = message.incident.clone().unwrap();
+        message.files = crate::api::incidents::alert::files(&incident, &plant);
+        let mail = email.mail(&message, &email.to[0]).unwrap();
+        let text = String::from_utf8(mail.formatted()).unwrap();
+        for wanted in [
+            "Content-Type: multipart/mixed",
+            "Content-Type: text/plain; charset=utf-8",
+            "filename=\"i-1.png\"",
+            "filename=\"i-1.kml\"",
+            "filename=\"i-1.geojson\"",
+            "Content-Type: application/geo+json",
+        ] {
+            assert!(text.contains(wanted), "{wanted} in {text}");
         }
     }
 

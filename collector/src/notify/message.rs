@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use silkline_protocol::time::Timestamp;
 
 use crate::api::incidents::Incident;
+use crate::api::incidents::alert::File;
 use crate::store::rows::OutboxRow;
 
 /// One notice, ready to be put into the form of a channel.
@@ -26,6 +27,8 @@ pub struct Message {
     pub json: Value,
     /// Where the page shows it, where the page's address is set.
     pub link: Option<String>,
+    /// What goes with it on channels that take files.
+    pub files: Vec<File>,
 }
 
 impl Message {
@@ -44,6 +47,7 @@ impl Message {
             incident: Incident::deserialize(&row.json).ok(),
             json: row.json.clone(),
             link: page.filter(|_| !row.json.is_null()).map(link),
+            files: Vec::new(),
         }
     }
 
@@ -59,6 +63,7 @@ impl Message {
             incident: None,
             json: Value::Null,
             link: None,
+            files: Vec::new(),
         }
     }
 

@@ -54,6 +54,7 @@ impl Office {
         let state = NotifyState {
             store: Reader::new(path),
             settings: Arc::new(settings(email, webhook)),
+            plant: Arc::new(crate::api::example::plant()),
             reports: report,
             wake: wake.clone(),
             metrics: Arc::new(Metrics::new()),

@@ -178,6 +178,7 @@ impl<'a> Letter<'a> {
         if let (Some(lat), Some(lon)) = (place.lat, place.lon) {
             self.entry(&label.coordinates, &format!("{lat:.6}, {lon:.6} (WGS 84)"));
             self.entry("", &format!("geo:{lat:.6},{lon:.6}"));
+            self.entry("", &map_link(lat, lon));
         }
         if let Some(depth) = place.depth_m {
             let metres = format!("{depth:.1}");
@@ -346,6 +347,11 @@ fn clock(at: Timestamp) -> String {
     format!("{} UTC", seconds.replace('T', " "))
 }
 
+/// Where a phone shows the place: a map that anybody can open.
+fn map_link(lat: f64, lon: f64) -> String {
+    format!("https://www.openstreetmap.org/?mlat={lat:.6}&mlon={lon:.6}&zoom=16")
+}
+
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -377,6 +383,7 @@ mod tests {
             "214+320",
             "40.792345, 46.112345 (WGS 84)",
             "geo:40.792345,46.112345",
+            "https://www.openstreetmap.org/?mlat=40.792345&mlon=46.112345&zoom=16",
             "view ganja-b: 28780.5 m of glass at group index 1.4682",
             "2 dark of 2 watched",
             "  Treat every fibre as live: the light is invisible and can blind.",

@@ -45,6 +45,62 @@ pub(super) fn alert(incident: &Incident, form: &str, plant: &Plant) -> Option<Re
     Some(([(header::CONTENT_TYPE, kind)], body).into_response())
 }
 
+/// A file that goes with a notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its name.
+    pub name: String,
+    /// Its media type.
+    pub kind: &'static str,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+/// What a crew takes along beside the words: a picture of the line, and the place for a map. Where
+/// nothing is known of the place there is nothing to take.
+#[must_use]
+pub fn files(incident: &Incident, plant: &Plant) -> Vec<File> {
+    let Some(line) = plant.line(&incident.place.line) else {
+        return Vec::new();
+    };
+    let place = &incident.place;
+    if place.interval95_m.is_none() && place.lat.is_none() {
+        return Vec::new();
+    }
+    let named = |ending: &str| format!("{}.{ending}", incident.id);
+    let on = Some((plant, line));
+    let text = |ending, kind, text: String| File {
+        name: named(ending),
+        kind,
+        bytes: text.into_bytes(),
+    };
+    let drawn = svg(incident, plant, line);
+    let picture = match crate::plot::png(&drawn) {
+        Ok(bytes) => File {
+            name: named("png"),
+            kind: "image/png",
+            bytes,
+        },
+        Err(error) => {
+            tracing::error!(%error, "the picture goes as it was drawn");
+            text("svg", "image/svg+xml", drawn)
+        }
+    };
+    vec![
+        picture,
+        text(
+            "kml",
+            "application/vnd.google-earth.kml+xml",
+            kml(incident, on),
+        ),
+        text(
+            "geojson",
+            "application/geo+json",
+            geojson(incident, on).to_string(),
+        ),
+    ]
+}
+
 /// As a mail says it.
 fn words(incident: &Incident) -> String {
     let message = Message {
@@ -56,6 +112,7 @@ fn words(incident: &Incident) -> String {
         incident: Some(incident.clone()),
         json: Value::Null,
         link: None,
+        files: Vec::new(),
     };
     match Language::En.words() {
         Ok(words) => text::body(&message, &words),
@@ -211,6 +268,20 @@ mod tests {
             picture.contains("km 28.420") && picture.contains(">Ganja<"),
             "{picture}"
         );
+    }
+
+    #[test]
+    fn a_crew_takes_a_picture_and_the_place_along() {
+        let plant = example::plant();
+        let mut incident = incident();
+        let files = super::files(&incident, &plant);
+        let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, ["i-1.png", "i-1.kml", "i-1.geojson"]);
+        assert!(files[0].bytes.starts_with(b"\x89PNG"));
+        let map: Value = serde_json::from_slice(&files[2].bytes).unwrap();
+        assert_eq!(map["features"].as_array().unwrap().len(), 2);
+        (incident.place.lat, incident.place.interval95_m) = (None, None);
+        assert_eq!(super::files(&incident, &plant), [], "nothing is made up");
     }
 
     #[test]
