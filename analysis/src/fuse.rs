@@ -6,8 +6,11 @@
 //! or sources that contradict, give candidates instead of an average of two places. What no
 //! source supports stays empty.
 
+mod blind;
 mod glass;
 mod posterior;
+
+pub use self::blind::blind;
 
 use std::collections::BTreeSet;
 
@@ -353,6 +356,7 @@ fn settle(plant: &Plant, line: &Line, answer: &Answer, place: &mut Place) {
         place.set_span(&span);
     }
     if !single.is_point {
+        unseen(line, place);
         return;
     }
     if let Some(span) = span_of(line, single.mean) {
@@ -368,6 +372,23 @@ fn settle(plant: &Plant, line: &Line, answer: &Answer, place: &mut Place) {
     place.after = ground.after(at);
     place.post = ground.post(at);
     place.depth_m = ground.section(at).and_then(|section| section.depth_m);
+}
+
+/// Says which part of a stretch no instrument can see, where instruments tell their reach.
+fn unseen(line: &Line, place: &mut Place) {
+    let Some(ends) = place.interval95_m else {
+        return;
+    };
+    if line.views.iter().all(|view| view.reach.is_none()) {
+        return;
+    }
+    place.unseen_m = blind(line, ends, &line.views);
+    let km = |[low, high]: &[RouteLength; 2]| format!("km {:.1} to {:.1}", low.km(), high.km());
+    let parts: Vec<String> = place.unseen_m.iter().map(km).collect();
+    if !parts.is_empty() {
+        let note = format!("no instrument sees {}", parts.join(" and "));
+        place.notes.push(note);
+    }
 }
 
 fn span_of(line: &Line, at: RouteLength) -> Option<SpanId> {

@@ -425,6 +425,11 @@ impl LineEngine {
             .position(|(broken, _)| *broken == view);
         match (says, known) {
             (Says::Nothing, _) => {}
+            (Says::Fades, _) => {
+                let mut causes = core::mem::take(&mut self.state.causes);
+                causes.fades(&self.scene(), &view);
+                self.state.causes = causes;
+            }
             (Says::Whole, known) => {
                 if let Some(k) = known {
                     let (_, mut anomaly) = self.state.broken.remove(k);

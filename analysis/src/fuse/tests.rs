@@ -150,3 +150,138 @@ fn ten_shots_of_one_view_do_not_average_what_they_share() {
     let narrowed = width(ten.interval95_m) / width(one.interval95_m);
     assert!((0.5..1.0).contains(&narrowed), "{narrowed}");
 }
+
+fn told(id: &str, finding: Finding) -> Evidence {
+    Evidence {
+        id: id.into(),
+        at: None,
+        source: String::new(),
+        finding,
+    }
+}
+
+fn report(chainage: f64, plus_minus: f64) -> Evidence {
+    let finding = Finding::Report {
+        chainage_m: RouteLength::of(chainage),
+        plus_minus_m: RouteLength::of(plus_minus),
+        who: "crew 4".into(),
+    };
+    told("crew", finding)
+}
+
+#[test]
+fn a_crews_report_is_narrow_and_wins_over_lost_light() {
+    let place = place(vec![dark("east", "ganja", "tovuz"), report(41_237.0, 20.0)]);
+    let at = place.chainage_m.unwrap().get();
+    assert!((at - 41_237.0).abs() < 1.0, "{at}");
+    assert!(
+        (width(place.interval95_m) - 40.0).abs() < 6.0,
+        "{:?}",
+        place.interval95_m
+    );
+    let crew = place.sources.iter().find(|it| it.id == "crew").unwrap();
+    assert_eq!(
+        (crew.kind.as_str(), crew.alone_m.unwrap().get()),
+        ("report", 41_237.0)
+    );
+}
+
+#[test]
+fn a_burst_that_both_ends_see_tells_the_place_by_its_delay() {
+    // Seen first at the nearer end: x = (L + v (tA - tB)) / 2 along the glass from A.
+    let speed = silkline_protocol::unit::LIGHT_M_PER_S / 1.4682;
+    let start = silkline_protocol::time::Timestamp::from_seconds(1_800_000_000);
+    for wanted in [40_000.0, 80_000.0, 121_000.0] {
+        let glass = |chainage: f64| chainage * 1.007;
+        let delay = (2.0 * glass(wanted) - glass(160_000.0)) / speed;
+        let nanos = core::time::Duration::from_secs_f64(delay.abs());
+        let later = start + nanos;
+        let (t_a, t_b) = if delay > 0.0 {
+            (later, start)
+        } else {
+            (start, later)
+        };
+        let burst = |plus_minus_ns| Finding::Transient {
+            t_a,
+            t_b,
+            plus_minus_ns,
+        };
+        let place_of = |ns| place(vec![told("burst", burst(ns))]);
+        let found = place_of(1_000.0);
+        let at = found.chainage_m.unwrap().get();
+        assert!((at - wanted).abs() < 2.0, "{wanted} {at}");
+        // A microsecond of timing is 102 m.
+        let half = width(found.interval95_m) / 2.0;
+        assert!((90.0..220.0).contains(&half), "{half}");
+        assert!(width(place_of(10_000.0).interval95_m) > 8.0 * 102.0);
+    }
+}
+
+#[test]
+fn a_coherent_shot_counts_from_the_repeater_it_names() {
+    let mut cotdr = otdr("c", "ganja-b", 9_000.0);
+    if let Finding::Otdr(sighting) = cotdr.finding.clone() {
+        let after = Some("tovuz".parse().unwrap());
+        cotdr.finding = Finding::Cotdr(Sighting { after, ..sighting });
+    }
+    let place = place(vec![cotdr]);
+    let at = place.chainage_m.unwrap().get();
+    let wanted = 80_000.0 + 9_000.0 / 1.01;
+    assert!((at - wanted).abs() < 250.0, "{at} {wanted}");
+    assert_eq!(place.span.as_deref(), Some("tovuz..boyuk"));
+    assert_eq!(place.sources[0].kind, "cotdr");
+}
+
+/// The cable of the published test vector: 3 529 km, 69 repeaters, fed from both ends.
+fn fed() -> Plant {
+    let mut text = String::from(
+        "[[site]]\nid = \"a\"\n[[site]]\nid = \"b\"\n[[line]]\nid = \"sea\"\nkind = \"submarine\"\n\
+         a = \"a\"\nb = \"b\"\nfeed = { amps = 0.9, volts_a = 3300, volts_b = 3300, ohm_per_km = 1.38, \
+         repeater_volts = 31.75 }\nnode = [\n{ id = \"a\", kind = \"terminal\", chainage_m = 0, site = \"a\" },\n",
+    );
+    // Twenty before the fault, forty-nine after it.
+    let places = (1..=20).map(|k| f64::from(k) * 50.0);
+    let after = (0..49).map(|k| 1_060.0 + f64::from(k) * 50.0);
+    for (k, km) in places.chain(after).enumerate() {
+        text += &format!(
+            "{{ id = \"r{k}\", kind = \"repeater\", chainage_m = {} }},\n",
+            km * 1000.0
+        );
+    }
+    text += "{ id = \"b\", kind = \"terminal\", chainage_m = 3529000, site = \"b\" },\n]\n";
+    match silkline_protocol::plant::read("sea", &text) {
+        Ok(checked) => checked.plant,
+        Err(mistakes) => panic!("{mistakes}"),
+    }
+}
+
+#[test]
+fn power_feeding_tells_a_section_from_one_end_and_a_better_one_from_both() {
+    let plant = fed();
+    let feed = |end, volts_a, volts_b| {
+        let finding = crate::place::FeedFinding {
+            mode: crate::place::FeedMode::Shunt,
+            end,
+            volts_a,
+            volts_b,
+            amps_a: Some(0.9),
+            amps_b: None,
+        };
+        let line = "sea".parse().unwrap();
+        let evidence = vec![told("feed", Finding::Feed(finding))];
+        locate(&plant, &Dossier { line, evidence }).unwrap()
+    };
+    use crate::place::FeedEnd::{A, B, Both};
+    let km = |place: &Place| place.chainage_m.unwrap().km();
+    let by_a = feed(A, Some(1_952.0), None);
+    let by_b = feed(B, None, Some(4_659.0));
+    let by_both = feed(Both, Some(1_952.0), Some(4_659.0));
+    assert!((km(&by_a) - 1_060.4).abs() < 1.5, "{}", km(&by_a));
+    assert!((km(&by_b) - 1_030.4).abs() < 1.5, "{}", km(&by_b));
+    assert!((km(&by_both) - 1_051.5).abs() < 1.5, "{}", km(&by_both));
+    assert!(width(by_both.interval95_m) < width(by_a.interval95_m));
+    assert!(
+        width(by_both.interval95_m) > 10_000.0,
+        "a section, tens of km wide"
+    );
+}

@@ -31,6 +31,8 @@ pub struct Analysis {
     pub fault: Option<InstrumentFault>,
     /// What a reader of the numbers should know, one line each.
     pub warnings: Vec<String>,
+    /// Whether the light fades into the noise before any end: the fibre is whole as far as it is seen.
+    pub fades: bool,
 }
 
 /// A shot that says something about the instrument and nothing about the fibre.
@@ -52,9 +54,11 @@ pub fn analyse(trace: &Trace) -> Analysis {
         return Analysis::faulty(fault);
     }
     let mut warnings = Vec::new();
+    let mut fades = false;
     let found = match end::search(trace, &windows) {
         Search::Found(end, line) => Some((end, line)),
         Search::Fades => {
+            fades = true;
             warnings.push("the light fades into the noise before any end of the fibre".into());
             None
         }
@@ -87,6 +91,7 @@ pub fn analyse(trace: &Trace) -> Analysis {
         return_loss: totals.and_then(|totals| totals.return_loss),
         fault: None,
         warnings,
+        fades,
     }
 }
 

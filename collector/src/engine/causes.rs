@@ -302,6 +302,7 @@ impl Causes {
             incident,
             lost: Vec::new(),
             whole: Vec::new(),
+            faded: Vec::new(),
             proven: false,
             recurred: (0, scene.now),
             muted: None,

@@ -79,6 +79,8 @@ pub(super) enum Says {
     Nothing,
     /// The fibre is there to its end.
     Whole,
+    /// The fibre is there as far as the light reaches, which is not its end.
+    Fades,
     /// The fibre ends where it should not.
     Broken(Sighting),
 }
@@ -275,10 +277,10 @@ fn says(view: &View, trace: &Trace, analysis: &Analysis, changes: Option<&Compar
     }
     let broken = changes.and_then(|c| c.changes.iter().find(|c| c.kind == ChangeKind::Break));
     let Some(change) = broken else {
-        return if analysis.end.is_some() {
-            Says::Whole
-        } else {
-            Says::Nothing
+        return match analysis.end {
+            Some(_) => Says::Whole,
+            None if analysis.fades && view.reach.is_some() => Says::Fades,
+            None => Says::Nothing,
         };
     };
     Says::Broken(sighting(view, trace, change.at, change.plus_minus))

@@ -177,6 +177,20 @@ pub(super) fn place(scene: &Scene<'_>, key: &Key, evidence: &[Evidence]) -> Plac
     }
 }
 
+/// Narrows a stretch to what none of these views could see, each of which has looked since: then the
+/// fault is there.
+pub(super) fn narrow_to_blind(scene: &Scene<'_>, place: &mut Place, faded: &[ViewId]) {
+    let Some(ends) = place.interval95_m.filter(|_| place.chainage_m.is_none()) else {
+        return;
+    };
+    let looked: Vec<_> = faded.iter().filter_map(|id| scene.line.view(id)).collect();
+    let blind = fuse::blind(scene.line, ends, looked);
+    if let (Some([low, _]), Some([_, high])) = (blind.first(), blind.last()) {
+        place.interval95_m = Some([*low, *high]);
+        place.unseen_m = blind;
+    }
+}
+
 fn at_site(scene: &Scene<'_>, key: &Key, place: Place) -> Place {
     let site = key.site().and_then(|site| scene.plant.site(site));
     let at = site.and_then(|site| site.at);

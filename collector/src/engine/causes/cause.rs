@@ -24,6 +24,9 @@ pub(super) struct Cause {
     pub(super) lost: Vec<Lost>,
     /// Views of the stretch that see their fibre whole.
     pub(super) whole: Vec<ViewId>,
+    /// Views of the stretch that see their fibre whole as far as their light reaches.
+    #[serde(default)]
+    pub(super) faded: Vec<ViewId>,
     /// Whether a trace has shown since that the fibre is whole.
     pub(super) proven: bool,
     /// How often it came back lately, and when last.

@@ -116,6 +116,26 @@ impl Causes {
         }
     }
 
+    /// Takes that a view sees its fibre whole as far as its light reaches, though light is lost on
+    /// its stretch: the fault is where nobody sees it.
+    pub(in crate::engine) fn fades(&mut self, scene: &Scene<'_>, view: &ViewId) {
+        let [low, high] = words::nodes_of(scene, view);
+        for k in 0..self.causes.len() {
+            let Some(cause) = self.causes.get_mut(k) else {
+                continue;
+            };
+            let stretch = cause.stretch(scene.line).zip(low.zip(high));
+            let here = stretch.is_some_and(|((a, b), (l, h))| l <= a && b <= h && a < b);
+            if !here || !cause.is_active() || cause.faded.contains(view) {
+                continue;
+            }
+            cause.faded.push(view.clone());
+            let said = format!("view {view} sees its fibre whole as far as its light reaches");
+            cause.incident.note(SELF, &said, scene.now);
+            self.place(k, scene);
+        }
+    }
+
     /// The active light cause that a sighting in the span of `key` belongs to.
     fn light_cause_at(&self, scene: &Scene<'_>, key: &Key) -> Option<usize> {
         let active = |c: &&(usize, &Cause)| c.1.is_active();
@@ -142,6 +162,7 @@ impl Causes {
         incident.place = words::place(scene, &cause.key, &incident.evidence);
         let note = |view: &ViewId| format!("view {view} sees its fibre whole to its end");
         incident.place.notes.extend(cause.whole.iter().map(note));
+        words::narrow_to_blind(scene, &mut incident.place, &cause.faded);
         incident.cause = words::cause(scene, &cause.key, incident);
         incident.headline = words::headline(scene, &cause.key, incident);
         incident.affected = words::affected(scene, cause.lost.iter().map(|lost| &lost.path));
