@@ -274,14 +274,14 @@ mod tests {
     fn a_crew_takes_a_picture_and_the_place_along() {
         let plant = example::plant();
         let mut incident = incident();
-        let files = super::files(&incident, &plant);
-        let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        let taken = files(&incident, &plant);
+        let names: Vec<&str> = taken.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(names, ["i-1.png", "i-1.kml", "i-1.geojson"]);
-        assert!(files[0].bytes.starts_with(b"\x89PNG"));
-        let map: Value = serde_json::from_slice(&files[2].bytes).unwrap();
+        assert!(taken[0].bytes.starts_with(b"\x89PNG"));
+        let map: Value = serde_json::from_slice(&taken[2].bytes).unwrap();
         assert_eq!(map["features"].as_array().unwrap().len(), 2);
         (incident.place.lat, incident.place.interval95_m) = (None, None);
-        assert_eq!(super::files(&incident, &plant), [], "nothing is made up");
+        assert_eq!(files(&incident, &plant), [], "nothing is made up");
     }
 
     #[test]
