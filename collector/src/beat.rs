@@ -70,6 +70,10 @@ pub async fn run(mut heart: Heart, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
+            Ok(()) = heart.up.changed() => {
+                heart.connected();
+                continue;
+            }
             _ = ticks.tick() => {}
         }
         if let Err(why) = heart.is_well() {
@@ -79,10 +83,7 @@ pub async fn run(mut heart: Heart, stop: CancellationToken) {
             told = Some(why);
             continue;
         }
-        // A full queue means that the broker takes nothing; the next beat is soon.
-        let _ = heart
-            .outgoing
-            .try_send(message(&heart.store, &heart.lines, true));
+        heart.say();
         let (Some(url), Ok(client)) = (&heart.settings.url, &client) else {
             told = None;
             continue;
@@ -100,6 +101,20 @@ pub async fn run(mut heart: Heart, stop: CancellationToken) {
 }
 
 impl Heart {
+    /// After a connection the broker still holds the last will, or nothing.
+    fn connected(&self) {
+        if self.up.borrow().is_ok() {
+            self.say();
+        }
+    }
+
+    /// A full queue means that the broker takes nothing; the next beat is soon.
+    fn say(&self) {
+        let _ = self
+            .outgoing
+            .try_send(message(&self.store, &self.lines, true));
+    }
+
     /// Whether the work is done since the last beat, or what is missing.
     fn is_well(&mut self) -> Result<(), String> {
         self.up.borrow().clone()?;

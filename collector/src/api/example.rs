@@ -209,11 +209,16 @@ pub(crate) fn device_row(line: &str, second: i64, dbm: f64) -> DeviceRow {
 
 /// The file of a fibre of `length` metres at 0.2 dB/km, in the noise of a receiver.
 pub(crate) fn sor(length: f64) -> Vec<u8> {
+    sor_of(2.0, length)
+}
+
+/// The same with samples so many metres apart.
+pub(crate) fn sor_of(metres: f64, length: f64) -> Vec<u8> {
     use silkline_sor::{Acquisition, Curve, GroupIndex, OneWayTime, Pulse, Sor};
     let index = GroupIndex::STANDARD_1550;
     let pulse = Pulse {
         width_ns: 100,
-        spacing: OneWayTime::from_metres(2.0, index),
+        spacing: OneWayTime::from_metres(metres, index),
     };
     let mut chance = 1_u32;
     let mut noise = move || {
@@ -221,9 +226,9 @@ pub(crate) fn sor(length: f64) -> Vec<u8> {
         f64::from(chance >> 8) / f64::from(1 << 23) - 1.0
     };
     let level = |sample: u32| {
-        let metres = f64::from(sample) * 2.0;
-        let light = if metres < length {
-            10_f64.powf(-(5.0 + 2e-4 * metres) / 5.0)
+        let at = f64::from(sample) * metres;
+        let light = if at < length {
+            10_f64.powf(-(5.0 + 2e-4 * at) / 5.0)
         } else {
             0.0
         };

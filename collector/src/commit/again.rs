@@ -92,7 +92,10 @@ fn number(message: &Delivery) -> Option<(StreamKey, u64)> {
             site,
             what: SiteTopic::Gap,
         } => (line, site),
-        Topic::Site { .. } | Topic::Status { .. } | Topic::Incident { .. } => return None,
+        Topic::Site { .. }
+        | Topic::Status { .. }
+        | Topic::Incident { .. }
+        | Topic::Collector { .. } => return None,
     };
     let envelope = codec::envelope(&message.properties).ok()?;
     let epoch = envelope.epoch;

@@ -112,7 +112,10 @@ impl Judge<'_> {
         let (mut record, lost) = match batch::meaning(&one.message) {
             Meaning::Record(record, lost) => (record, lost),
             Meaning::Rubbish(bad, _) => return Again::Unreadable(bad.reason),
-            Meaning::Status(..) | Meaning::Committed(..) | Meaning::Ignored => {
+            Meaning::Status(..)
+            | Meaning::Committed(..)
+            | Meaning::Incident(..)
+            | Meaning::Ignored => {
                 return Again::Unreadable("it is no record of a stream".to_owned());
             }
         };

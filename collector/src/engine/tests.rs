@@ -1,6 +1,7 @@
 //! What the engine promises, on a small line.
 
 pub(super) mod ground;
+mod learn;
 mod life;
 mod permits;
 mod sites;

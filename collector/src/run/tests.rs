@@ -123,6 +123,31 @@ impl Agent {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_collector_says_that_it_lives_as_soon_as_it_is_connected() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(&folder).await;
+    let mut agent = Agent::connect(&running, "onlooker").await;
+    let topic = "silkline/1/collector/+";
+    agent
+        .client
+        .subscribe(topic, QoS::AtLeastOnce)
+        .await
+        .unwrap();
+    let beat = agent.until(|packet| {
+        let Packet::Publish(publish) = packet else {
+            return None;
+        };
+        let beat = publish.topic.starts_with(b"silkline/1/collector/");
+        let read = || serde_json::from_slice::<silkline_protocol::message::Beat>(&publish.payload);
+        beat.then(|| read().unwrap())
+    });
+    let beat = beat.await;
+    assert!(beat.online, "{beat:?}");
+    assert_eq!(beat.lines, [crate::commit::example::line()]);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_record_is_committed_once_across_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::start(&folder).await;

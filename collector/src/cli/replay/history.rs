@@ -13,6 +13,7 @@ use silkline_protocol::time::Timestamp;
 
 use super::profiles;
 use super::rows::{Moment, Poll};
+use crate::engine::together::Together;
 use crate::engine::{EngineSettings, Input, LineEngine, Notice, Output};
 
 /// Nothing at all for this many of the longest usual intervals: nobody recorded, nobody was silent.
@@ -37,6 +38,7 @@ pub(super) struct History {
     plant: Arc<Plant>,
     settings: EngineSettings,
     lines: BTreeMap<LineId, LineEngine>,
+    together: Together,
     /// What is told of each device's points.
     known: BTreeMap<(LineId, String), BTreeMap<PointName, (Role, Unit)>>,
     met: BTreeSet<(LineId, String)>,
@@ -48,7 +50,13 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(plant: Arc<Plant>, settings: EngineSettings) -> Self {
+        // A history has no traces: nobody is silent for want of one.
+        let settings = EngineSettings {
+            shot_every: Duration::ZERO,
+            ..settings
+        };
         Self {
+            together: Together::default(),
             plant,
             settings,
             lines: BTreeMap::new(),
@@ -175,7 +183,13 @@ impl History {
         let Some(engine) = self.lines.get_mut(line) else {
             return;
         };
-        for output in engine.step(input, now) {
+        let outputs = engine.step(input, now);
+        let (together, plant) = (&mut self.together, &self.plant);
+        let outputs = outputs.into_iter();
+        let outputs: Vec<Output> = outputs
+            .flat_map(|output| together.take(plant, output, now))
+            .collect();
+        for output in outputs {
             match output {
                 Output::Anomaly(anomaly) if anomaly.to.is_some() => {
                     self.open.remove(&anomaly.id);

@@ -28,10 +28,14 @@ impl Answer {
 }
 
 fn ask(csv: &str, against: Option<EngineSettings>) -> Answer {
+    ask_of(PLANT, csv, against)
+}
+
+fn ask_of(text: &str, csv: &str, against: Option<EngineSettings>) -> Answer {
     let folder = tempfile::tempdir().unwrap();
     let (samples, plant) = (folder.path().join("s.csv"), folder.path().join("p.toml"));
     std::fs::write(&samples, csv).unwrap();
-    std::fs::write(&plant, PLANT).unwrap();
+    std::fs::write(&plant, text).unwrap();
     let question = Question {
         samples,
         plant,
@@ -453,4 +457,70 @@ fn a_threefold_rise_over_six_hours_is_found() {
         delay / found.max(1)
     );
     assert!(found * 100 >= injected * 95, "{found} of {injected}");
+}
+
+/// Two lines of one span between the same sites; their first ten kilometres lie in one duct.
+fn twins() -> String {
+    let mut text = String::from("[[site]]\nid = \"a\"\n[[site]]\nid = \"b\"\n");
+    for line in ["north", "south"] {
+        let _ = write!(
+            text,
+            "[[line]]\nid = \"{line}\"\nkind = \"terrestrial\"\na = \"a\"\nb = \"b\"\nfibre = [{{ id = \"f1\" }}]\n\
+             node = [\n  {{ id = \"a\", kind = \"terminal\", chainage_m = 0, site = \"a\" }},\n\
+             {{ id = \"b\", kind = \"terminal\", chainage_m = 60000, site = \"b\" }},\n]\n\
+             [[path]]\nid = \"p-{line}\"\nsystem = \"pair\"\n\
+             hops = [{{ line = \"{line}\", fibre = \"f1\", from = \"a\", to = \"b\" }}]\n"
+        );
+        for (site, side) in [("a", "out"), ("b", "in")] {
+            let _ = write!(
+                text,
+                "[[device]]\nid = \"edfa-{line}\"\nsite = \"{site}\"\nprofile = \"silkline-edfa\"\n\
+                 lines = [\"{line}\"]\nport = [{{ index = \"1\", path = \"p-{line}\", node = \"{site}\", \
+                 direction = \"AB\", side = \"{side}\" }}]\n"
+            );
+        }
+    }
+    text += "[[shared]]\nid = \"duct\"\nkind = \"duct\"\nmembers = [\n\
+             { line = \"north\", from_m = 0, to_m = 10000 },\n\
+             { line = \"south\", from_m = 0, to_m = 10000 },\n]\n";
+    text
+}
+
+/// Both lines lose light at a second of their own.
+fn twin_history(north: i64, south: i64) -> String {
+    let mut csv = String::from("at,line,site,device,point,value,role,unit\n");
+    for second in 0..300 {
+        let at = time(second);
+        for (line, dark) in [("north", north), ("south", south)] {
+            let _ = writeln!(
+                csv,
+                "{at},{line},a,edfa-{line},out_power.1,3.0,light_out,dBm"
+            );
+            let light = if second < dark { "-17.0" } else { "dark" };
+            let _ = writeln!(
+                csv,
+                "{at},{line},b,edfa-{line},in_power.1,{light},light_in,dBm"
+            );
+        }
+    }
+    csv
+}
+
+#[test]
+fn lines_that_are_cut_where_they_lie_together_are_one_incident_bit_for_bit() {
+    let (plant, csv) = (twins(), twin_history(200, 203));
+    let answer = ask_of(&plant, &csv, None);
+    let [incident] = &answer.incidents[..] else {
+        panic!("{:#?}", answer.incidents);
+    };
+    assert_eq!(incident["lines"], serde_json::json!(["north", "south"]));
+    assert_eq!(
+        incident["affected"],
+        serde_json::json!(["p-north", "p-south"])
+    );
+    let again = ask_of(&plant, &csv, None);
+    let text = |answer: &Answer| serde_json::to_string(&answer.incidents).unwrap();
+    assert_eq!(text(&answer), text(&again));
+    let alone = plant.split("[[shared]]").next().unwrap();
+    assert_eq!(ask_of(alone, &csv, None).incidents.len(), 2);
 }
