@@ -16,7 +16,7 @@ pub use access::{AuthKind, PrivacyKind, SnmpAccess, SnmpUser};
 pub(crate) use address::with_port;
 pub use address::{Address, Parity, SerialLine};
 pub use broker::{BadBroker, Broker};
-pub use device::{Device, Otdr, PointRef, View, Watch};
+pub use device::{Device, Exception, Otdr, PointRef, View, Watch};
 pub use read::read;
 #[cfg(test)]
 pub(crate) use read::uplink_of;

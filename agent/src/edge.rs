@@ -22,7 +22,7 @@ use crate::config::{Config, PointRef};
 use crate::driver::otdr::ShotSettings;
 use crate::poller::{Ask, Pollers, Unshot};
 use crate::pulse::Pulse;
-use crate::spool::{Outgoing, SpoolError, SpoolHandle};
+use crate::spool::{Outgoing, Pending, SpoolError, SpoolHandle};
 use crate::trigger::{Act, Origin, Outcome, Refusal, Told, Triggers};
 
 /// Messages that may wait for the edge: two polls of a large hut. It never waits for a disk or a
@@ -213,6 +213,19 @@ impl EdgeHandle {
         let device = body.device().map(ToString::to_string);
         if let Err(error) = self.append(lines.to_vec(), body).await {
             tracing::error!(device, %error, "a record is lost");
+        }
+    }
+
+    /// Hands a record to the spool; nothing where that is shut or will never take it, which is logged.
+    pub async fn begin(&self, lines: &[LineId], body: Body) -> Option<Pending> {
+        let device = body.device().map(ToString::to_string);
+        let lines = lines.to_vec();
+        match self.spool.begin(Outgoing { lines, body }).await {
+            Ok(pending) => Some(pending),
+            Err(error) => {
+                tracing::error!(device, %error, "a record is lost");
+                None
+            }
         }
     }
 

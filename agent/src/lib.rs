@@ -19,6 +19,7 @@ pub mod command;
 pub mod config;
 pub mod driver;
 pub mod edge;
+pub mod exception;
 pub mod folder;
 pub mod local;
 pub mod permit;

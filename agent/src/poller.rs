@@ -3,13 +3,13 @@
 //!
 //! ```text
 //!   Schedule ─ due ─▶ link, driver ─▶ Sample ─┬─▶ edge: lights and shots, at once
-//!   Ask ─ reread, shot ─▶                     └─▶ spool, synced before the next poll
+//!   Ask ─ reread, shot ─▶                     └─▶ spool, a few polls ahead of the disk at most
 //! ```
 
 mod kept;
 mod waits;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,9 +27,11 @@ use crate::driver::otdr::ShotSettings;
 use crate::driver::session::{Driver, Link, Polled};
 use crate::driver::{Fault, Patience};
 use crate::edge::{EdgeHandle, Seen};
+use crate::exception::Exceptions;
 use crate::permit::{Blocked, Gate};
 use crate::pulse::Pulse;
 use crate::schedule::{Outcome, Schedule, staggered};
+use crate::spool::Pending;
 use kept::Kept;
 use waits::Waits;
 
@@ -39,6 +41,11 @@ const ASKS: usize = 16;
 
 /// A poll that takes longer is stuck: a table of a thousand rows on a slow device takes some minutes.
 const STUCK_AFTER: Duration = Duration::from_secs(1_800);
+
+/// Samples of a connection that may be on their way to the disk: at the usual pace each is synced long
+/// before the next poll; at full speed a slow disk must not slow the polls. A power cut loses these at
+/// most.
+const AHEAD: usize = 16;
 
 /// An order to the task that owns a connection.
 #[derive(Debug)]
@@ -90,6 +97,8 @@ pub struct Poller {
     retire: CancellationToken,
     board: Board,
     pulse: Pulse,
+    /// Samples on their way to the disk, oldest first.
+    pending: VecDeque<(Arc<Device>, Pending)>,
     clock: Clock,
 }
 
@@ -97,6 +106,7 @@ struct Unit {
     device: Arc<Device>,
     driver: Driver,
     limits: Option<Kept>,
+    exceptions: Exceptions,
     was_well: bool,
 }
 
@@ -165,6 +175,7 @@ pub fn connections(
                 retire: CancellationToken::new(),
                 board: Board::default(),
                 pulse: Pulse::default(),
+                pending: VecDeque::new(),
                 clock,
             };
             by_address.insert(key.clone(), (sender, poller));
@@ -191,6 +202,7 @@ impl Poller {
             device: Arc::new(device.clone()),
             driver,
             limits: Kept::of(device),
+            exceptions: Exceptions::of(device),
             was_well: true,
         });
     }
@@ -251,31 +263,42 @@ impl Poller {
     /// Polls until `stop`, upon which a poll in hand is given up, since its answers would come too late;
     /// or until it is retired, upon which it is finished. Gives itself back for a successor.
     pub async fn run(mut self, edge: EdgeHandle, stop: CancellationToken) -> Self {
+        self.work(&edge, &stop).await;
+        self.settle(0).await;
+        self
+    }
+
+    async fn work(&mut self, edge: &EdgeHandle, stop: &CancellationToken) {
         loop {
             let due = self.schedule.deadline().unwrap_or(Moment::START);
             self.pulse
                 .expect_by(due.max(self.clock.moment()) + STUCK_AFTER);
             tokio::select! {
-                () = stop.cancelled() => return self,
+                () = stop.cancelled() => return,
                 () = self.retire.cancelled() => {
                     self.asks.close();
                     while let Some(ask) = self.asks.recv().await {
                         self.answer(ask).await;
                     }
-                    return self;
+                    return;
                 }
                 ask = self.asks.recv() => match ask {
                     Some(ask) => self.answer(ask).await,
-                    None => return self,
+                    None => return,
                 },
                 () = self.clock.sleep_until(due) => {
                     let polled = tokio::select! {
-                        () = stop.cancelled() => return self,
+                        () = stop.cancelled() => return,
                         polled = self.poll_next() => polled,
                     };
-                    if let Some(brought) = polled {
+                    if let Some(mut brought) = polled {
                         self.show(&brought);
-                        hand_over(&edge, brought).await;
+                        let seen = seen(&brought.device, &brought.sample);
+                        self.sift(&mut brought);
+                        let device = brought.device.clone();
+                        let pending = hand_over(edge, brought, seen).await;
+                        self.pending.extend(pending.map(|pending| (device, pending)));
+                        self.settle(AHEAD).await;
                     }
                 }
             }
@@ -287,6 +310,9 @@ impl Poller {
             Ask::Reread(device) => {
                 if let Some(at) = self.position(&device) {
                     self.schedule.hurry(at, self.clock.moment());
+                    if let Some(unit) = self.units.get_mut(at) {
+                        unit.exceptions.forget();
+                    }
                 }
             }
             Ask::Abort(device, done) => {
@@ -392,6 +418,37 @@ impl Poller {
         Some(brought).filter(|brought| !brought.sample.readings.is_empty())
     }
 
+    /// Takes out what says nothing new, where the settings want that.
+    fn sift(&mut self, brought: &mut Brought) {
+        let now = self.clock.moment();
+        let own = |unit: &&mut Unit| unit.device.id == brought.device.id;
+        let Some(unit) = self.units.iter_mut().find(own) else {
+            return;
+        };
+        let withheld = unit.exceptions.sift(&mut brought.sample.readings, now);
+        if withheld > 0 {
+            self.board.withheld(&brought.device.id, withheld as u64);
+        }
+    }
+
+    /// Takes note of what came of samples, and waits until at most `ahead` are on their way to the disk.
+    async fn settle(&mut self, ahead: usize) {
+        while let Some((device, mut pending)) = self.pending.pop_front() {
+            let outcome = match pending.outcome() {
+                Some(outcome) => outcome,
+                None if self.pending.len() >= ahead => pending.done().await,
+                None => {
+                    self.pending.push_front((device, pending));
+                    return;
+                }
+            };
+            if let Err(error) = outcome {
+                let device = device.id.as_str();
+                tracing::error!(device, %error, "a record is lost");
+            }
+        }
+    }
+
     fn show(&self, brought: &Brought) {
         let poll = Poll {
             sample: &brought.sample,
@@ -439,14 +496,13 @@ impl Unit {
 }
 
 /// The edge first: a shot must not wait for the disk.
-async fn hand_over(edge: &EdgeHandle, brought: Brought) {
+async fn hand_over(edge: &EdgeHandle, brought: Brought, seen: Seen) -> Option<Pending> {
     let Brought {
         device,
         sample,
         about,
         fault: _,
     } = brought;
-    let seen = seen(&device, &sample);
     if !seen.lights.is_empty() || seen.shot_failed.is_some() {
         edge.observe(seen).await;
     }
@@ -454,8 +510,11 @@ async fn hand_over(edge: &EdgeHandle, brought: Brought) {
         let body = Body::About(device.id.clone(), about);
         edge.spool(&device.lines, body).await;
     }
+    if sample.readings.is_empty() {
+        return None;
+    }
     let body = Body::Sample(device.id.clone(), sample);
-    edge.spool(&device.lines, body).await;
+    edge.begin(&device.lines, body).await
 }
 
 /// What the edge has to know of a sample: lights that are lit or dark, and how the last shot ended.

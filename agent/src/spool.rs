@@ -260,6 +260,16 @@ impl SpoolHandle {
     /// [`SpoolError::TooLarge`] where it could never be sent; else what the disk said, and then nothing
     /// of it is held.
     pub async fn append(&self, outgoing: Outgoing) -> Result<(), SpoolError> {
+        self.begin(outgoing).await?.done().await
+    }
+
+    /// The same, returning when it is in the writer's queue: what is handed over one after the other is
+    /// written in that order.
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError::TooLarge`] or [`SpoolError::Shut`]; the rest is told by [`Pending`].
+    pub async fn begin(&self, outgoing: Outgoing) -> Result<Pending, SpoolError> {
         let most = match outgoing.body {
             Body::Trace(..) => codec::MAX_TRACE,
             _ => codec::MAX_JSON,
@@ -271,7 +281,7 @@ impl SpoolHandle {
         if found > most {
             return Err(SpoolError::TooLarge { found, most });
         }
-        self.order(Task::Append(outgoing)).await
+        self.begin_order(Task::Append(outgoing)).await
     }
 
     /// Notes what a collector has stored of a line.
@@ -329,12 +339,40 @@ impl SpoolHandle {
     }
 
     async fn order(&self, task: Task) -> Result<(), SpoolError> {
+        self.begin_order(task).await?.done().await
+    }
+
+    async fn begin_order(&self, task: Task) -> Result<Pending, SpoolError> {
         let (done, answer) = oneshot::channel();
         let order = Order { task, done };
         self.orders
             .send(order)
             .await
             .map_err(|_| SpoolError::Shut)?;
-        answer.await.unwrap_or(Err(SpoolError::Shut))
+        Ok(Pending(answer))
+    }
+}
+
+/// Something on its way to the disk.
+#[derive(Debug)]
+pub struct Pending(oneshot::Receiver<Result<(), SpoolError>>);
+
+impl Pending {
+    /// Waits until it is synced.
+    ///
+    /// # Errors
+    ///
+    /// What the disk said: then nothing of it is held.
+    pub async fn done(self) -> Result<(), SpoolError> {
+        self.0.await.unwrap_or(Err(SpoolError::Shut))
+    }
+
+    /// What came of it, where that is known.
+    pub fn outcome(&mut self) -> Option<Result<(), SpoolError>> {
+        match self.0.try_recv() {
+            Ok(outcome) => Some(outcome),
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            Err(oneshot::error::TryRecvError::Closed) => Some(Err(SpoolError::Shut)),
+        }
     }
 }

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use silkline_protocol::device::About;
 use silkline_protocol::id::{DeviceId, FibreId, LineId, PointName, ViewId};
 use silkline_protocol::setting_from_text;
 
 use super::{Address, SnmpAccess};
-use crate::profile::{Profile, ScpiShot, ShotStart};
+use crate::profile::{Point, Profile, ScpiShot, ShotStart};
 use crate::trigger::Turn;
 
 /// How often a device is asked: a lost light is then seen within a second.
@@ -65,8 +66,21 @@ pub struct Device {
     pub lines: Vec<LineId>,
     /// How many items its tables have (Modbus), where the profile does not say or says too many.
     pub rows: Option<u16>,
+    /// Points that are sent only when they say something new.
+    pub exceptions: Vec<Exception>,
     /// What makes it an OTDR.
     pub otdr: Option<Otdr>,
+}
+
+/// Points that are reported by exception.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exception {
+    /// Which, by their names without an index.
+    pub points: Vec<PointName>,
+    /// A value this far from the one sent last is sent.
+    pub deadband: f64,
+    /// And so is every value this long after the one sent last.
+    pub silence: Duration,
 }
 
 /// What an OTDR has besides its registers: a folder of files, and views.
@@ -166,6 +180,7 @@ impl Device {
             timeout: DEFAULT_TIMEOUT,
             lines: Vec::new(),
             rows: None,
+            exceptions: Vec::new(),
             otdr: None,
         })
     }
@@ -182,6 +197,30 @@ impl Device {
     /// What it sees from its ports, where it is an OTDR.
     pub fn views(&self) -> impl Iterator<Item = &View> {
         self.otdr.iter().flat_map(|otdr| &otdr.views)
+    }
+
+    /// The longest time between two samples of it while it answers: its polls, or where every point is
+    /// reported by exception, the shortest of the silences.
+    #[must_use]
+    pub fn longest_pause(&self) -> Duration {
+        let silence = |point: &Point| {
+            let of = |exception: &&Exception| exception.points.contains(&point.name);
+            self.exceptions
+                .iter()
+                .find(of)
+                .map(|exception| exception.silence)
+        };
+        let silences: Option<Vec<Duration>> = self.profile.points().map(silence).collect();
+        let shortest = silences.and_then(|all| all.into_iter().min());
+        shortest.map_or(self.poll, |shortest| shortest.max(self.poll))
+    }
+
+    /// What it tells about itself.
+    #[must_use]
+    pub fn about(&self) -> About {
+        let pause = self.longest_pause();
+        self.profile
+            .about(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Every line that the device or one of its views serves.

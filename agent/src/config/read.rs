@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use silkline_protocol::device::Role;
-use silkline_protocol::id::{AgentId, LineId, ProfileId};
+use silkline_protocol::id::{AgentId, LineId, PointName, ProfileId};
 use silkline_protocol::settings::{self, Mistakes, Section};
 
 use super::device::{
@@ -16,17 +16,20 @@ use super::device::{
 };
 use super::{
     Address, Config, DEFAULT_AGENT, DEFAULT_DATA, DEFAULT_RETRY_CAP, DEFAULT_SAMPLE_EVERY,
-    DEFAULT_SHUTDOWN, Device, Identity, Metered, Otdr, Secret, SerialLine, SnmpAccess, SpoolBounds,
-    TrapSettings, UplinkSettings, View, Watch, access, address,
+    DEFAULT_SHUTDOWN, Device, Exception, Identity, Metered, Otdr, Secret, SerialLine, SnmpAccess,
+    SpoolBounds, TrapSettings, UplinkSettings, View, Watch, access, address,
 };
+use crate::exception::may_be_withheld;
 use crate::profile::{Library, Map, ModbusMap, Profile};
 use crate::spool::SpoolSettings;
 use crate::trigger::{Turn, overfull};
 
-/// The shortest poll: below it devices and the spool do more than anybody can use.
-const POLL_MIN: Duration = Duration::from_millis(100);
+/// The shortest poll: as fast as a device answers.
+const POLL_MIN: Duration = Duration::from_millis(1);
 /// Longer than this a cut would go unseen for a day.
 const POLL_MAX: Duration = Duration::from_secs(86_400);
+/// A value that has not changed for longer than this is no news, but a chart without it is a riddle.
+const SILENCE_MAX: Duration = Duration::from_secs(3_600);
 /// A longer silence before each request would leave no time for the requests.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// More often is no thin stream.
@@ -242,6 +245,7 @@ fn device(section: &mut Section<'_>, defaults: &Defaults) -> Option<Device> {
             "is missing, and there are no lines at the top of the file",
         );
     }
+    let exceptions = exceptions(section, profile.as_deref(), poll);
     let otdr = otdr(section, profile.as_deref(), &lines);
     let address = address::read(section, profile.as_deref());
     if address.is_none() && otdr.is_none() && !section.has("address") {
@@ -265,6 +269,7 @@ fn device(section: &mut Section<'_>, defaults: &Defaults) -> Option<Device> {
         timeout,
         lines,
         rows: spoken.rows,
+        exceptions,
         otdr,
     })
 }
@@ -280,6 +285,48 @@ fn profile(section: &mut Section<'_>, library: &Library) -> Option<Arc<Profile>>
         format!("{id} is no profile; known are {}", known.join(", ")),
     );
     None
+}
+
+/// Points that are reported by exception; one with a mistake is left out.
+fn exceptions(
+    section: &mut Section<'_>,
+    profile: Option<&Profile>,
+    poll: Duration,
+) -> Vec<Exception> {
+    let mut sections = section.sections("exception");
+    let read = sections.iter_mut().filter_map(|section| {
+        let points: Option<Vec<PointName>> = section.required("points");
+        let deadband: Option<f64> = section.required("deadband");
+        let silence: Option<Duration> = section.required("silence");
+        if deadband.is_some_and(|band| !(band.is_finite() && band > 0.0)) {
+            section.wrong("deadband", "is not more than zero");
+        }
+        if silence.is_some_and(|silence| silence < poll * 2 || silence > SILENCE_MAX) {
+            section.wrong(
+                "silence",
+                format!("is not between two polls and {SILENCE_MAX:?}"),
+            );
+        }
+        for name in points.iter().flatten() {
+            match profile.map(|profile| profile.points().find(|point| point.name == *name)) {
+                None => {}
+                Some(Some(point)) if may_be_withheld(point.role) => {}
+                Some(Some(_)) => section.wrong(
+                    "points",
+                    format!("{name} is an alarm or a state, which is always sent"),
+                ),
+                Some(None) => {
+                    section.wrong("points", format!("{name} is no point of this profile"))
+                }
+            }
+        }
+        Some(Exception {
+            points: points?,
+            deadband: deadband?,
+            silence: silence?,
+        })
+    });
+    read.collect()
 }
 
 /// What only one protocol has.

@@ -49,7 +49,7 @@ fn a_small_file_is_enough() {
 #[test]
 fn every_mistake_is_told_at_once_with_line_and_column() {
     let text = "site = \"Ganja\"\ncolour = 1\n[[uplink]]\nurl = \"http://a\"\n\
-                [[device]]\nid = \"a\"\nprofile = \"toaster\"\naddress = \"a b\"\npoll = \"1ms\"\n";
+                [[device]]\nid = \"a\"\nprofile = \"toaster\"\naddress = \"a b\"\npoll = \"0ms\"\n";
     let said = mistakes(text);
     for wanted in [
         "agent.toml:1:8: site: \"Ganja\" is not an id",
@@ -57,7 +57,7 @@ fn every_mistake_is_told_at_once_with_line_and_column() {
         "agent.toml:4:7: uplink[0].url",
         "agent.toml:7:11: device[0].profile: toaster is no profile; known are",
         "agent.toml:8:11: device[0].address",
-        "agent.toml:9:8: device[0].poll: 1ms is not between",
+        "agent.toml:9:8: device[0].poll: 0ns is not between",
         "device[0].lines: is missing",
     ] {
         assert!(said.contains(wanted), "{wanted:?} not in:\n{said}");
@@ -263,4 +263,65 @@ fn the_example_lists_every_key_there_is() {
             assert!(listed, "{key} is not in the example");
         }
     }
+}
+
+#[test]
+fn exceptions_are_for_values_and_within_reason() {
+    let text = |keys: &str| {
+        format!(
+            "site = \"a\"\nlines = [\"b\"]\n[[device]]\nid = \"e\"\nprofile = \"silkline-edfa\"\naddress = \"h\"\n\
+             [[device.exception]]\n{keys}\n"
+        )
+    };
+    for (keys, wanted) in [
+        (
+            "points = [\"los\"]\ndeadband = 1\nsilence = \"1min\"",
+            "los is an alarm",
+        ),
+        (
+            "points = [\"colour\"]\ndeadband = 1\nsilence = \"1min\"",
+            "colour is no point",
+        ),
+        (
+            "points = [\"gain\"]\ndeadband = 0\nsilence = \"1min\"",
+            "not more than zero",
+        ),
+        (
+            "points = [\"gain\"]\ndeadband = 1\nsilence = \"1s\"",
+            "not between two polls",
+        ),
+    ] {
+        let said = mistakes(&text(keys));
+        assert!(said.contains(wanted), "{said}");
+    }
+    let some = read(
+        "agent.toml",
+        &text("points = [\"gain\"]\ndeadband = 0.1\nsilence = \"1min\""),
+    )
+    .unwrap();
+    assert_eq!(
+        some.devices[0].about().poll_ms,
+        1_000,
+        "other points come at each poll"
+    );
+    let points = some.devices[0].profile.points();
+    let values = points.filter(|point| crate::exception::may_be_withheld(point.role));
+    assert!(values.count() > 3);
+    let profile = crate::profile::Library::embedded();
+    let profile = profile.find(&"eltek-smartpack".parse().unwrap()).unwrap();
+    let all: Vec<String> = profile
+        .points()
+        .map(|point| format!("\"{}\"", point.name))
+        .collect();
+    let text = format!(
+        "site = \"a\"\nlines = [\"b\"]\n[[device]]\nid = \"e\"\nprofile = \"eltek-smartpack\"\naddress = \"h\"\n\
+         [[device.exception]]\npoints = [{}]\ndeadband = 1\nsilence = \"5min\"\n",
+        all.join(", ")
+    );
+    let config = read("agent.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        config.devices[0].about().poll_ms,
+        300_000,
+        "nobody is called silent before"
+    );
 }

@@ -68,8 +68,7 @@ impl Kept {
 /// What `device` tells about itself, with the limits that it keeps: those of a row stand beside the
 /// point's own.
 fn about(device: &Device, limits: &[(PointName, Limits)]) -> About {
-    let poll_ms = u64::try_from(device.poll.as_millis()).unwrap_or(u64::MAX);
-    let mut about = device.profile.about(poll_ms);
+    let mut about = device.about();
     for (name, limits) in limits {
         if let Some(point) = about.points.iter_mut().find(|point| point.name == *name) {
             point.limits = *limits;

@@ -263,3 +263,39 @@ async fn limits_that_a_device_keeps_are_told_with_its_points() {
     assert_eq!(limits("in_power.1").unwrap().low_major, Some(-28.0));
     assert_eq!(limits("in_power").unwrap().low_major, None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_says_nothing_new_is_not_sent_and_light_that_goes_is() {
+    let gateway = Gateway::default();
+    lit(&gateway, 1);
+    let address = gateway.serve().await;
+    let exception = "[[device.exception]]\npoints = [\"in_power\", \"out_power\", \"gain\"]\ndeadband = 0.5\n\
+                     silence = \"1h\"\n";
+    let site = Site::start(&site(&edfa("edfa-1", &address, exception)));
+    let all = site.store.wait("samples", |store| {
+        let samples = store.samples("edfa-1");
+        (samples.len() >= 3).then_some(samples)
+    });
+    let all = all.await;
+    let light: PointName = "in_power.1".parse().unwrap();
+    assert_eq!(all[0].readings[&light], Reading::Value(-17.2));
+    assert!(
+        all[1..]
+            .iter()
+            .all(|sample| !sample.readings.contains_key(&light))
+    );
+    assert!(
+        all.iter()
+            .all(|sample| sample.readings.contains_key(&"los.1".parse().unwrap()))
+    );
+    gateway.set(1, 16, -32768);
+    let dark = site.store.wait("the dark", |store| {
+        store
+            .samples("edfa-1")
+            .into_iter()
+            .find(|sample| sample.readings.get(&light) == Some(&Reading::Dark))
+    });
+    dark.await;
+    let lost = |store: &crate::rig::Store| (store.events("edfa-1").len() == 1).then_some(());
+    site.store.wait("the event", lost).await;
+}

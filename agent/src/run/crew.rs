@@ -260,8 +260,7 @@ impl Crew {
     /// Says what devices are: at each start and change, since that is when it may be news.
     async fn announce(&self, devices: &[Device]) -> Result<(), RunError> {
         for device in devices {
-            let poll_ms = u64::try_from(device.poll.as_millis()).unwrap_or(u64::MAX);
-            let body = Body::About(device.id.clone(), device.profile.about(poll_ms));
+            let body = Body::About(device.id.clone(), device.about());
             let lines = device.lines.clone();
             self.means.spool.append(Outgoing { lines, body }).await?;
         }
