@@ -214,21 +214,31 @@ pub(crate) fn sor(length: f64) -> Vec<u8> {
 
 /// The same with samples so many metres apart.
 pub(crate) fn sor_of(metres: f64, length: f64) -> Vec<u8> {
+    sor_made([metres, length], [length, 0.0], 1)
+}
+
+/// The same with a splice: where, and its loss; its noise by a seed.
+pub(crate) fn sor_with(length: f64, splice: [f64; 2], seed: u32) -> Vec<u8> {
+    sor_made([2.0, length], splice, seed)
+}
+
+fn sor_made([metres, length]: [f64; 2], [splice_m, loss_db]: [f64; 2], seed: u32) -> Vec<u8> {
     use silkline_sor::{Acquisition, Curve, GroupIndex, OneWayTime, Pulse, Sor};
     let index = GroupIndex::STANDARD_1550;
     let pulse = Pulse {
         width_ns: 100,
         spacing: OneWayTime::from_metres(metres, index),
     };
-    let mut chance = 1_u32;
+    let mut chance = seed;
     let mut noise = move || {
         chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         f64::from(chance >> 8) / f64::from(1 << 23) - 1.0
     };
     let level = |sample: u32| {
         let at = f64::from(sample) * metres;
+        let spliced = if at < splice_m { 0.0 } else { loss_db };
         let light = if at < length {
-            10_f64.powf(-(5.0 + 2e-4 * at) / 5.0)
+            10_f64.powf(-(5.0 + 2e-4 * at + spliced) / 5.0)
         } else {
             0.0
         };
@@ -339,6 +349,35 @@ impl Running {
         let trace = transaction.trace(&origin, &device, &file).unwrap();
         transaction.commit(true).unwrap();
         trace.0
+    }
+
+    /// Stores a scheduled trace of view `ganja-b`.
+    pub(crate) fn store_shot(&mut self, at: Timestamp, sor: Vec<u8>) {
+        let stream = StreamKey {
+            line: "dsw".parse().unwrap(),
+            site: "ganja".parse().unwrap(),
+            epoch: Epoch::from_bytes([8; 16]),
+        };
+        let mut transaction = self.writer.begin(at).unwrap();
+        let fresh = r#"{"agent":"main","closed":[],"lost":[],"retired":false}"#;
+        transaction
+            .stream(&stream, &serde_json::from_str(fresh).unwrap())
+            .unwrap();
+        let origin = Origin {
+            stream: &stream,
+            seq: Seq::new(1).unwrap(),
+            late: false,
+        };
+        let file = TraceFile {
+            at,
+            view: Some("ganja-b".parse().unwrap()),
+            port: Some(1),
+            trigger: Trigger::Schedule,
+            sor,
+        };
+        let device = "edfa-1".parse().unwrap();
+        transaction.trace(&origin, &device, &file).unwrap();
+        transaction.commit(true).unwrap();
     }
 
     /// The file of the store.

@@ -322,7 +322,7 @@ mod tests {
     use silkline_protocol::message::Trigger;
 
     use super::*;
-    use crate::api::example::Running;
+    use crate::api::example::{self, Running};
 
     fn row(id: i64, day: i64) -> TraceRow {
         let at = Timestamp::from_seconds(day * 86_400);
@@ -376,6 +376,42 @@ mod tests {
                 .status()
                 .as_u16(),
             404
+        );
+    }
+
+    /// A splice at 12 km that gets worse by a tenth of a decibel in a month, shot every second day.
+    #[tokio::test]
+    async fn a_splice_that_gets_worse_is_forecast_from_its_shots() {
+        let mut server = Running::start().await;
+        for shot in 0..16_u32 {
+            let days = 2 * shot;
+            let loss = 0.2 + 0.1 * f64::from(days) / 30.0;
+            let at = Timestamp::from_seconds(1_700_000_000 + i64::from(days) * 86_400);
+            server.store_shot(at, example::sor_with(30_000.0, [12_000.0, loss], shot + 1));
+        }
+        let url = server.url("/api/v1/views/ganja-b/history");
+        let told: FibreHistory = Client::new()
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        assert_eq!((told.shots, told.wavelength_nm), (16, Some(1550.0)));
+        let near = |splice: &&Splice| (splice.at_m - 12_000.0).abs() < 50.0;
+        let splice = told.splices.iter().find(near).expect("a splice at 12 km");
+        let trend = &splice.trend;
+        let (slope, half) = (trend.per_year.unwrap(), trend.per_year_plus_minus.unwrap());
+        let truth = 0.1 / 30.0 * 365.25;
+        assert!(trend.rises && (slope - truth).abs() <= half, "{trend:?}");
+        let [early, likely, late] = trend.worse_by.unwrap();
+        assert!(early < likely && likely < late, "{trend:?}");
+        let newest = told.to.unwrap();
+        let days = (likely - newest).as_secs_f64() / 86_400.0;
+        assert!(
+            (60.0..130.0).contains(&days),
+            "0.3 dB more takes some 90 days: {days}"
         );
     }
 

@@ -250,10 +250,13 @@ fn of_month(store: &Queries<'_>, who: &Who, month: Month) -> Result<Vec<Incident
     Ok(found)
 }
 
-/// An incident as reports count it. Its end is when it was last over; of one that was closed without
-/// ever being over, when it was closed.
+/// An incident as reports count it. It ends with the first good reading, for it is called over only when
+/// that has lasted; one that was closed without ever being over, when it was closed.
 fn fault(plant: &Plant, incident: &Incident) -> Fault {
     let first = incident.anomalies.iter().map(|anomaly| anomaly.from).min();
+    let ends: Option<Vec<Timestamp>> = incident.anomalies.iter().map(|one| one.to).collect();
+    let good = ends.and_then(|ends| ends.into_iter().max());
+    let over = incident.cleared;
     let said = |what: &str| {
         let entry = incident
             .history
@@ -268,7 +271,7 @@ fn fault(plant: &Plant, incident: &Incident) -> Fault {
         lines: incident.lines.clone(),
         dark: dark.filter_map(|name| name.parse().ok()).collect(),
         from: first.map_or(incident.opened, |first| first.min(incident.opened)),
-        to: incident.cleared.or(closed),
+        to: over.map(|over| good.unwrap_or(over).min(over)).or(closed),
         taken: said("acknowledged"),
     }
 }

@@ -14,7 +14,8 @@ async fn asked(server: &Running, path: &str) -> (u16, String) {
 async fn november() -> Running {
     let mut server = Running::start().await;
     let mut over = example::incident("i-1", State::Cleared);
-    over.cleared = Some(over.opened + Duration::from_secs(4 * 3600));
+    over.anomalies[0].to = Some(over.opened + Duration::from_secs(4 * 3600));
+    over.cleared = Some(over.opened + Duration::from_secs(4 * 3600 + 30));
     over.note(
         "Aysel",
         "acknowledged",
