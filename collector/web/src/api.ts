@@ -91,6 +91,18 @@ export type Bin = {
   values: number;
 };
 
+/** How good the places were. */
+export type Calibration = {
+  /** Over all repairs. */
+  all: Figures;
+  /** By line. */
+  lines: Record<string, Figures>;
+  /** By the kinds of sources. */
+  methods: Record<string, Figures>;
+  /** Each repair, the newest first. */
+  repairs: Repair[];
+};
+
 /** One possible place. */
 export type Candidate = {
   /** Its mean. */
@@ -105,6 +117,8 @@ export type Candidate = {
 
 /** What comes with the end of an incident. */
 export type Closing = {
+  /** The same as the crew tells it: by coordinates, a post, a landmark or chainage. */
+  found: FoundAt | null;
   /** Where the crew found the fault, in metres of chainage. */
   found_m: RouteLength | null;
   /** What there is to say; goes into the history first. */
@@ -180,6 +194,60 @@ export type FibreHistory = {
 /** One strand of a line. */
 export type FibreId = string;
 
+/** How good places were, over some repairs. What no repair tells is null. */
+export type Figures = {
+  /** The mean of found minus predicted, in metres. */
+  bias_m: number | null;
+  /** The share of 50 % intervals that held it. */
+  coverage50: number | null;
+  /** The share of 95 % intervals that held the found place. */
+  coverage95: number | null;
+  /** Those for which a place was predicted. */
+  located: number;
+  /** Half of the errors are smaller, in metres. */
+  median_m: number | null;
+  /** 95 % of the errors are smaller, in metres. */
+  p95_m: number | null;
+  /** Repairs with a found place. */
+  repairs: number;
+  /** The mean width of the 95 % intervals, in metres. */
+  width95_m: number | null;
+};
+
+/** Where a crew found the fault. */
+export type Found = {
+  /** When it was said. */
+  at: Timestamp;
+  /** Where along the line, in metres from A. */
+  chainage_m: number;
+  /** How they told it: `gps`, `post`, `landmark`, `chainage`. */
+  how: string;
+  /** Half width of the 95 % interval of that. */
+  plus_minus_m: number;
+  /** What they said. */
+  said: string;
+  /** Who. */
+  who: string;
+};
+
+/** Where a crew found a fault: by exactly one of coordinates, post, landmark and chainage. */
+export type FoundAt = {
+  /** Chainage in metres. */
+  chainage_m: number | null;
+  /** A landmark or node by its name. */
+  landmark: string | null;
+  /** Latitude in degrees, WGS 84; with `lon`. */
+  lat: number | null;
+  /** Longitude. */
+  lon: number | null;
+  /** From the landmark, in metres: positive towards B. */
+  offset_m: number | null;
+  /** How sure they are, half the width of a 95 % interval in metres; 5 m by coordinates and 10 m by anything else unless said. */
+  plus_minus_m: number | null;
+  /** A kilometre post and the metres past it, `214+320`. */
+  post: string | null;
+};
+
 /** How fresh a device's newest readings are. */
 export type Freshness = "fresh" | "stale" | "silent" | "never";
 
@@ -237,6 +305,8 @@ export type Incident = {
   cleared: Timestamp | null;
   /** Why there: what `locate` takes. */
   evidence: (Record<string, unknown>)[];
+  /** Where the crew found it, once they have said so. */
+  found: Found | null;
   /** One line to drive on. */
   headline: string;
   /** Who did what, oldest first. */
@@ -680,6 +750,36 @@ export type Reading = {
   value: number | null;
 };
 
+/** One repair: what was predicted and what was found. */
+export type Repair = {
+  /** When the crew told it. */
+  at: Timestamp;
+  /** Whether the 95 % interval held it. */
+  covered95: boolean | null;
+  /** Found minus predicted. */
+  error_m: number | null;
+  /** Where it was found. */
+  found_m: number;
+  /** Half width of the 95 % interval of that. */
+  found_plus_minus_m: number;
+  /** How the crew told it: `gps`, `post`, `landmark`, `chainage`. */
+  how: string;
+  /** The incident. */
+  incident: IncidentId;
+  /** Should have held it with a probability of 95 %. */
+  interval95_m: [number, number] | null;
+  /** What kind of cause. */
+  kind: string;
+  /** The line. */
+  line: LineId;
+  /** The kinds of sources that the place came from, `light_lost+otdr`. */
+  method: string;
+  /** Where it was predicted. */
+  predicted_m: number | null;
+  /** What to add to the line in the plant file, so that every program knows the repair. */
+  proposal: string;
+};
+
 /** How long repairs took. Planned work counts in `faults` and `planned` alone. */
 export type Repairs = {
   /** Incidents that began in the month. */
@@ -855,6 +955,30 @@ export type Splice = {
   reflects: boolean;
   /** Where the loss leads, in dB. */
   trend: Trend;
+};
+
+/** What to survey next for the sake of a span. */
+export type Survey = {
+  /** The mean half width of the 95 % interval of a fault there, by a single good shot, as it is. */
+  half_width_m: number;
+  /** How many of the steps halve the interval; nothing where these few do not. */
+  halved_by: number | null;
+  /** The span, `node..node`. */
+  span: string;
+  /** Landmarks to survey, the most useful first, each with the half width after it. */
+  steps: SurveyStep[];
+  /** The view whose answers it narrows. */
+  view: ViewId;
+};
+
+/** A landmark to survey. */
+export type SurveyStep = {
+  /** Where it is. */
+  chainage_m: number | null;
+  /** The mean half width once it and those before are surveyed. */
+  half_width_m: number;
+  /** Its name. */
+  landmark: string;
 };
 
 /** Nanoseconds since 1970-01-01 00:00 UTC, without leap seconds; good until the year 2262. */

@@ -13,6 +13,7 @@ const Overview = lazy(() => import("./views/overview"));
 const Traces = lazy(() => import("./views/traces"));
 const Devices = lazy(() => import("./views/devices-page"));
 const Work = lazy(() => import("./views/work-page"));
+const Calibration = lazy(() => import("./views/calibration-page"));
 const Reports = lazy(() => import("./views/reports-page"));
 const Fibres = lazy(() => import("./views/fibres-page"));
 const Services = lazy(() => import("./views/services-page"));
@@ -46,6 +47,7 @@ function page(route: Route, go: (page: string, id?: string | null) => void, mode
     case "traces": return <Traces model={model} now={now} id={route.id} open={(id: string) => go("traces", id)} />;
     case "devices": return <Devices model={model} now={now} id={route.id} open={(id: string) => go("devices", id)} />;
     case "work": return <Work model={model} now={now} />;
+    case "calibration": return <Calibration model={model} id={route.id} open={(id: string) => go("calibration", id)} />;
     case "reports": return <Reports id={route.id} open={(id: string) => go("reports", id)} />;
     case "fibres": return <Fibres model={model} now={now} id={route.id} open={(id: string) => go("fibres", id)} />;
     case "services": return <Services model={model} />;

@@ -21,11 +21,14 @@ export const services = () => all<Service>("services");
 export const servicesOf = async (id: string) => (await get<Page<Service>>(`incidents/${encodeURIComponent(id)}/services`)).items;
 export const latestIncidents = async () => (await get<Page<Incident>>("incidents?limit=8")).items;
 
+/** What comes with it. */
+export type Said = Record<string, string | number | object | null>;
+
 /** What a person may do with an incident. */
 export type Action = "acknowledge" | "assign" | "note" | "repairing" | "shelve" | "close";
 
 /** Does something with an incident in the name of a person; empty texts are left out. */
-export function act(id: string, action: Action, body: Record<string, string | number | null>) {
+export function act(id: string, action: Action, body: Said) {
   const said = Object.entries(body).filter(([, value]) => value !== "" && value !== null);
   return send<Incident>(`incidents/${encodeURIComponent(id)}/${action}`, "POST", Object.fromEntries(said));
 }

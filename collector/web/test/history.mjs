@@ -62,6 +62,10 @@ await inBrowser(base, async ({ open, complain }) => {
   if (await page.locator(".bar").isVisible()) complain("the bar is printed");
   await page.emulateMedia({ media: "screen" });
 
+  await go("Calibration");
+  await page.waitForSelector("td:has-text('±')");
+  await looked("calibration");
+
   const { items: [shot] } = await api("traces?limit=1");
   await page.goto(new URL(`/#/fibres/${shot.view}`, base).href);
   await page.waitForSelector("[data-splice]");

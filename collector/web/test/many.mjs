@@ -79,7 +79,7 @@ function incident(of) {
   const opened = new Date(Date.now() - 600_000).toISOString();
   return {
     id: of.incidents[0], lines: [of.id], related: [], cause: "fibre parted", state: "open", severity: "critical", kind: "break", opened, updated: opened,
-    cleared: null, headline: `break on ${of.name}`, place, evidence: [], anomalies: [], affected: [], history: [],
+    cleared: null, headline: `break on ${of.name}`, place, evidence: [], anomalies: [], affected: [], permits: [], found: null, history: [],
   };
 }
 

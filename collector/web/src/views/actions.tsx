@@ -1,18 +1,19 @@
 // What a person does with an incident: each with who and when, in its history.
 
 import { useState } from "preact/hooks";
-import type { Incident } from "../api";
+import type { Incident, LineDetail } from "../api";
 import * as client from "../client";
+import { foundAt, foundWords } from "../found";
 import { useSession } from "../session";
 
 const WHO = "silkline.who";
 
-export function Actions({ incident }: { incident: Incident }) {
+export function Actions({ incident, line }: { incident: Incident; line: LineDetail | null }) {
   const session = useSession();
   const [who, setWho] = useState(() => window.localStorage.getItem(WHO) ?? "");
   const [text, setText] = useState("");
   const [said, setSaid] = useState<string | null>(null);
-  const act = async (action: client.Action, more: Record<string, string | number | null> = {}) => {
+  const act = async (action: client.Action, more: client.Said = {}) => {
     window.localStorage.setItem(WHO, who);
     try {
       await client.act(incident.id, action, { who: session?.user ?? who.trim(), text: text.trim(), ...more });
@@ -24,7 +25,8 @@ export function Actions({ incident }: { incident: Incident }) {
   };
   if (session !== null && !session.may_act) return <p class="dim no-print">You may look, not act: your role is {session.role}.</p>;
   const nameless = session?.user == null && who.trim() === "";
-  const shared = { act, nameless };
+  const landmarks = [...(line?.landmarks ?? []), ...(line?.nodes ?? [])].map((one) => one.name);
+  const shared = { act, nameless, landmarks };
   return (
     <form class="actions no-print" onSubmit={(event) => event.preventDefault()}>
       {session?.user == null && <input aria-label="your name" placeholder="your name" value={who} onInput={(event) => setWho(event.currentTarget.value)} />}
@@ -39,19 +41,20 @@ export function Actions({ incident }: { incident: Incident }) {
 }
 
 interface Shared {
-  act: (action: client.Action, more?: Record<string, string | number | null>) => void;
+  act: (action: client.Action, more?: client.Said) => void;
   nameless: boolean;
+  landmarks: string[];
 }
 
 /** What is done once: folded, so that nobody closes an incident by a slip. */
-function More({ act, nameless }: Shared) {
+function More({ act, nameless, landmarks }: Shared) {
   const [to, setTo] = useState("");
-  const [km, setKm] = useState("");
+  const [told, setTold] = useState("");
   const [hours, setHours] = useState("4");
   const shelved = Number(hours.replace(",", "."));
   const until = () => new Date(Date.now() + shelved * 3_600_000).toISOString();
-  const found = km.trim() === "" ? null : Number(km.replace(",", ".")) * 1_000;
-  const wrong = found !== null && !Number.isFinite(found);
+  const found = told.trim() === "" ? null : foundAt(told, landmarks);
+  const wrong = told.trim() !== "" && found === null;
   return (
     <details class="more">
       <summary>Assign, shelve, close</summary>
@@ -64,9 +67,12 @@ function More({ act, nameless }: Shared) {
         <button disabled={nameless || !(shelved > 0 && shelved <= 720)} onClick={() => act("shelve", { until: until() })}>Shelve: tell nobody for {shelved > 0 ? shelved : "…"} h</button>
       </p>
       <p>
-        <input aria-label="found at kilometre" inputMode="decimal" placeholder="found at km" value={km} onInput={(event) => setKm(event.currentTarget.value)} />
-        <button disabled={nameless || wrong} onClick={() => act("close", { found_m: found })}>Close{found !== null && !wrong ? `, found at km ${(found / 1_000).toFixed(3)}` : ""}</button>
+        <input aria-label="where it was found" class="note" list="landmarks" placeholder="found at km, lat, lon, post+m, or closure ± m" value={told} onInput={(event) => setTold(event.currentTarget.value)} />
+        <datalist id="landmarks">{landmarks.map((name) => <option value={name} />)}</datalist>
+        <button disabled={nameless || wrong} onClick={() => act("close", { found })}>Close{found !== null ? `, found ${foundWords(found)}` : ""}</button>
       </p>
+      {wrong && <p class="warn small">Write km 256.840, or 40.52328, 47.51434, or 255+1816, or closure 061 + 40 m (towards B).</p>}
+      {!wrong && found === null && <p class="dim small">The place that the crew found makes every next one better.</p>}
     </details>
   );
 }

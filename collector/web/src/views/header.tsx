@@ -6,7 +6,7 @@ import { duration, STATES } from "../format";
 import type { Model } from "../model";
 import { lossesInShort } from "../services";
 
-const PAGES = [["overview", "Overview"], ["traces", "Traces"], ["devices", "Devices"], ["fibres", "Fibres"], ["services", "Services"], ["work", "Planned work"], ["reports", "Reports"], ["roadside", "Roadside"], ["admin", "Admin"], ["wall", "Wall"]] as const;
+const PAGES = [["overview", "Overview"], ["traces", "Traces"], ["devices", "Devices"], ["fibres", "Fibres"], ["services", "Services"], ["work", "Planned work"], ["reports", "Reports"], ["calibration", "Calibration"], ["roadside", "Roadside"], ["admin", "Admin"], ["wall", "Wall"]] as const;
 
 export function Header({ model, now, page }: { model: Model; now: number; page: string }) {
   const worst = model.incidents[0]?.severity;

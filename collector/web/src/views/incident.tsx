@@ -28,9 +28,10 @@ export function Incident({ incident, line, services, now }: Props) {
       {incident.permits.map((permit) => (
         <p class="warn" key={permit.id}>■ Planned work here until {clock(permit.until, now)} UTC: {permit.person}{permit.contact !== undefined && permit.contact !== "" && `, ${permit.contact}`}, <a href="#/work">{permit.id}</a>. People are at the cable.</p>
       ))}
+      {incident.found !== null && <p>✓ Found at {chainage(incident.found.chainage_m)} ± {length(incident.found.plus_minus_m)} by {incident.found.who}{incident.place.chainage_m !== null && `, ${length(Math.abs(incident.found.chainage_m - incident.place.chainage_m))} from where it was told`}. <a href="#/calibration">How good the places are</a></p>}
       <Losses services={services} />
       <Evidence incident={incident} now={now} />
-      <Actions incident={incident} />
+      <Actions incident={incident} line={line} />
       <History incident={incident} now={now} />
       <p class="dim small">
         updated {ago(incident.updated, now)} · <a href={`#/incident/${incident.id}`}>{incident.id}</a>
