@@ -32,8 +32,10 @@ mod disk;
 mod file;
 pub mod inspect;
 mod ledger;
+mod pack;
 pub mod reader;
 mod room;
+mod template;
 mod writer;
 
 #[cfg(test)]

@@ -17,8 +17,10 @@ use super::account::Kinds;
 use super::file::{key, of_key};
 use super::ledger::{Ledger, Row};
 
-/// The version that every record begins with.
-pub(super) const RECORD_VERSION: i64 = 1;
+/// The newest version that a record begins with: one whose words are kept apart from its numbers.
+pub(super) const RECORD_VERSION: i64 = 2;
+/// The version of a record that is kept as it travels.
+const WHOLE: i64 = 1;
 
 /// What a record takes beside its own bytes: its row, its index entry, their pages' share.
 const OVERHEAD: u64 = 100;
@@ -70,7 +72,8 @@ impl Letter {
     /// The checksum over all that is sent.
     pub(super) fn crc(&self) -> u32 {
         let mut digest = CRC.digest();
-        digest.update(&RECORD_VERSION.to_le_bytes());
+        // Over what travels, however it is kept.
+        digest.update(&WHOLE.to_le_bytes());
         for part in [
             self.topic.as_bytes(),
             self.properties.as_bytes(),
@@ -191,18 +194,45 @@ pub(super) fn save(file: &Connection, ledger: &mut Ledger) -> rusqlite::Result<(
 
 /// Writes a record.
 pub(super) fn put(file: &Connection, slot: &Slot, letter: &Letter) -> rusqlite::Result<()> {
-    file.prepare_cached("INSERT INTO record VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
-        .execute(params![
-            key(slot.stream, slot.seq),
-            RECORD_VERSION,
-            class_number(letter.class),
-            slot.at.nanos(),
-            slot.bytes as i64,
-            letter.crc(),
-            letter.topic,
-            letter.properties,
-            letter.payload
-        ])?;
+    file.prepare_cached(
+        "INSERT INTO record (key, v, class, at, bytes, crc, topic, properties, payload)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute(params![
+        key(slot.stream, slot.seq),
+        WHOLE,
+        class_number(letter.class),
+        slot.at.nanos(),
+        slot.bytes as i64,
+        letter.crc(),
+        letter.topic,
+        letter.properties,
+        letter.payload
+    ])?;
+    Ok(())
+}
+
+/// Writes a record of which the words are kept in a template, and only `numbers` here.
+pub(super) fn put_packed(
+    file: &Connection,
+    slot: &Slot,
+    letter: &Letter,
+    (template, numbers): (i64, &[u8]),
+) -> rusqlite::Result<()> {
+    file.prepare_cached(
+        "INSERT INTO record (key, v, class, at, bytes, crc, topic, properties, payload, template)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', '', ?7, ?8)",
+    )?
+    .execute(params![
+        key(slot.stream, slot.seq),
+        RECORD_VERSION,
+        class_number(letter.class),
+        slot.at.nanos(),
+        slot.bytes as i64,
+        letter.crc(),
+        numbers,
+        template
+    ])?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use silkline_protocol::time::Timestamp;
 use super::{SpoolError, StreamId};
 
 /// The layout that this program writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// Bits of a key below the stream's number: a thousand records a second for 34 years.
 const SEQ_BITS: u32 = 40;
@@ -48,8 +48,16 @@ const LAYOUT: &str = "
         crc INTEGER NOT NULL,
         topic TEXT NOT NULL,
         properties TEXT NOT NULL,
-        payload BLOB NOT NULL
+        payload BLOB NOT NULL,
+        template INTEGER
     );
+    CREATE TABLE template (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        topic TEXT NOT NULL,
+        properties TEXT NOT NULL,
+        words BLOB NOT NULL
+    );
+    CREATE INDEX template_by_topic ON template (topic);
     CREATE INDEX record_by_class ON record (class, key, bytes);
     CREATE TABLE about (
         topic TEXT PRIMARY KEY,
@@ -58,6 +66,18 @@ const LAYOUT: &str = "
         properties TEXT NOT NULL,
         payload BLOB NOT NULL
     );
+";
+
+/// What a file of version 1 lacks.
+const SINCE_1: &str = "
+    ALTER TABLE record ADD COLUMN template INTEGER;
+    CREATE TABLE template (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        topic TEXT NOT NULL,
+        properties TEXT NOT NULL,
+        words BLOB NOT NULL
+    );
+    CREATE INDEX template_by_topic ON template (topic);
 ";
 
 /// The key of a record.
@@ -111,8 +131,13 @@ fn open(path: &Path) -> Result<Connection, SpoolError> {
     }
     file.pragma_update(None, "journal_mode", "wal")?;
     file.pragma_update(None, "synchronous", "full")?;
-    if version == 0 {
-        let layout = format!("BEGIN IMMEDIATE; {LAYOUT} PRAGMA user_version = {VERSION}; COMMIT;");
+    let lacks = match version {
+        0 => Some(LAYOUT),
+        1 => Some(SINCE_1),
+        _ => None,
+    };
+    if let Some(lacks) = lacks {
+        let layout = format!("BEGIN IMMEDIATE; {lacks} PRAGMA user_version = {VERSION}; COMMIT;");
         file.execute_batch(&layout)?;
     }
     let mark = beside(path, ".suspect");

@@ -12,7 +12,7 @@ use silkline_protocol::id::LineId;
 
 use super::disk::{self, Letter, RECORD_VERSION};
 use super::file::{key, of_key, open_to_read};
-use super::{SpoolError, StreamId};
+use super::{SpoolError, StreamId, pack};
 
 /// How far back the newest sample of a device is looked for: that of the slowest device of a large hut.
 const SAMPLES_LOOKED_AT: i64 = 5000;
@@ -126,10 +126,12 @@ impl Reader {
     /// are not what was written, else what the disk said.
     pub fn record(&self, stream: StreamId, seq: Seq) -> Result<Option<Stored>, SpoolError> {
         let mut statement = self.file.prepare_cached(
-            "SELECT v, class, crc, topic, properties, payload,
+            "SELECT v, class, crc, coalesce(template.topic, record.topic),
+                    coalesce(template.properties, record.properties), payload,
                     EXISTS (SELECT 1 FROM about WHERE about.topic = record.topic
-                            AND about.key = record.key)
-             FROM record WHERE key = ?1",
+                            AND about.key = record.key), words
+             FROM record LEFT JOIN template ON template.id = record.template
+             WHERE key = ?1",
         )?;
         let found = statement.query_row([key(stream, seq)], |sql| {
             let letter = Letter {
@@ -143,13 +145,20 @@ impl Reader {
                 sql.get::<_, u32>(2)?,
                 letter,
                 sql.get::<_, bool>(6)?,
+                sql.get::<_, Option<Vec<u8>>>(7)?,
             ))
         });
-        let Some((version, crc, letter, retain)) = found.optional()? else {
+        let Some((version, crc, mut letter, retain, words)) = found.optional()? else {
             return Ok(None);
         };
         if version > RECORD_VERSION {
             return Err(SpoolError::Newer(version));
+        }
+        if version == RECORD_VERSION {
+            // Without its words it fails the checksum.
+            letter.payload = words
+                .and_then(|words| pack::join(&words, &letter.payload))
+                .unwrap_or_default();
         }
         if crc != letter.crc() {
             return Err(SpoolError::Checksum(seq));

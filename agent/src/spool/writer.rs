@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::disk::{self, Letter, Slot};
 use super::ledger::{Ledger, Row};
 use super::room::{Causes, TIDY_EVERY};
+use super::template::Templates;
 use super::{Dropped, Order, QUEUE, SpoolError, SpoolSettings, SpoolStatus, StreamId, Task, file};
 use crate::clock::{Clock, Moment};
 use crate::pulse::Pulse;
@@ -36,6 +37,7 @@ pub(super) struct Writer {
     tidied: Moment,
     pulse: Pulse,
     failures: u64,
+    templates: Templates,
 }
 
 impl Writer {
@@ -59,6 +61,7 @@ impl Writer {
             tidied: Moment::START,
             pulse: Pulse::default(),
             failures: 0,
+            templates: Templates::default(),
         })
     }
 
@@ -108,6 +111,7 @@ impl Writer {
         }
         let _ = self.file.execute_batch("ROLLBACK");
         self.named = None;
+        self.templates = Templates::default();
         self.ledger = disk::load(&self.file)?.with(account);
         Err(error)
     }
@@ -121,7 +125,10 @@ impl Writer {
     ) -> Result<(), SpoolError> {
         let letter = Letter::new(line, &self.settings.site, body);
         let stream = self.current(line, now)?;
-        let bytes = letter.bytes();
+        let packed = self.templates.pack(&self.file, &letter)?;
+        let bytes = packed
+            .as_ref()
+            .map_or_else(|| letter.bytes(), |packed| packed.bytes());
         let Some(seq) = self.ledger.next(stream, letter.class, bytes) else {
             return Ok(());
         };
@@ -131,7 +138,17 @@ impl Writer {
             at: now,
             bytes,
         };
-        disk::put(&self.file, &slot, &letter)?;
+        match &packed {
+            Some(packed) => {
+                disk::put_packed(
+                    &self.file,
+                    &slot,
+                    &letter,
+                    (packed.template, &packed.numbers),
+                )?;
+            }
+            None => disk::put(&self.file, &slot, &letter)?,
+        }
         if let Body::About(..) = body {
             disk::put_about(&self.file, &slot, self.epoch, &letter)?;
         }
