@@ -1,12 +1,10 @@
 // What a plot of a trace shows of the noise behind its end.
 
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import { createServer } from "vite";
+import { test } from "node:test";
+import { source } from "./source.mjs";
 
-const vite = await createServer({ server: { middlewareMode: true, ws: false }, appType: "custom", logLevel: "silent" });
-after(() => vite.close());
-const { columns, curve, noiseFloor } = await vite.ssrLoadModule("/src/curve.ts");
+const { columns, curve, noiseFloor } = await source("/src/curve.ts");
 
 const levels = (min_db, max_db = []) => ({ first_m: 0, step_m: 2, samples_each: 1, min_db, max_db });
 const glass = Array.from({ length: 900 }, (_, at) => -5 - at * 0.02);

@@ -1,12 +1,10 @@
 // Which shots a waterfall over weeks shows.
 
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import { createServer } from "vite";
+import { test } from "node:test";
+import { source } from "./source.mjs";
 
-const vite = await createServer({ server: { middlewareMode: true, ws: false }, appType: "custom", logLevel: "silent" });
-after(() => vite.close());
-const { evenly } = await vite.ssrLoadModule("/src/client.ts");
+const { evenly } = await source("/src/client.ts");
 
 const shot = (hour) => ({ id: hour, at: new Date(Date.UTC(2026, 0, 1, hour)).toISOString() });
 

@@ -1,13 +1,11 @@
 // Quantities and places as the page writes them.
 
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import { createServer } from "vite";
+import { test } from "node:test";
+import { source } from "./source.mjs";
 
-const vite = await createServer({ server: { middlewareMode: true, ws: false }, appType: "custom", logLevel: "silent" });
-after(() => vite.close());
-const format = await vite.ssrLoadModule("/src/format.ts");
-const route = await vite.ssrLoadModule("/src/route.ts");
+const format = await source("/src/format.ts");
+const route = await source("/src/route.ts");
 
 test("a duration is told in its two largest units", () => {
   const told = [0, 59.4, 61, 599, 3_599, 7_500, 90_000].map(format.duration);

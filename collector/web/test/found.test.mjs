@@ -1,12 +1,10 @@
 // Where a crew found a fault, in the words of crews.
 
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import { createServer } from "vite";
+import { test } from "node:test";
+import { source } from "./source.mjs";
 
-const vite = await createServer({ server: { middlewareMode: true, ws: false }, appType: "custom", logLevel: "silent" });
-after(() => vite.close());
-const { foundAt, foundWords } = await vite.ssrLoadModule("/src/found.ts");
+const { foundAt, foundWords } = await source("/src/found.ts");
 const LANDMARKS = ["closure 061", "Yevlakh", "bridge 7+2"];
 const read = (text) => foundAt(text, LANDMARKS);
 

@@ -1,12 +1,10 @@
 // Which incident comes first, and what is said of the services it takes.
 
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import { createServer } from "vite";
+import { test } from "node:test";
+import { source } from "./source.mjs";
 
-const vite = await createServer({ server: { middlewareMode: true, ws: false }, appType: "custom", logLevel: "silent" });
-after(() => vite.close());
-const { sorted, losses, lossesInShort } = await vite.ssrLoadModule("/src/services.ts");
+const { sorted, losses, lossesInShort } = await source("/src/services.ts");
 
 const incident = (id, severity, opened = "2026-01-01T00:00:00Z") => ({ id, severity, opened });
 const service = (id, state, isProtected, incidents) => ({ id, customer: "", state, protected: isProtected, paths: [], incidents });
