@@ -196,7 +196,7 @@ impl Network {
     pub(crate) fn spooled(&self, site: &str) -> BTreeSet<Number> {
         let spool = open(&file_in(&self.agent_data(site)));
         let query = "SELECT s.epoch, r.key & 0xffffffffff FROM record r \
-                     JOIN stream s ON s.id = r.key >> 40 WHERE r.topic LIKE '%/sample'";
+                     JOIN stream s ON s.id = r.key >> 40 WHERE r.class = 3";
         numbers(&spool, query)
     }
 
