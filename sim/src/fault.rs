@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use silkline_protocol::id::{DeviceId, FibreId, LineId, NodeId, SiteId};
-use silkline_protocol::plant::Plant;
+use silkline_protocol::plant::{Direction, Plant};
 use silkline_protocol::unit::{Db, RouteLength};
 
 use crate::truth::Damage;
@@ -39,6 +39,20 @@ pub enum Fault {
         line: LineId,
         /// Which node.
         node: NodeId,
+    },
+    /// An amplifier sends no light any more; its supervisory channel lives.
+    Amplifier {
+        /// On which line.
+        line: LineId,
+        /// At which node.
+        node: NodeId,
+        /// The only direction concerned; none for both.
+        direction: Option<Direction>,
+    },
+    /// A site has no power at all: it sends no light, and nothing there answers.
+    Hut {
+        /// Which site.
+        site: SiteId,
     },
     /// A device does not answer.
     Dead {
@@ -106,7 +120,7 @@ impl Fault {
                     Err(NoSuch(format!("power feed on {line}")))
                 }
             }
-            Self::Pump { line, node } => {
+            Self::Pump { line, node } | Self::Amplifier { line, node, .. } => {
                 let known = plant
                     .line(line)
                     .ok_or_else(|| NoSuch(format!("line {line}")))?;
@@ -117,7 +131,7 @@ impl Fault {
                 let found = plant.device(site, device).map(|_| ());
                 found.ok_or_else(|| NoSuch(format!("device {device} at {site}")))
             }
-            Self::Battery { site } => plant
+            Self::Battery { site } | Self::Hut { site } => plant
                 .site(site)
                 .map(|_| ())
                 .ok_or_else(|| NoSuch(format!("site {site}"))),
@@ -183,7 +197,29 @@ impl Scene {
     #[must_use]
     pub fn answers(&self, site: &SiteId, device: &DeviceId) -> bool {
         let is_it = |dead: &Fault| matches!(dead, Fault::Dead { site: s, device: d } if s == site && d == device);
-        !self.standing.iter().any(|standing| is_it(&standing.fault))
+        let alone = !self.standing.iter().any(|standing| is_it(&standing.fault));
+        alone && self.has_power(site)
+    }
+
+    /// Whether a site has any power.
+    #[must_use]
+    pub fn has_power(&self, site: &SiteId) -> bool {
+        let is_it = |dead: &Fault| matches!(dead, Fault::Hut { site: s } if s == site);
+        self.since(is_it).is_none()
+    }
+
+    /// Whether an amplifier that has power sends light.
+    #[must_use]
+    pub fn sends(&self, line: &LineId, node: &NodeId, way: Direction) -> bool {
+        let failed = |fault: &Fault| match fault {
+            Fault::Amplifier {
+                line: l,
+                node: n,
+                direction,
+            } => l == line && n == node && direction.is_none_or(|only| only == way),
+            _ => false,
+        };
+        self.since(failed).is_none()
     }
 
     /// Since when a fault that `is_it` recognises stands.
@@ -237,6 +273,22 @@ mod tests {
             Some(Duration::from_secs(1))
         );
         assert_eq!(scene.standing.len(), 1);
+    }
+
+    #[test]
+    fn a_site_without_power_answers_nothing_and_an_amplifier_fails_one_way_or_both() {
+        let mut scene = Scene::default();
+        scene.inflict(Fault::Hut { site: id("gori") }, Duration::ZERO);
+        assert!(!scene.answers(&id("gori"), &id("edfa-1")));
+        assert!(scene.answers(&id("alat"), &id("edfa-1")));
+        let failed = Fault::Amplifier {
+            line: id("baku-poti"),
+            node: id("alat"),
+            direction: Some(Direction::AToB),
+        };
+        scene.inflict(failed, Duration::ZERO);
+        let sends = |way| scene.sends(&id("baku-poti"), &id("alat"), way);
+        assert!(!sends(Direction::AToB) && sends(Direction::BToA));
     }
 
     #[test]

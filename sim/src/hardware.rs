@@ -9,12 +9,14 @@
 //!
 //! Every server listens on 127.0.0.1 alone. What a server says is worked out when it is asked.
 
+mod contents;
 mod modbus;
 mod objects;
 mod otdr;
 mod registers;
 mod snmp;
 
+pub use contents::{Contents, Object, contents};
 pub use snmp::COMMUNITY;
 
 use std::io;

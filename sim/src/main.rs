@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use silkline_protocol::id::{DeviceId, FibreId, LineId, NodeId, SiteId};
+use silkline_protocol::plant::Direction;
 use silkline_protocol::unit::{Db, RouteLength};
 use silkline_sim::control::{self, Order};
 use silkline_sim::demo::{self, Demo};
@@ -85,6 +86,16 @@ enum Orders {
     },
     /// Let the pump lasers of a node wear out.
     Pump { line: LineId, node: NodeId },
+    /// Let the amplifiers of a node send no light any more.
+    Amplifier {
+        line: LineId,
+        node: NodeId,
+        /// The only direction concerned, AB or BA; both where absent.
+        #[arg(long, value_parser = direction)]
+        direction: Option<Direction>,
+    },
+    /// Take all power from a site.
+    Hut { site: SiteId },
     /// Let a device fall silent.
     Dead { site: SiteId, device: DeviceId },
     /// Let the power conductor of a submarine cable touch the sea.
@@ -194,6 +205,16 @@ impl From<Orders> for Order {
                 fibre,
             }),
             Orders::Pump { line, node } => inflict(Fault::Pump { line, node }),
+            Orders::Amplifier {
+                line,
+                node,
+                direction,
+            } => inflict(Fault::Amplifier {
+                line,
+                node,
+                direction,
+            }),
+            Orders::Hut { site } => inflict(Fault::Hut { site }),
             Orders::Dead { site, device } => inflict(Fault::Dead { site, device }),
             Orders::Feed { line, km } => inflict(Fault::Feed {
                 line,
@@ -212,6 +233,14 @@ const fn inflict(fault: Fault) -> Order {
 
 const fn route(km: f64) -> RouteLength {
     RouteLength::of(km * 1_000.0)
+}
+
+fn direction(text: &str) -> Result<Direction, String> {
+    match text.to_ascii_uppercase().as_str() {
+        "AB" => Ok(Direction::AToB),
+        "BA" => Ok(Direction::BToA),
+        _ => Err(format!("{text:?}: want AB or BA")),
+    }
 }
 
 async fn tell(at: SocketAddr, order: &Order) -> Result<ExitCode, Failure> {

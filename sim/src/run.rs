@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use silkline_protocol::plant::Plant;
+use silkline_protocol::plant::{Direction, Plant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -124,6 +124,19 @@ pub fn in_words(standing: &Standing) -> String {
             format!("{line} loses {loss} at km {:.3}{}", at.km(), strand(fibre))
         }
         Fault::Pump { line, node } => format!("the pumps of {node} on {line} wear out"),
+        Fault::Amplifier {
+            line,
+            node,
+            direction,
+        } => {
+            let way = match direction {
+                Some(Direction::AToB) => " towards B",
+                Some(Direction::BToA) => " towards A",
+                None => "",
+            };
+            format!("the amplifier of {node} on {line} sends no light{way}")
+        }
+        Fault::Hut { site } => format!("{site} has no power at all"),
         Fault::Dead { site, device } => format!("{device} at {site} does not answer"),
         Fault::Feed { line, at } => {
             format!(

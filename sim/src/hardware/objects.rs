@@ -89,11 +89,11 @@ impl Objects {
                 (1, Value::Integer(1)),
                 (2, Value::Integer(2)),
                 (3, light(received.input)),
-                (4, light(Some(sent.output))),
+                (4, light(sent.output)),
                 (5, whole(gain)),
                 (6, Value::Integer(0)),
                 (7, light(received.input)),
-                (8, light(Some(sent.output))),
+                (8, light(sent.output)),
                 (22, Value::OctetString(vec![alarms, 0].into())),
                 (23, span_loss),
                 (24, tail_loss),
@@ -114,7 +114,7 @@ impl Objects {
             let lost = i32::from(seen.input.is_none());
             let columns: [(&[u32], Value); 10] = [
                 (&[1, 1, 3], Value::Integer(2)),
-                (&[1, 1, 6], light(Some(seen.output))),
+                (&[1, 1, 6], light(seen.output)),
                 (&[1, 1, 7], text(&format!("{gain:.1}"))),
                 (&[1, 1, 8], text(&format!("{:.1}", hut.celsius + 6.0))),
                 (&[1, 1, 10], light(seen.input)),

@@ -79,6 +79,29 @@ pub(super) struct Outlet {
     pub(super) dropped: watch::Sender<Vec<Dropped>>,
 }
 
+/// The registers of a unit that has never shot.
+pub(super) fn at_rest() -> Registers {
+    Status::default().registers()
+}
+
+impl Status {
+    fn registers(self) -> Registers {
+        let state = match self.state {
+            State::Idle => 0,
+            State::Busy => 1,
+            State::Done => 2,
+            State::Failed => 3,
+        };
+        let [b0, b1, b2, b3] = self.shots.to_be_bytes();
+        let shots = [u16::from_be_bytes([b0, b1]), u16::from_be_bytes([b2, b3])];
+        let [high, low] = shots;
+        let words = [1, state, self.progress, high, low, self.port, 312];
+        let mut registers = Registers::default();
+        registers.words.extend((0_u16..).zip(words));
+        registers
+    }
+}
+
 /// The unit and the task that does its work.
 pub(super) fn unit(
     bench: Bench,
@@ -114,20 +137,7 @@ impl Slave for Unit {
     }
 
     fn registers(&self) -> Registers {
-        let status = *self.status.borrow();
-        let state = match status.state {
-            State::Idle => 0,
-            State::Busy => 1,
-            State::Done => 2,
-            State::Failed => 3,
-        };
-        let [b0, b1, b2, b3] = status.shots.to_be_bytes();
-        let shots = [u16::from_be_bytes([b0, b1]), u16::from_be_bytes([b2, b3])];
-        let [high, low] = shots;
-        let words = [1, state, status.progress, high, low, status.port, 312];
-        let mut registers = Registers::default();
-        registers.words.extend((0_u16..).zip(words));
-        registers
+        self.status.borrow().registers()
     }
 
     fn write(&self, register: u16, words: &[u16]) -> Result<(), ExceptionCode> {

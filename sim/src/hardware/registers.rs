@@ -104,10 +104,7 @@ fn repeaters(world: &World, device: &Device, moment: Moment<'_>) -> Registers {
             let seen = world.amplifier(stand, moment).filter(|_| answers);
             let row = start.saturating_add(beyond);
             registers.set(row, seen.map_or(UNKNOWN, |seen| power(seen.input)));
-            registers.set(
-                row + 1,
-                seen.map_or(UNKNOWN, |seen| power(Some(seen.output))),
-            );
+            registers.set(row + 1, seen.map_or(UNKNOWN, |seen| power(seen.output)));
             registers.set(
                 row + 2,
                 seen.map_or(u16::MAX, |seen| unsigned(seen.pump_ma * 10.0)),
@@ -186,7 +183,7 @@ impl Registers {
         let gain = seen.gain().map_or(UNKNOWN, |gain| hundredths(gain.get()));
         let words = [
             power(seen.input),
-            power(Some(seen.output)),
+            power(seen.output),
             gain,
             power(seen.supervisory),
             unsigned(seen.pump_ma * 10.0),

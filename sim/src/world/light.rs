@@ -28,8 +28,8 @@ pub struct Stand<'a> {
 pub struct Amplifier {
     /// Light that arrives; none where there is no light.
     pub input: Option<Dbm>,
-    /// Light that leaves.
-    pub output: Dbm,
+    /// Light that leaves; none from an amplifier that failed.
+    pub output: Option<Dbm>,
     /// Supervisory light that arrives.
     pub supervisory: Option<Dbm>,
     /// Current of the pump laser, in milliamperes.
@@ -54,10 +54,12 @@ const PUMP_END_MA: f64 = 1_000.0;
 const PUMP_WEARS: Duration = Duration::from_secs(90);
 
 impl Amplifier {
-    /// Gain, where light comes in.
+    /// Gain, where light comes in and leaves.
     #[must_use]
     pub fn gain(&self) -> Option<Db> {
-        self.input.map(|input| self.output - input)
+        self.input
+            .zip(self.output)
+            .map(|(input, output)| output - input)
     }
 }
 
@@ -72,21 +74,35 @@ impl World {
             None => (Some(FROM_TERMINAL), Some(Dbm::of(-3.0))),
             Some(sender) => {
                 let sent = self.output(line, sender, stand.direction, moment);
-                let supervisory = span_loss.map(|loss| SUPERVISORY - (loss + SUPERVISORY_EXTRA));
-                (span_loss.map(|loss| sent - loss), supervisory)
+                let lives = has_power(sender, moment);
+                let supervisory = span_loss
+                    .filter(|_| lives)
+                    .map(|loss| SUPERVISORY - (loss + SUPERVISORY_EXTRA));
+                (
+                    sent.zip(span_loss).map(|(sent, loss)| sent - loss),
+                    supervisory,
+                )
             }
         };
         let mut flicker = self.flicker(&key("amplifier", line, node, stand.direction), moment.now);
         let mut noisy = |power: Dbm| power + Db::of(flicker.normal(0.03));
         let (input, supervisory) = (input.map(&mut noisy), supervisory.map(&mut noisy));
-        let output = noisy(self.output(line, node, stand.direction, moment));
-        let gain = input.map_or(24.0, |input| (output - input).get());
-        let pump_ma = self.pump_ma(line, node, stand.direction, (gain, moment));
+        let output = self
+            .output(line, node, stand.direction, moment)
+            .map(&mut noisy);
+        let gain = input
+            .zip(output)
+            .map_or(24.0, |(input, output)| (output - input).get());
+        let pump_ma = if output.is_some() {
+            self.pump_ma(line, node, stand.direction, (gain, moment))
+        } else {
+            0.0
+        };
         Some(Amplifier {
             input,
             output,
             supervisory,
-            pump_ma: pump_ma + flicker.normal(0.6),
+            pump_ma: (pump_ma + flicker.normal(0.6)).max(0.0),
             pump_celsius: 25.0 + flicker.normal(0.05),
             return_loss: Db::of(34.0 + flicker.normal(0.1)),
             span_loss,
@@ -114,8 +130,17 @@ impl World {
         moment.scene.since(cut_off).is_none()
     }
 
-    /// What leaves an amplifier: always the same, until its pump is worn out.
-    fn output(&self, line: &Line, node: &Node, direction: Direction, moment: Moment<'_>) -> Dbm {
+    /// What leaves an amplifier: always the same, until its pump is worn out or it fails.
+    fn output(
+        &self,
+        line: &Line,
+        node: &Node,
+        direction: Direction,
+        moment: Moment<'_>,
+    ) -> Option<Dbm> {
+        if !has_power(node, moment) || !moment.scene.sends(&line.id, &node.id, direction) {
+            return None;
+        }
         let mut own = self.seed.draws(&key("output", line, node, direction));
         let set = Dbm::of(if node.kind == NodeKind::Repeater {
             1.5
@@ -123,7 +148,7 @@ impl World {
             3.0
         });
         let worn = self.worn(line, node, moment);
-        set + Db::of(own.between(-0.3, 0.3)) - Db::of(3.0 * (worn - 0.8).max(0.0) / 0.2)
+        Some(set + Db::of(own.between(-0.3, 0.3)) - Db::of(3.0 * (worn - 0.8).max(0.0) / 0.2))
     }
 
     /// How far the pumps of a node are worn, from 0 to 1.
@@ -176,6 +201,13 @@ impl World {
             .map(|hop| &hop.fibre)
             .or_else(|| line.fibres.first())
     }
+}
+
+/// Whether there is power where a node stands; a repeater is fed by its cable.
+fn has_power(node: &Node, moment: Moment<'_>) -> bool {
+    node.site
+        .as_ref()
+        .is_none_or(|site| moment.scene.has_power(site))
 }
 
 /// The node that sends to `node` in this direction; none at the line's end.
