@@ -10,13 +10,14 @@
 //! Lengths inside are bare metres: `z` along the ground away from the view's node, `d` along the
 //! glass away from it.
 
+mod forgotten;
 mod solve;
 
 use silkline_protocol::plant::{Landmark, Line, Mark, Toward, View};
 use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::{GroupIndex, OpticalLength, RouteLength};
 
-use crate::spread::Spread;
+use crate::spread::{Spread, normal_below};
 
 /// Half the width of a 95 % interval of a normal distribution, in standard deviations.
 pub(crate) const Z95: f64 = 1.959_964;
@@ -29,6 +30,9 @@ const LANDMARK_SD_M: f64 = 5.0;
 
 /// Where the plant file tells no uncertainty of a mark.
 const MARK_SD_M: f64 = 2.0;
+
+/// Index error common to marks and shot, one standard deviation.
+const INDEX_SD: f64 = 2e-4;
 
 /// Coils are known to a fifth (the project's stated assumption), and never better than this.
 const SLACK_SHARE: f64 = 0.2;
@@ -89,18 +93,88 @@ struct Link {
     excess_sd: f64,
     /// Coils in the order of the glass: where on the ground, and how much.
     coils: Vec<Coil>,
+    /// Cables of different excess, from the knot on.
+    pieces: Vec<Piece>,
+}
+
+/// A stretch of one cable within a link.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    /// Where on the ground it begins and ends.
+    from: f64,
+    to: f64,
+    excess: f64,
+    excess_sd: f64,
+}
+
+impl Link {
+    /// Glass from the link's knot to `z` on the ground, coils left out, by the excess alone.
+    fn glass_to(&self, z: f64) -> f64 {
+        let each = |piece: &Piece| {
+            let ground = (z.min(piece.to) - piece.from).max(0.0);
+            ground * (1.0 + piece.excess)
+        };
+        self.pieces.iter().map(each).sum()
+    }
+
+    /// Ground from the link's knot to a place of the glass, coils left out, by the excess alone.
+    fn ground_to(&self, glass: f64) -> f64 {
+        let (mut left, mut ground) = (glass, 0.0);
+        for (k, piece) in self.pieces.iter().enumerate() {
+            let whole = (piece.to - piece.from) * (1.0 + piece.excess);
+            let last = k + 1 == self.pieces.len();
+            if last || left <= whole {
+                return ground + left / (1.0 + piece.excess);
+            }
+            left -= whole;
+            ground += piece.to - piece.from;
+        }
+        glass / (1.0 + self.excess)
+    }
+
+    /// What several cables, each off by itself, leave open of a place `ground` behind the knot while
+    /// both ends of the link hold: a variance.
+    fn between_cables(&self, ground: f64) -> f64 {
+        let start = self.pieces.first().map_or(0.0, |piece| piece.from);
+        let ends = self.pieces.last().is_some_and(|piece| piece.to.is_finite());
+        if self.pieces.len() < 2 || !ends {
+            return 0.0;
+        }
+        let part = |low: f64, high: f64| {
+            let each = |p: &Piece| {
+                let own = (high.min(p.to) - low.max(p.from)).max(0.0);
+                (own * p.excess_sd).powi(2)
+            };
+            self.pieces.iter().map(each).sum::<f64>()
+        };
+        let at = start + ground;
+        let (before, behind) = (part(start, at), part(at, f64::MAX));
+        before * behind / (before + behind).max(1e-9)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Coil {
     z: f64,
     glass: f64,
+    /// How sure its length is, and its place: one standard deviation each.
+    sd: f64,
+    z_sd: f64,
 }
 
 impl Coil {
+    /// One that the plant file tells, at its landmark.
+    fn told(z: f64, glass: f64) -> Self {
+        Self {
+            z,
+            glass,
+            sd: (SLACK_SHARE * glass).max(SLACK_FLOOR_M),
+            z_sd: 0.0,
+        }
+    }
+
     fn variance(self) -> f64 {
-        let sd = (SLACK_SHARE * self.glass).max(SLACK_FLOOR_M);
-        sd * sd
+        self.sd * self.sd
     }
 }
 
@@ -123,6 +197,7 @@ impl Chain {
         chain.knots.sort_by(|a, b| a.z.total_cmp(&b.z));
         chain.keep_rising();
         chain.link(line);
+        chain.add_forgotten(line);
         Some(chain)
     }
 
@@ -157,7 +232,7 @@ impl Chain {
             return OpticalLength::of(0.0);
         };
         let passed: f64 = link.coils.iter().filter(|c| c.z < z).map(|c| c.glass).sum();
-        OpticalLength::of((z - knot.z).mul_add(self.glass_per_ground(k), knot.d + passed))
+        OpticalLength::of(link.glass_to(z).mul_add(self.stretch(k), knot.d + passed))
     }
 
     /// A length of this chain's glass as an instrument set to `index` shows it.
@@ -291,14 +366,8 @@ impl Chain {
                 (landmark.slack_after, landmark.slack_before)
             };
             // A hair's breadth apart on the ground, so that a knot's own coils fall on both sides.
-            coils.push(Coil {
-                z: z - 1e-6,
-                glass: first.get(),
-            });
-            coils.push(Coil {
-                z: z + 1e-6,
-                glass: second.get(),
-            });
+            coils.push(Coil::told(z - 1e-6, first.get()));
+            coils.push(Coil::told(z + 1e-6, second.get()));
         }
         coils.retain(|coil| coil.glass > 0.0 && coil.z > 0.0);
         coils.sort_by(|a, b| a.z.total_cmp(&b.z));
@@ -320,6 +389,7 @@ impl Chain {
                 excess,
                 excess_sd,
                 coils: own,
+                pieces: self.pieces(line, from, to),
             });
         }
     }
@@ -342,6 +412,38 @@ impl Chain {
         let whole = (told + untold).max(1e-9);
         let mean = untold.mul_add(EXCESS, sum) / whole;
         (mean, untold.mul_add(EXCESS_SD, deviation) / whole)
+    }
+
+    /// The cables from a knot to the next, or on and on behind the last.
+    fn pieces(&self, line: &Line, from: f64, to: f64) -> Vec<Piece> {
+        let z = |chainage: RouteLength| (chainage.get() - self.origin) * self.sign;
+        let last = to.min(self.end.max(from + 1.0));
+        let ends = line.sections.iter().flat_map(|s| [z(s.from), z(s.to)]);
+        let inner = |at: &f64| from + 1.0 < *at && *at < last - 1.0;
+        let mut borders: Vec<f64> = ends.filter(inner).collect();
+        borders.sort_by(f64::total_cmp);
+        borders.dedup_by(|a, b| (*a - *b).abs() < 1.0);
+        borders.insert(0, from);
+        borders.push(to);
+        let pairs = borders.iter().zip(borders.iter().skip(1));
+        let piece = |(from, to): (&f64, &f64)| {
+            let (excess, excess_sd) = self.excess(line, *from, to.min(last));
+            Piece {
+                from: *from,
+                to: *to,
+                excess,
+                excess_sd,
+            }
+        };
+        pairs.map(piece).collect()
+    }
+
+    /// By how much the glass of link `k` is longer than its excess makes it.
+    fn stretch(&self, k: usize) -> f64 {
+        let Some(link) = self.links.get(k) else {
+            return 1.0;
+        };
+        self.glass_per_ground(k) / (1.0 + link.excess)
     }
 
     fn chainage(&self, z: f64) -> RouteLength {
@@ -373,11 +475,19 @@ impl Chain {
         let (Some(knot), Some(link)) = (self.knots.get(k), self.links.get(k)) else {
             return (k, Walk::default());
         };
-        let per_ground = self.glass_per_ground(k);
+        let stretch = self.stretch(k);
         let mut walk = Walk::default();
         let glass = (d - knot.d).max(0.0);
         for coil in &link.coils {
-            let begins = (coil.z - knot.z).mul_add(per_ground, walk.slack);
+            let begins = link.glass_to(coil.z).mul_add(stretch, walk.slack);
+            if coil.z_sd > 0.0 {
+                // Nobody knows on which side of the place it is: some of it, and that unsure.
+                let before = normal_below((glass - begins - 0.5 * coil.glass) / coil.z_sd);
+                walk.slack += before * coil.glass;
+                walk.slack_variance += coil.variance() * before * before;
+                walk.loose += coil.glass * coil.glass * before * (1.0 - before);
+                continue;
+            }
             if begins >= glass {
                 break;
             }
@@ -385,7 +495,8 @@ impl Chain {
             walk.slack += used;
             walk.slack_variance += coil.variance() * (used / coil.glass).powi(2);
         }
-        walk.ground = (glass - walk.slack) / per_ground;
+        walk.ground = link.ground_to((glass - walk.slack) / stretch);
+        walk.loose += link.between_cables(walk.ground) * (1.0 + link.excess).powi(2);
         (k, walk)
     }
 }
@@ -396,6 +507,8 @@ struct Walk {
     /// Glass in coils.
     slack: f64,
     slack_variance: f64,
+    /// Variance of what is in coils here or behind the place, nobody knows which.
+    loose: f64,
     /// Ground, by the landmarks on both sides.
     ground: f64,
 }

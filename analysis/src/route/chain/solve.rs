@@ -9,12 +9,9 @@
 
 use core::cmp::Ordering;
 
-use super::{Chain, Coil, Knot, Link, REACH, Walk};
+use super::{Chain, Coil, INDEX_SD, Knot, Link, REACH, Walk};
 use crate::matrix::{Matrix, dot};
 use crate::spread::{Part, Spread};
-
-/// Index error common to marks and shot, one standard deviation.
-const INDEX_SD: f64 = 2e-4;
 
 /// Where the view begins is told by its node alone.
 const FLAT_VARIANCE: f64 = 1e8;
@@ -96,7 +93,7 @@ impl Model {
             .knots
             .get(k)
             .map_or(0.0, |knot| (d - knot.d).max(0.0) - walk.slack);
-        let last = own * window.per(k - first);
+        let last = chain.links.get(k).map_or(0.0, |link| link.ground_to(own));
         let fault = means.get(k - first).copied().unwrap_or_default() + last;
         let told = window
             .knots()
@@ -111,7 +108,8 @@ impl Model {
         model.add_links(&window, &grounds, (k - first, last, walk));
         model.add_marks(&window, k - first);
         model.add_index();
-        model.unknown(sd * sd, vec![0.0; window.size], window.per(k - first));
+        let own_variance = sd.mul_add(sd, walk.loose);
+        model.unknown(own_variance, vec![0.0; window.size], window.per(k - first));
         model
     }
 

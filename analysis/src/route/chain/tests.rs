@@ -83,6 +83,37 @@ fn without_marks_the_answer_is_wide_and_says_so() {
     assert!((far - near).get() < 0.8 * (high - low).get());
 }
 
+#[test]
+fn a_gap_of_two_cables_is_walked_cable_by_cable() {
+    let mut line = example::plant().lines.remove(0);
+    let gone = "C-10".to_owned();
+    line.landmarks.retain(|landmark| landmark.name != gone);
+    line.marks.retain(|mark| mark.landmark != gone);
+    let section = line.sections.remove(0);
+    // From 36 to 40 km nearly none, from 40 to 44 km twice as much as the example has.
+    let excess = [
+        (0.0, 36.0, 0.01),
+        (36.0, 40.0, 0.002),
+        (40.0, 44.0, 0.018),
+        (44.0, 160.0, 0.01),
+    ];
+    line.sections = excess
+        .map(|(from, to, excess)| Section {
+            from: RouteLength::of(from * 1000.0),
+            to: RouteLength::of(to * 1000.0),
+            excess,
+            ..section.clone()
+        })
+        .into();
+    let view = line.view(&"ganja-b".parse().unwrap()).unwrap();
+    let chain = Chain::of(&line, view, None, &[]).unwrap();
+    let start = example::glass_from_ganja(36_000.0) + example::SLACK_M;
+    let glass = OpticalLength::of(start + 3_000.0 * 1.002);
+    let spread = chain.locate(glass, OpticalLength::of(2.0), None);
+    let off = (spread.mean().get() - 39_000.0).abs();
+    assert!(off < 6.0, "{off}");
+}
+
 /// A span as it was laid, and what is known of it: the assumptions of the project's figures.
 struct Laid {
     line: Line,
