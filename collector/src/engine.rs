@@ -441,6 +441,13 @@ impl LineEngine {
                 causes.whole(&self.scene(), &view);
                 self.state.causes = causes;
             }
+            (Says::Faint(sighting), _) => {
+                let mut causes = core::mem::take(&mut self.state.causes);
+                if causes.is_dark_at(&self.scene(), &sighting, file.at) {
+                    causes.sight(&self.scene(), (id, None), sighting, file.at);
+                }
+                self.state.causes = causes;
+            }
             (Says::Broken(sighting), known) => {
                 let fresh = known.is_none().then(|| {
                     let anomaly = self.trace_anomaly((site, device), &view, &sighting, file.at);
@@ -474,7 +481,17 @@ impl LineEngine {
             let finding = trace_finding(anomaly, (site, device), self.state.now);
             self.find(vec![finding], out);
         }
-        for change in changed.into_iter().filter(|change| change.sure) {
+        let mut ask = false;
+        for change in changed {
+            // What light meters say of the same span is as good as a second shot.
+            let faded = || {
+                let causes = &self.state.causes;
+                causes.is_faded_at(&self.scene(), &change.sighting, at)
+            };
+            if !change.sure && !faded() {
+                ask |= !change.again;
+                continue;
+            }
             let known = self.state.changed.iter();
             let known = known
                 .filter(|it| it.view == *view)
@@ -496,6 +513,10 @@ impl LineEngine {
             let mut causes = core::mem::take(&mut self.state.causes);
             causes.sight_change(&self.scene(), (id, fresh), change.sighting, at);
             self.state.causes = causes;
+        }
+        if ask {
+            let (site, view) = (site.clone(), view.clone());
+            out.push(Output::Shoot { site, view });
         }
     }
 

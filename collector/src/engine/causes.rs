@@ -15,7 +15,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use silkline_analysis::incident::{Incident, Kind, State, Step};
-use silkline_analysis::place::{Evidence, Place};
+use silkline_analysis::place::{Evidence, FeedMode, Finding as Says, Place};
 use silkline_analysis::series::{AnomalyKind, Severity};
 use silkline_analysis::span::Verdict;
 use silkline_protocol::device::Role;
@@ -208,8 +208,16 @@ impl Causes {
                 cause.news.notice = Some(Reason::Worse);
             }
         }
-        if cause.key == Key::Feed {
-            cause.incident.evidence = words::evidence_of_feed(scene);
+        let fed = cause::is_of_feeding(scene, finding);
+        if cause.key == Key::Feed || (fed && matches!(cause.key, Key::Span(..))) {
+            let mode = if fed && cause.key != Key::Feed {
+                FeedMode::Cut
+            } else {
+                FeedMode::Shunt
+            };
+            let evidence = &mut cause.incident.evidence;
+            evidence.retain(|e| !matches!(e.finding, Says::Feed(_)));
+            evidence.extend(words::evidence_of_feed(scene, mode));
         }
         let placed_by_light = !cause.lost.is_empty() || cause.incident.evidence.iter().any(is_seen);
         if !placed_by_light {
@@ -250,11 +258,13 @@ impl Causes {
         finding: Option<&Finding>,
     ) -> Option<usize> {
         // Who can tell whether light that nobody can place got worse twice by one cause? It did
-        // where the same point says so again.
+        // where the same point says so again. And two pumps of a device age together by one cause,
+        // years apart by two.
         let one = |c: &Cause| {
             let soon = scene.now - c.incident.opened < scene.settings.wake;
             let again = finding.is_some_and(|finding| c.has_point_of(finding));
-            soon || again || *key != Key::Unplaced(Light::Worse)
+            let apart = matches!(key, Key::Unplaced(Light::Worse) | Key::Pumps(..));
+            soon || again || !apart
         };
         let active = |c: &Cause| c.key == *key && c.is_active() && one(c);
         if let Some(k) = self.causes.iter().position(active) {

@@ -103,7 +103,7 @@ pub(super) fn nodes_of(scene: &Scene<'_>, view: &ViewId) -> [Option<usize>; 2] {
 }
 
 /// What both ends' power feeding says now, where it says anything: one falls and the other rises.
-pub(super) fn evidence_of_feed(scene: &Scene<'_>) -> Vec<Evidence> {
+pub(super) fn evidence_of_feed(scene: &Scene<'_>, mode: FeedMode) -> Vec<Evidence> {
     let Some(feed) = &scene.line.feed else {
         return Vec::new();
     };
@@ -118,7 +118,6 @@ pub(super) fn evidence_of_feed(scene: &Scene<'_>) -> Vec<Evidence> {
         (None, Some(b)) if b < feed.volts_b => FeedEnd::B,
         _ => return Vec::new(),
     };
-    let mode = FeedMode::Shunt;
     let finding = FeedFinding {
         mode,
         end,
@@ -243,6 +242,7 @@ pub(super) fn cause(scene: &Scene<'_>, key: &Key, incident: &Incident) -> String
         }
         (Key::Node(node), _) => format!("equipment at {} sends no light", named(scene, node)),
         (Key::Device(site, device), _) => format!("device {device} at {}", site_name(scene, site)),
+        (Key::Pumps(site, device), _) => format!("pumps of {device} at {}", site_name(scene, site)),
         (Key::Point(site, device, point), _) => {
             format!("{point} of {device} at {}", site_name(scene, site))
         }

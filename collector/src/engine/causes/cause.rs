@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use silkline_analysis::incident::{Incident, State};
 use silkline_analysis::place::{Evidence, Finding as Says};
 use silkline_analysis::series::{Anomaly, AnomalyKind, Severity};
+use silkline_protocol::device::Role;
 use silkline_protocol::id::{NodeId, PathId, SiteId, ViewId};
-use silkline_protocol::plant::{Direction, Line};
+use silkline_protocol::plant::{Direction, Line, Port, Side};
 use silkline_protocol::time::Timestamp;
 
 use super::Scene;
@@ -136,7 +137,12 @@ impl Cause {
         if !self.lost.is_empty() {
             let soon = finding.found - began < settings.wake;
             if follows_light(finding) {
-                return soon || finding.anomaly.kind == AnomalyKind::Dark;
+                let dark = finding.anomaly.kind == AnomalyKind::Dark;
+                return (soon || dark) && self.reaches(scene, finding);
+            }
+            if is_of_feeding(scene, finding) {
+                // A cable that is cut feeds into the sea.
+                return soon && matches!(self.key, Key::Span(..));
             }
             let whole =
                 scene.watch.is_offline(&finding.site) || scene.watch.is_silent(&finding.site);
@@ -156,6 +162,29 @@ impl Cause {
             Key::Node(_) => gone && self.is_here(scene.line, &finding.site),
             _ => false,
         }
+    }
+
+    /// Whether light that was lost here is missed where a finding is: at the lost stretch itself and
+    /// further on in the direction of the light. What a span loses is its own affair.
+    fn reaches(&self, scene: &Scene<'_>, finding: &Finding) -> bool {
+        let line = scene.line;
+        let place = |id: &NodeId| line.nodes.iter().position(|node| node.id == *id);
+        let ports = ports_of(scene, finding);
+        let missed = |port: &&Port, lost: &Lost| {
+            let ends = (place(&port.node), place(&lost.from), place(&lost.to));
+            let (Some(node), Some(from), Some(to)) = ends else {
+                return true;
+            };
+            let same = port.path == lost.path && port.direction == lost.direction;
+            let beyond = same && if from < to { node >= to } else { node <= to };
+            if finding.role == Some(Role::SpanLoss) {
+                return same && node == to;
+            }
+            beyond || node == from || node == to
+        };
+        let any = |port: &&Port| self.lost.iter().any(|lost| missed(port, lost));
+        // Of what the plant does not tell, everything may follow.
+        ports.is_empty() || ports.iter().any(any)
     }
 
     /// When it last began: an incident that is held open begins anew with each loss of light.
@@ -237,6 +266,30 @@ impl Cause {
             });
         }
     }
+}
+
+/// The ports on this line that a finding is about.
+fn ports_of<'a>(scene: &Scene<'a>, finding: &Finding) -> Vec<&'a Port> {
+    let point = finding.anomaly.point.as_ref();
+    let Some((id, index)) = finding.device.as_ref().zip(point.and_then(|p| p.index())) else {
+        return Vec::new();
+    };
+    let side = match finding.role {
+        Some(Role::LightIn | Role::SupervisoryIn | Role::SpanLoss) => Some(Side::In),
+        Some(Role::LightOut) => Some(Side::Out),
+        _ => None,
+    };
+    let fits = |port: &&Port| port.index == index && side.is_none_or(|side| port.side == side);
+    let device = scene.plant.device(&finding.site, id);
+    device.map_or_else(Vec::new, |d| d.ports.iter().filter(fits).collect())
+}
+
+/// Whether a finding is about what feeds a submarine cable.
+pub(super) fn is_of_feeding(scene: &Scene<'_>, finding: &Finding) -> bool {
+    let feeds = [Role::FeedVoltage, Role::FeedCurrent];
+    let by_role = finding.role.is_some_and(|role| feeds.contains(&role));
+    let alarm = finding.anomaly.kind == AnomalyKind::Alarm;
+    by_role || (alarm && scene.watch.measures(&finding.anomaly.device, &feeds))
 }
 
 pub(super) fn stretch_of(line: &Line, key: &Key) -> Option<(usize, usize)> {

@@ -18,6 +18,8 @@ pub(in crate::engine) enum Key {
     Node(NodeId),
     /// One device.
     Device(SiteId, DeviceId),
+    /// The pumps of a device.
+    Pumps(SiteId, DeviceId),
     /// One point of a device that is getting worse.
     Point(SiteId, DeviceId, PointName),
     /// A span that loses more light than it did, by rising chainage.
@@ -69,9 +71,8 @@ impl Key {
             Role::FeedVoltage | Role::FeedCurrent => Self::Feed,
             Role::BatteryVoltage | Role::BatteryCharge | Role::MainsVoltage => Self::Supply(site),
             Role::Temperature | Role::Humidity | Role::Door => Self::Room(site),
-            Role::PumpBias
-            | Role::PumpTemperature
-            | Role::Gain
+            Role::PumpBias | Role::PumpTemperature => Self::Pumps(site, device),
+            Role::Gain
             | Role::SpanLoss
             | Role::ReturnLoss
             | Role::LightIn
@@ -94,9 +95,11 @@ impl Key {
         match self {
             Self::Span(..) | Self::Unplaced(Light::Lost) => Kind::Break,
             Self::Node(_) | Self::Device(..) => Kind::Equipment,
-            Self::Point(..) | Self::Fade(..) | Self::Signal(..) | Self::Unplaced(Light::Worse) => {
-                Kind::Degradation
-            }
+            Self::Pumps(..)
+            | Self::Point(..)
+            | Self::Fade(..)
+            | Self::Signal(..)
+            | Self::Unplaced(Light::Worse) => Kind::Degradation,
             Self::Agent(_) => Kind::Agent,
             Self::Supply(_) | Self::Room(_) => Kind::Environment,
             Self::Feed => Kind::PowerFeed,
@@ -107,6 +110,7 @@ impl Key {
     pub(in crate::engine) const fn site(&self) -> Option<&SiteId> {
         match self {
             Self::Device(site, _)
+            | Self::Pumps(site, _)
             | Self::Point(site, ..)
             | Self::Signal(site, ..)
             | Self::Agent(site)

@@ -2,7 +2,8 @@
 
 use silkline_analysis::incident::Kind;
 use silkline_analysis::place::{Evidence, Finding as Says, Sighting};
-use silkline_protocol::id::ViewId;
+use silkline_analysis::series::{Anomaly, AnomalyKind};
+use silkline_protocol::id::{NodeId, ViewId};
 use silkline_protocol::time::Timestamp;
 
 use super::cause::{Cause, stretch_of};
@@ -28,15 +29,16 @@ impl Causes {
         sighting: Sighting,
         at: Timestamp,
     ) {
-        let Some(chainage) = words::chainage_of(scene, &sighting, at) else {
+        let Some((low, high)) = span_of(scene, &sighting, at) else {
             return;
         };
-        let key = scene
-            .line
-            .span_at(chainage)
-            .map(|(a, b)| Key::Span(a.id.clone(), b.id.clone()));
-        let Some(key) = key else { return };
+        let key = Key::Span(low, high);
         let known = self.light_cause_at(scene, &key);
+        if known.is_none() && self.is_faded_at(scene, &sighting, at) {
+            // The other fibres of the cable have light, only less: the test fibre's stops where
+            // theirs is lost, and it is one cause.
+            return self.sight_change(scene, (id, finding), sighting, at);
+        }
         let Some(k) = known.or_else(|| finding.is_some().then(|| self.open(scene, key.clone())))
         else {
             return;
@@ -59,6 +61,36 @@ impl Causes {
         self.place(k, scene);
     }
 
+    /// Whether light is lost on the span in which a view saw something.
+    pub(in crate::engine) fn is_dark_at(
+        &self,
+        scene: &Scene<'_>,
+        sighting: &Sighting,
+        at: Timestamp,
+    ) -> bool {
+        let Some((low, high)) = span_of(scene, sighting, at) else {
+            return false;
+        };
+        let known = self.light_cause_at(scene, &Key::Span(low, high));
+        let cause = known.and_then(|k| self.causes.get(k));
+        cause.is_some_and(|cause| !cause.lost.is_empty())
+    }
+
+    /// Whether light meters say that the span in which a view saw something loses more than it did.
+    pub(in crate::engine) fn is_faded_at(
+        &self,
+        scene: &Scene<'_>,
+        sighting: &Sighting,
+        at: Timestamp,
+    ) -> bool {
+        let key = span_of(scene, sighting, at).map(|(low, high)| Key::Fade(low, high));
+        let by_light = |a: &Anomaly| a.kind != AnomalyKind::Trace && a.to.is_none();
+        self.causes.iter().any(|cause| {
+            let same = Some(&cause.key) == key.as_ref() && cause.is_active();
+            same && cause.incident.anomalies.iter().any(by_light)
+        })
+    }
+
     /// Takes a change that a trace saw on a fibre that is whole otherwise.
     pub(in crate::engine) fn sight_change(
         &mut self,
@@ -67,11 +99,7 @@ impl Causes {
         sighting: Sighting,
         at: Timestamp,
     ) {
-        let Some(chainage) = words::chainage_of(scene, &sighting, at) else {
-            return;
-        };
-        let span = scene.line.span_at(chainage);
-        let Some((low, high)) = span.map(|(a, b)| (a.id.clone(), b.id.clone())) else {
+        let Some((low, high)) = span_of(scene, &sighting, at) else {
             return;
         };
         let key = Key::Fade(low, high);
@@ -187,6 +215,13 @@ impl Causes {
             }
         }
     }
+}
+
+/// The nodes around what a view saw.
+fn span_of(scene: &Scene<'_>, sighting: &Sighting, at: Timestamp) -> Option<(NodeId, NodeId)> {
+    let chainage = words::chainage_of(scene, sighting, at)?;
+    let (from, to) = scene.line.span_at(chainage)?;
+    Some((from.id.clone(), to.id.clone()))
 }
 
 impl Cause {

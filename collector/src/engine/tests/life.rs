@@ -228,6 +228,64 @@ fn shots_of_a_fibre_that_is_well_change_nothing() {
     assert!(world.incidents.is_empty(), "{:?}", world.incidents);
 }
 
+#[test]
+fn a_bend_on_another_span_than_a_fresh_cut_is_an_incident_of_its_own() {
+    let mut world = World::new(PHASES);
+    world.run(30_000);
+    world.faults = vec![Fault::Cut(40_000.0)];
+    world.run(10_000);
+    world.faults.push(Fault::Bend(250_000.0));
+    world.run(15_000);
+    let mut told: Vec<_> = world
+        .standing()
+        .iter()
+        .map(|incident| (incident.kind, incident.place.span.clone().unwrap()))
+        .collect();
+    told.sort();
+    let wanted = [(Kind::Break, "n0..n1"), (Kind::Degradation, "n3..n4")];
+    assert_eq!(told, wanted.map(|(kind, span)| (kind, span.to_owned())));
+}
+
+#[test]
+fn a_change_that_one_shot_shows_is_looked_at_again_once() {
+    let mut world = World::new(PHASES);
+    for _ in 0..3 {
+        world.shoot("n1-b");
+        world.run(1000);
+    }
+    world.faults = vec![Fault::Joint(130_000.0)];
+    world.shoot("n1-b");
+    assert_eq!(shots(&world), ["s1 n1-b"]);
+    world.shoot("n1-b");
+    world.run(5000);
+    assert_eq!(world.only().kind, Kind::Degradation);
+    assert_eq!(
+        shots(&world)
+            .iter()
+            .filter(|shot| *shot == "s1 n1-b")
+            .count(),
+        2,
+        "once to be sure, once because it opened: {:?}",
+        shots(&world)
+    );
+}
+
+#[test]
+fn what_fades_by_light_meters_is_placed_by_one_shot() {
+    let mut world = World::new(PHASES);
+    world.shoot("n1-b");
+    world.run(30_000);
+    world.faults = vec![Fault::Bend(130_000.0), Fault::Joint(130_000.0)];
+    world.run(10_000);
+    assert_eq!(world.only().place.chainage_m, None);
+    world.shoot("n1-b");
+    let place = &world.only().place;
+    assert!(
+        (place.chainage_m.unwrap().get() - 130_000.0).abs() < 60.0,
+        "{place:?}"
+    );
+}
+
 fn shots(world: &World) -> Vec<String> {
     let said = world.said.iter();
     let shot = said.filter_map(|output| match output {

@@ -89,6 +89,34 @@ fn a_pump_that_ages_and_a_battery_that_empties_are_one_incident_each() {
 }
 
 #[test]
+fn two_pumps_of_a_device_that_age_together_are_one_incident() {
+    let mut world = World::new(PHASES);
+    for k in 0..20_u32 {
+        world.run(1000);
+        let mut sample = world.poll(1, world.now);
+        let bias = 800.0 + 10.0 * f64::from(k);
+        for name in ["pump_bias.8", "pump_bias.9"] {
+            let value = Reading::Value(bias);
+            sample.readings.insert(name.parse().unwrap(), value);
+        }
+        let (site, device, late, now) = (site(1), device(), false, world.now);
+        let input = Input::Sample {
+            site,
+            device,
+            late,
+            sample,
+        };
+        world.step(input, now);
+    }
+    assert_eq!(world.only().kind, Kind::Degradation);
+    assert!(
+        world.only().headline.contains("pumps of edfa-1"),
+        "{}",
+        world.only().headline
+    );
+}
+
+#[test]
 fn a_site_whose_devices_all_fall_silent_is_one_incident_without_any_last_will() {
     let mut world = World::new(PHASES);
     let battery: DeviceId = "battery-1".parse().unwrap();

@@ -46,6 +46,8 @@ pub(in crate::engine) struct Changed {
     pub(in crate::engine) delta: Db,
     /// Whether the shot before showed it too.
     pub(in crate::engine) sure: bool,
+    /// Whether the shot before showed any change: then another shot was asked for already.
+    pub(in crate::engine) again: bool,
 }
 
 /// A change that one shot has shown.
@@ -109,13 +111,16 @@ pub(super) fn notable(
             ChangeKind::NewLoss => clear && delta > NEW_LOSS,
             ChangeKind::LossChange => clear && delta >= MORE_LOSS,
             ChangeKind::ReflectanceChange => delta >= MORE_REFLECTION,
-            ChangeKind::EndMoved => end.is_some_and(|end| {
-                let breathes = (end.get() * BREATHES).max(LEAST_MOVE);
-                (change.at - end).abs() > OpticalLength::of(breathes)
-            }),
+            ChangeKind::EndMoved => end.is_some_and(|end| !breathes(end, change.at)),
             ChangeKind::Break | ChangeKind::TotalLossChange => false,
         }
     })
+}
+
+/// Whether an end is as far from where it was as glass moves with the seasons.
+pub(super) fn breathes(end: OpticalLength, now: OpticalLength) -> bool {
+    let far = (end.get() * BREATHES).max(LEAST_MOVE);
+    (now - end).abs() <= OpticalLength::of(far)
 }
 
 /// The events of a good trace, counted from the view's node at `zero`; of those in `before` the
