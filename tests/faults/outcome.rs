@@ -1,0 +1,259 @@
+//! One case through everything, and what the operator was told held against what is so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use silkline_analysis::incident::{Incident, Kind as Sort, State};
+use silkline_analysis::place::{Place, PlaceKind};
+use silkline_analysis::series::{Anomaly, device_name};
+use silkline_collector::engine::Output;
+use silkline_protocol::plant::Plant;
+
+use crate::bed::{Bed, Ground};
+use crate::case::{Case, Cause, Kind, What};
+
+/// What came of a case.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) seed: u64,
+    pub(crate) kind: Kind,
+    pub(crate) told: Vec<Told>,
+    /// Incidents there ever were, and those that no cause has.
+    pub(crate) incidents: usize,
+    pub(crate) strangers: Vec<String>,
+    pub(crate) alarms: usize,
+    /// Alarms that stand in the incident of a true cause.
+    pub(crate) folded: usize,
+    pub(crate) trace_cpu: Vec<Duration>,
+}
+
+/// What was told of one cause.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) cause: Cause,
+    pub(crate) headline: Option<String>,
+    pub(crate) right_cause: bool,
+    pub(crate) right_span: bool,
+    pub(crate) place: Option<Place>,
+    /// From the fault to the first word of the right span or node, and to a place by a trace.
+    pub(crate) span_after: Option<Duration>,
+    pub(crate) place_after: Option<Duration>,
+    /// Each sighting: which view, where along its glass, and how far off that is.
+    pub(crate) sightings: Vec<Sighting>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Sighting {
+    pub(crate) view: silkline_protocol::id::ViewId,
+    pub(crate) optical_m: f64,
+    pub(crate) error_m: f64,
+    pub(crate) stated_sd_m: f64,
+}
+
+/// Runs `case` from `ground`.
+pub(crate) fn run(ground: &Ground, plant: &Plant, case: &Case) -> Outcome {
+    let own = Arc::new(
+        case.mistake
+            .as_ref()
+            .map_or_else(|| plant.clone(), |m| m.made(plant)),
+    );
+    let mut bed = match case.past {
+        None => ground.bed(&own, case.seed),
+        Some(seconds) => ground.fresh(
+            &own,
+            case.seed,
+            (case.hush.as_slice(), case.views.as_slice()),
+            seconds,
+        ),
+    };
+    bed.disturb(case.noise);
+    bed.said.clear();
+    bed.trace_cpu.clear();
+    let start = bed.now;
+    for (at, fault, worn) in &case.faults {
+        bed.inflict(start + *at, fault.clone(), *worn);
+    }
+    bed.run(case.run);
+    judge(&bed, plant, case, start)
+}
+
+fn judge(bed: &Bed, plant: &Plant, case: &Case, start: Duration) -> Outcome {
+    let mut incidents: BTreeMap<String, Vec<(Duration, Incident)>> = BTreeMap::new();
+    let mut alarms: BTreeMap<String, Anomaly> = BTreeMap::new();
+    for (at, output) in &bed.said {
+        match output {
+            Output::Incident(incident) => {
+                let all = incidents.entry(incident.id.to_string()).or_default();
+                all.push((at.saturating_sub(start), (**incident).clone()));
+            }
+            Output::Anomaly(anomaly) => {
+                alarms.insert(anomaly.id.clone(), anomaly.clone());
+            }
+            _ => {}
+        }
+    }
+    let mut left: BTreeSet<String> = incidents.keys().cloned().collect();
+    let mut folded: BTreeSet<String> = BTreeSet::new();
+    let mut told = Vec::new();
+    for cause in &case.causes {
+        let merit = |id: &&String| {
+            let incident = &incidents[*id].last().unwrap().1;
+            let own = incident.lines.first() == Some(&cause.line);
+            (2 * u8::from(is_cause(cause, incident)) + 3 * u8::from(is_there(cause, incident)))
+                * u8::from(own)
+        };
+        let best = left
+            .iter()
+            .filter(|id| merit(id) > 0)
+            .max_by_key(|id| merit(id))
+            .cloned();
+        let Some(id) = best else {
+            told.push(Told::nothing(cause));
+            continue;
+        };
+        left.remove(&id);
+        let course = &incidents[&id];
+        folded.extend(
+            course
+                .last()
+                .unwrap()
+                .1
+                .anomalies
+                .iter()
+                .map(|a| a.id.clone()),
+        );
+        told.push(Told::of(bed, plant, cause, course));
+    }
+    let strangers = left.iter().map(|id| {
+        let incident = &incidents[id].last().unwrap().1;
+        let (kind, state) = (incident.kind.word(), incident.state.word());
+        let seen = incident
+            .evidence
+            .iter()
+            .filter_map(|e| e.finding.sighting());
+        let seen: Vec<String> = seen
+            .map(|s| format!("{} at {:.0}", s.view, s.optical_m.get()))
+            .collect();
+        format!("{kind} {state} {} {seen:?}", incident.headline)
+    });
+    Outcome {
+        seed: case.seed,
+        kind: case.kind,
+        told,
+        incidents: incidents.len(),
+        strangers: strangers.collect(),
+        alarms: alarms.len(),
+        folded: alarms.keys().filter(|id| folded.contains(*id)).count(),
+        trace_cpu: bed.trace_cpu.clone(),
+    }
+}
+
+/// Whether an incident says what kind of cause it is, and of what.
+fn is_cause(cause: &Cause, incident: &Incident) -> bool {
+    let sort = incident.kind;
+    match &cause.what {
+        What::Break => sort == Sort::Break,
+        What::Fade => sort == Sort::Degradation,
+        What::Node(_) => sort == Sort::Equipment,
+        What::Pump(_) => matches!(sort, Sort::Equipment | Sort::Degradation),
+        What::Feed => sort == Sort::PowerFeed,
+        What::Supply(_) => sort == Sort::Environment,
+        What::Device(..) => matches!(sort, Sort::Equipment | Sort::Agent),
+    }
+}
+
+/// Whether an incident says where it is: the span, the node, the device; of a shunt the stretch.
+fn is_there(cause: &Cause, incident: &Incident) -> bool {
+    let place = &incident.place;
+    match &cause.what {
+        What::Break | What::Fade => place.span == cause.span && place.kind == PlaceKind::Span,
+        What::Node(node) | What::Pump(node) => place.node.as_ref() == Some(node),
+        What::Feed => place
+            .interval95_m
+            .zip(cause.at)
+            .is_some_and(|([low, high], at)| low <= at && at <= high),
+        What::Supply(site) => {
+            let at_site = format!("{site}.");
+            incident
+                .anomalies
+                .iter()
+                .any(|a| a.device.starts_with(&at_site))
+        }
+        What::Device(site, device) => {
+            let name = device_name(site, device);
+            incident.anomalies.iter().any(|a| a.device == name)
+        }
+    }
+}
+
+impl Told {
+    fn nothing(cause: &Cause) -> Self {
+        Self {
+            cause: cause.clone(),
+            headline: None,
+            right_cause: false,
+            right_span: false,
+            place: None,
+            span_after: None,
+            place_after: None,
+            sightings: Vec::new(),
+        }
+    }
+
+    fn of(bed: &Bed, plant: &Plant, cause: &Cause, course: &[(Duration, Incident)]) -> Self {
+        let last = &course.last().unwrap().1;
+        let since = |at: Duration| at.saturating_sub(cause.since);
+        let there =
+            |(_, i): &&(Duration, Incident)| is_there(cause, i) && i.state != State::Suspect;
+        let traced = |(_, i): &&(Duration, Incident)| {
+            let seen = i.evidence.iter().any(|e| e.finding.sighting().is_some());
+            seen && i.place.interval95_m.is_some()
+        };
+        Self {
+            cause: cause.clone(),
+            headline: Some(last.headline.clone()),
+            right_cause: is_cause(cause, last),
+            right_span: is_there(cause, last),
+            place: Some(last.place.clone()),
+            span_after: course.iter().find(there).map(|(at, _)| since(*at)),
+            place_after: course.iter().find(traced).map(|(at, _)| since(*at)),
+            sightings: sightings(bed, plant, cause, last),
+        }
+    }
+
+    /// How far off the told place is; nothing where no single place is told.
+    pub(crate) fn error_m(&self) -> Option<f64> {
+        let at = self.place.as_ref()?.chainage_m?;
+        Some((at - self.cause.at?).abs().get())
+    }
+
+    /// The 95 % interval, and whether it holds the truth.
+    pub(crate) fn interval(&self) -> Option<(f64, bool)> {
+        let [low, high] = self.place.as_ref()?.interval95_m?;
+        let at = self.cause.at?;
+        Some(((high - low).get(), low <= at && at <= high))
+    }
+}
+
+fn sightings(bed: &Bed, plant: &Plant, cause: &Cause, incident: &Incident) -> Vec<Sighting> {
+    let (Some(at), Some(cable)) = (cause.at, bed.world().truth().cable(&cause.line)) else {
+        return Vec::new();
+    };
+    let seen = incident
+        .evidence
+        .iter()
+        .filter_map(|e| e.finding.sighting());
+    let of = seen.filter_map(|s| {
+        let (_, view) = plant.view(&s.view)?;
+        let start = cable.node_glass(&view.node)?;
+        let true_m = (cable.glass_at(at) - start).get().abs();
+        Some(Sighting {
+            view: s.view.clone(),
+            optical_m: s.optical_m.get(),
+            error_m: s.optical_m.get() - true_m,
+            stated_sd_m: s.random_m.get().hypot(s.systematic_m.get()),
+        })
+    });
+    of.collect()
+}
