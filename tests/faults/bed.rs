@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use silkline_agent::clock::Moment as AgentMoment;
 use silkline_agent::config::PointRef;
-use silkline_agent::trigger::{Act, Triggers};
+use silkline_agent::trigger::{Act, Outcome as Started, Triggers};
 use silkline_collector::engine::{EngineSettings, Input, LineEngine, Output};
 use silkline_protocol::device::Role;
 use silkline_protocol::id::{AgentId, DeviceId, LineId, SiteId, ViewId};
@@ -26,6 +26,7 @@ use silkline_sim::fault::{Fault, Scene};
 use silkline_sim::world::{Moment, ShotOrder, World};
 
 use crate::chance::Chance;
+use crate::cpu::cpu;
 use crate::gear::{self, Gear};
 
 /// The past that the detectors begin with, and how far apart its readings are.
@@ -138,7 +139,6 @@ impl Ground {
             let engine = LineEngine::new(shared.clone(), line.id.clone(), settings);
             bed.engines.insert(line.id.clone(), engine);
         }
-        bed.introduce();
         bed.remember();
         bed.start();
         bed.run(Duration::from_secs(8));
@@ -288,26 +288,34 @@ impl Bed {
     }
 
     fn introduce(&mut self) {
-        for gear in self
-            .gear
-            .iter()
-            .filter(|g| !self.mute.contains(&g.device.site))
-        {
-            for line in &gear.lines {
-                let input = Input::About {
-                    site: gear.device.site.clone(),
-                    device: gear.device.id.clone(),
-                    about: gear.about.clone(),
-                };
-                let engine = self.engines.get_mut(line).unwrap();
-                engine.step(input, clock(self.now));
-            }
+        let now = clock(self.now);
+        for (line, about) in self.abouts() {
+            self.engines.get_mut(&line).unwrap().step(about, now);
         }
+    }
+
+    /// What the devices of every site that is heard of are.
+    fn abouts(&self) -> Vec<(LineId, Input)> {
+        let heard = |gear: &&Gear| !self.mute.contains(&gear.device.site);
+        let about = |(gear, line): (&Gear, &LineId)| {
+            let input = Input::About {
+                site: gear.device.site.clone(),
+                device: gear.device.id.clone(),
+                about: gear.about.clone(),
+            };
+            (line.clone(), input)
+        };
+        let gear = self.gear.iter().filter(heard);
+        gear.flat_map(|gear| gear.lines.iter().map(move |line| about((gear, line))))
+            .collect()
     }
 
     /// Shows the engines a quiet past, as the hot store would after a restart.
     fn remember(&mut self) {
         let mut past: BTreeMap<LineId, Vec<Input>> = BTreeMap::new();
+        for (line, about) in self.abouts() {
+            past.entry(line).or_default().push(about);
+        }
         let mut now = Duration::ZERO;
         while now < PAST {
             for gear in &mut self.gear {
@@ -334,7 +342,8 @@ impl Bed {
         let at = clock(now);
         for engine in self.engines.values_mut() {
             let said = engine.step(Input::Started, at);
-            assert!(said.is_empty(), "a quiet past: {said:?}");
+            let told = |output: &Output| matches!(output, Output::Incident(_));
+            assert!(!said.iter().any(told), "a quiet past: {said:?}");
         }
     }
 
@@ -451,12 +460,14 @@ impl Bed {
                 Act::Start { device, settings } => {
                     let now = AgentMoment::after_start(self.now);
                     let edge = self.edges.get_mut(site).unwrap();
-                    let more = edge.started(&device, None, now);
+                    let more = edge.started(&device, &Started::Taken, now);
                     let average = Duration::from_secs(self.shots.average_s.into());
                     let todo = Todo::Shot(site.clone(), device, settings.port);
                     self.later(self.now + average + FILE_TAKES, todo);
                     self.act(site, more);
                 }
+                // Nobody works on the corridor's fibres.
+                Act::Abort { .. } => {}
                 Act::Tell(told) => {
                     let event = told.event(clock(self.now));
                     let gear = self.gear.iter();
@@ -584,11 +595,4 @@ impl Bed {
             }
         }
     }
-}
-
-/// Time that this thread has had a processor, as the kernel counts it; zero where it does not.
-fn cpu() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let first = text.split_whitespace().next();
-    Duration::from_nanos(first.and_then(|text| text.parse().ok()).unwrap_or(0))
 }

@@ -11,8 +11,8 @@ use crate::bed::Noise;
 use crate::chance::Chance;
 
 /// Rows of the report, with how many of a thousand cases each gets.
-pub(crate) const MIX: [(Kind, usize); 20] = [
-    (Kind::Cut, 180),
+pub(crate) const MIX: [(Kind, usize); 21] = [
+    (Kind::Cut, 160),
     (Kind::CutInNoise, 60),
     (Kind::CutBesideMissingStation, 60),
     (Kind::CutBesideWrongLandmark, 70),
@@ -28,6 +28,7 @@ pub(crate) const MIX: [(Kind, usize); 20] = [
     (Kind::SeaCut, 40),
     (Kind::Shunt, 40),
     (Kind::TwoCuts, 30),
+    (Kind::TwoCutsOneSpan, 20),
     (Kind::CutAndHut, 20),
     (Kind::CutAndBend, 20),
     (Kind::Battery, 10),
@@ -53,6 +54,7 @@ pub(crate) enum Kind {
     SeaCut,
     Shunt,
     TwoCuts,
+    TwoCutsOneSpan,
     CutAndHut,
     CutAndBend,
     Battery,
@@ -78,6 +80,7 @@ impl Kind {
             Self::SeaCut => "cut at sea",
             Self::Shunt => "shunt fault",
             Self::TwoCuts => "two cuts, two spans",
+            Self::TwoCutsOneSpan => "two cuts, one span",
             Self::CutAndHut => "cut and a hut's mains",
             Self::CutAndBend => "cut, then a bend elsewhere",
             Self::Battery => "mains lost",
@@ -112,6 +115,8 @@ pub(crate) struct Cause {
     /// `node..node`, where it is on a cable.
     pub(crate) span: Option<String>,
     pub(crate) at: Option<RouteLength>,
+    /// Where the cable is broken too, by the same cause.
+    pub(crate) also: Option<RouteLength>,
     pub(crate) since: Duration,
 }
 
@@ -219,6 +224,7 @@ pub(crate) fn draw(plant: &Plant, kind: Kind, seed: u64) -> Case {
         Kind::SeaCut => case.cut(sea, None, chance),
         Kind::Shunt => case.shunt(sea, chance),
         Kind::TwoCuts => case.two_cuts(land, chance),
+        Kind::TwoCutsOneSpan => case.torn(land, chance),
         Kind::CutAndHut => {
             case.cut(land, None, chance);
             case.battery(land, chance);
@@ -315,6 +321,7 @@ impl Case {
             what: What::Break,
             span: Some(span_name(line, at)),
             at: Some(at),
+            also: None,
             since,
         };
         self.add(cause, fault, Duration::ZERO);
@@ -333,6 +340,7 @@ impl Case {
             what: What::Fade,
             span: Some(span_name(line, at)),
             at: Some(at),
+            also: None,
             since: secs(4.0 + chance.unit()),
         };
         self.add(cause, fault, Duration::ZERO);
@@ -365,6 +373,31 @@ impl Case {
         self.cut_at(line, first, (None, since));
         self.cut_at(line, second, (None, later));
         self.run = secs(45.0);
+    }
+
+    /// An anchor drags the cable: it is broken at two places of one span at once.
+    fn torn(&mut self, line: &Line, chance: &mut Chance) {
+        self.cut(line, None, chance);
+        let cause = &mut self.causes[0];
+        let at = cause.at.unwrap();
+        let (from, to) = line.span_at(at).unwrap();
+        let (low, high) = (from.chainage.get() + 300.0, to.chainage.get() - 300.0);
+        let length = 10.0_f64.powf(chance.between(2.0, 4.0));
+        let further = at.get()
+            + if at.get() + length < high {
+                length
+            } else {
+                -length
+            };
+        let also = RouteLength::of(further.clamp(low, high));
+        cause.also = Some(also);
+        let fault = Fault::Cut {
+            line: line.id.clone(),
+            at: also,
+            fibre: None,
+        };
+        let since = cause.since;
+        self.faults.push((since, fault, Duration::ZERO));
     }
 
     fn miss_station(&mut self, line: &Line, chance: &mut Chance) {
@@ -480,6 +513,7 @@ fn at_node(line: &Line, what: What, chance: &mut Chance) -> Cause {
         what,
         span: None,
         at: None,
+        also: None,
         since: secs(4.0 + chance.unit()),
     }
 }

@@ -81,6 +81,7 @@ impl Gear {
         let readings = match &mut self.driver {
             Driver::Modbus(driver, _) => by_modbus(driver, held.as_ref()),
             Driver::Snmp(driver) => by_snmp(driver, held.as_ref(), moment.now),
+            Driver::Scpi(..) => panic!("no device of the corridor speaks SCPI"),
         };
         let readings = readings
             .into_iter()

@@ -18,6 +18,7 @@
 mod bed;
 mod case;
 mod chance;
+mod cpu;
 mod drums;
 mod gear;
 mod outcome;
@@ -189,6 +190,7 @@ fn a_campaign_of_faults() {
     for (pulse, outcomes) in PULSES.iter().zip(&of_pulse) {
         report::places(&format!("pulse {pulse} ns"), outcomes, &plant, &cables);
     }
+    report::torn(&all);
     report::delays(&all);
     println!("\nwhat fell short:");
     report::misses(&all);

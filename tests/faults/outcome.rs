@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use silkline_analysis::incident::{Incident, Kind as Sort, State};
-use silkline_analysis::place::{Place, PlaceKind};
+use silkline_analysis::place::{Candidate, Place, PlaceKind};
 use silkline_analysis::series::{Anomaly, device_name};
 use silkline_collector::engine::Output;
 use silkline_protocol::plant::Plant;
+use silkline_protocol::unit::RouteLength;
 
 use crate::bed::{Bed, Ground};
 use crate::case::{Case, Cause, Kind, What};
@@ -220,6 +221,17 @@ impl Told {
             place_after: course.iter().find(traced).map(|(at, _)| since(*at)),
             sightings: sightings(bed, plant, cause, last),
         }
+    }
+
+    /// Whether both places are told of a cable that is torn at two.
+    pub(crate) fn shows_both(&self) -> Option<bool> {
+        let wanted = [self.cause.at?, self.cause.also?];
+        let candidates = self.place.as_ref().map(|place| place.candidates.as_slice());
+        let near = |at: &RouteLength| {
+            let holds = |c: &Candidate| (c.chainage_m - *at).abs() < RouteLength::of(50.0);
+            candidates.unwrap_or_default().iter().any(holds)
+        };
+        Some(wanted.iter().all(near))
     }
 
     /// How far off the told place is; nothing where no single place is told.

@@ -114,6 +114,19 @@ pub(crate) fn places(name: &str, all: &[Outcome], plant: &Plant, cables: &Cables
     }
 }
 
+/// Of cables torn at two places of one span, how many were told to be.
+pub(crate) fn torn(all: &[Outcome]) {
+    let both = Share::of(told(all.iter()).filter_map(Told::shows_both));
+    println!(
+        "\ntorn at two places of one span: both shown {}",
+        both.text()
+    );
+    for told in told(all.iter()).filter(|t| t.shows_both() == Some(false)) {
+        let at = [told.cause.at, told.cause.also].map(|at| at.map_or(f64::NAN, |at| at.get()));
+        println!("  at {at:?}, told {:?}", told.headline);
+    }
+}
+
 /// How far sightings are off along the glass: the 68 % quantile, a standard deviation where the
 /// errors are normal, whatever the few that saw something else.
 pub(crate) fn glass_sd(placed: &[&Told]) -> f64 {
