@@ -350,13 +350,7 @@ impl LineEngine {
                 who,
                 action,
             } => {
-                let accepted = self.state.causes.operate(now, &incident, (&who, action));
-                let repair = self.state.causes.repair(&incident);
-                if let Some(repair) = repair {
-                    self.learn(repair);
-                }
-                let found = self.state.watch.accept(&accepted, now);
-                self.find(found, out);
+                self.operate(&incident, (&who, action), out);
                 true
             }
         }

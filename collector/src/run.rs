@@ -26,7 +26,7 @@ use crate::commit::Commit;
 use crate::commit::core::Core;
 use crate::config::{BrokerSettings, Settings};
 use crate::forward::{self, Forward, ForwardError};
-use crate::ingest::{self, Ingest};
+use crate::ingest::{self, Ends, Ingest};
 use crate::metrics::Metrics;
 use crate::notify;
 use crate::state::{
@@ -153,15 +153,7 @@ pub async fn run(
     let both = (&*settings, &settings.engine.clone());
     let core = Core::load(writer, &plant, &lines, both, clock.now()).map_err(failed)?;
     let (ingest, ends) = Ingest::new(options, ingest::filters(&lines, &plant), metrics.clone());
-    let (steps, steps_end) = watch::channel(0);
-    let heart = Heart {
-        settings: settings.beat.clone(),
-        store,
-        lines,
-        steps: steps_end,
-        up: ends.up.clone(),
-        outgoing: ends.outgoing.clone(),
-    };
+    let (heart, steps) = heart(&settings, (store, lines), &ends);
     let (live, _) = broadcast::channel(LIVE_QUEUE);
     let (actions, actions_end) = mpsc::channel(ACTION_QUEUE);
     let (permits, permits_end) = mpsc::channel(ACTION_QUEUE);
@@ -203,16 +195,37 @@ pub async fn run(
     // It ends with the token; it has nothing to say.
     let _ = receiving.await;
     reading.cancel();
-    if tokio::time::timeout(LEAVE, readers.join_all())
-        .await
-        .is_err()
-    {
+    leave(readers, broker).await;
+    stored.map_err(failed)
+}
+
+/// Ends what only reads, and the broker last.
+async fn leave(readers: JoinSet<()>, broker: Option<Embedded>) {
+    let ended = tokio::time::timeout(LEAVE, readers.join_all()).await;
+    if ended.is_err() {
         tracing::warn!("not everything ended in time");
     }
     if let Some(broker) = broker {
         broker.stop().await;
     }
-    stored.map_err(failed)
+}
+
+/// What says that the collector lives, and what counts the steps for it.
+fn heart(
+    settings: &Settings,
+    (store, lines): (StoreId, Vec<LineId>),
+    ends: &Ends,
+) -> (Heart, watch::Sender<u64>) {
+    let (steps, steps_end) = watch::channel(0);
+    let heart = Heart {
+        settings: settings.beat.clone(),
+        store,
+        lines,
+        steps: steps_end,
+        up: ends.up.clone(),
+        outgoing: ends.outgoing.clone(),
+    };
+    (heart, steps)
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {

@@ -35,7 +35,10 @@ impl Ground<'_> {
     /// The place that `214+320` names: metres past a kilometre post, in the order of its numbers.
     #[must_use]
     pub fn at_post(&self, text: &str) -> Option<RouteLength> {
-        let (name, metres) = text.trim().split_once('+').unwrap_or((text.trim(), "0"));
+        let (name, metres) = text
+            .trim()
+            .split_once('+')
+            .unwrap_or_else(|| (text.trim(), "0"));
         let metres: f64 = metres.trim().parse().ok()?;
         let posts = &self.line.posts;
         let own = posts.iter().position(|post| post.name == name.trim())?;

@@ -251,6 +251,17 @@ impl Core {
         words
     }
 
+    /// Notes which closed incidents of ours the broker holds.
+    fn hold(&mut self, judged: &Judged) {
+        for entry in &judged.entries {
+            if let Entry::Elsewhere(line, incident) = entry
+                && self.lines.contains(line)
+            {
+                self.incidents.held(line, incident);
+            }
+        }
+    }
+
     /// The one transaction of a step.
     fn store(
         &mut self,
@@ -259,13 +270,7 @@ impl Core {
         watched: bool,
         now: Now,
     ) -> Result<Effects, StoreError> {
-        for entry in &judged.entries {
-            if let Entry::Elsewhere(line, incident) = entry
-                && self.lines.contains(line)
-            {
-                self.incidents.held(line, incident);
-            }
-        }
+        self.hold(judged);
         let mut effects = Effects {
             stored: true,
             ..Effects::default()
@@ -279,12 +284,7 @@ impl Core {
         for (key, stream) in self.receivers.changed(&judged.batches) {
             tx.stream(&key, stream)?;
         }
-        for report in &work.reports {
-            tx.report(report)?;
-        }
-        for (id, _) in judged.again.iter().filter(|(_, it)| it.is_settled()) {
-            tx.settle(*id)?;
-        }
+        settle(&mut tx, &work.reports, judged)?;
         let (messages, online) = (work.messages.as_slice(), &mut self.online);
         let mut keeper = Keeper {
             tx: &mut tx,
@@ -308,20 +308,7 @@ impl Core {
             let result = keeper.permit_action(&action)?;
             effects.permits.push((action.done, result));
         }
-        let mut asked = Vec::new();
-        for action in work.actions {
-            let line = self.incidents.line(&action.incident).cloned();
-            let input = line.is_some().then_some(keeper.inputs.len());
-            if let Some(line) = line {
-                keeper.action(line, &action)?;
-            }
-            let before = self.incidents.standing(&action.incident).cloned();
-            asked.push(Asked {
-                input,
-                before,
-                done: action.done,
-            });
-        }
+        let asked = ask(&mut keeper, &self.incidents, work.actions)?;
         let inputs = keeper.inputs;
         let extra = work.also != Also::Nothing;
         let stepped = extra || !inputs.is_empty() || self.engines.are_due(now.utc);
@@ -347,6 +334,40 @@ impl Core {
             .collect();
         Ok(effects)
     }
+}
+
+/// Writes what readers of the store report, and what became of messages that were set aside.
+fn settle(tx: &mut Transaction<'_>, reports: &[Report], judged: &Judged) -> Result<(), StoreError> {
+    for report in reports {
+        tx.report(report)?;
+    }
+    for (id, _) in judged.again.iter().filter(|(_, it)| it.is_settled()) {
+        tx.settle(*id)?;
+    }
+    Ok(())
+}
+
+/// Writes what operators do, and who waits for an answer.
+fn ask(
+    keeper: &mut Keeper<'_, '_>,
+    incidents: &Incidents,
+    actions: Vec<OperatorAction>,
+) -> Result<Vec<Asked>, StoreError> {
+    let mut asked = Vec::new();
+    for action in actions {
+        let line = incidents.line(&action.incident).cloned();
+        let input = line.is_some().then_some(keeper.inputs.len());
+        if let Some(line) = line {
+            keeper.action(line, &action)?;
+        }
+        let before = incidents.standing(&action.incident).cloned();
+        asked.push(Asked {
+            input,
+            before,
+            done: action.done,
+        });
+    }
+    Ok(asked)
 }
 
 /// A line, a site, and another store that has stored what comes from there.

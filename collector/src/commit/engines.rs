@@ -85,11 +85,13 @@ impl Engines {
         let mut outcomes = Vec::new();
         for (index, (whom, input)) in inputs.into_iter().enumerate() {
             if let Input::Elsewhere(news) = input {
+                let line = news.line.clone();
                 let said = self.together.hear(&self.plant, news);
-                outcomes.extend(
-                    said.into_iter()
-                        .map(|output| self.outcome(Some(index), output)),
-                );
+                outcomes.extend(said.into_iter().map(|output| Outcome {
+                    input: Some(index),
+                    line: line_of(&output).unwrap_or(&line).clone(),
+                    output,
+                }));
                 continue;
             }
             for (line, input) in self.meant(&whom, input) {
@@ -147,38 +149,14 @@ impl Engines {
     ) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         for output in outputs {
-            let shoots = matches!(output, Output::Shoot { .. });
-            for output in self.together.take(&self.plant, output, now) {
-                outcomes.push(if shoots {
-                    let line = line.clone();
-                    Outcome {
-                        input,
-                        line,
-                        output,
-                    }
-                } else {
-                    let mut outcome = self.outcome(input, output);
-                    if !matches!(outcome.output, Output::Incident(_)) {
-                        outcome.line = line.clone();
-                    }
-                    outcome
-                });
-            }
+            let said = self.together.take(&self.plant, output, now);
+            outcomes.extend(said.into_iter().map(|output| Outcome {
+                input,
+                line: line_of(&output).unwrap_or(line).clone(),
+                output,
+            }));
         }
         outcomes
-    }
-
-    /// What came of an input; an incident belongs to the line that it is on.
-    fn outcome(&self, input: Option<usize>, output: Output) -> Outcome {
-        let line = match &output {
-            Output::Incident(incident) => incident.place.line.clone(),
-            _ => self.together_as.clone(),
-        };
-        Outcome {
-            input,
-            line,
-            output,
-        }
     }
 
     /// Which engines an input is for, and what it is to each: what is done to an incident is done to
@@ -253,6 +231,14 @@ fn restored(
         tracing::error!(%line, %error, "saved state not taken, the line begins anew");
     };
     read.inspect_err(told).ok()
+}
+
+/// The line that an incident is on.
+fn line_of(output: &Output) -> Option<&LineId> {
+    match output {
+        Output::Incident(incident) => Some(&incident.place.line),
+        _ => None,
+    }
 }
 
 #[expect(clippy::expect_used, reason = "a constant that is an id")]

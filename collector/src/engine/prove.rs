@@ -1,14 +1,30 @@
-//! The engine asks for proof shots and tells of views that are not shot any more.
+//! What operators do, proof shots, and views that are not shot any more.
 
 use silkline_analysis::series::{Anomaly, AnomalyKind, Severity, device_name};
-use silkline_protocol::id::{DeviceId, SiteId, ViewId};
+use silkline_protocol::id::{DeviceId, IncidentId, SiteId, ViewId};
 use silkline_protocol::plant::View;
 use silkline_protocol::time::Timestamp;
 
 use super::proof::Due;
-use super::{LineEngine, Output, trace_finding};
+use super::{Action, LineEngine, Output, trace_finding};
 
 impl LineEngine {
+    /// Does what an operator asked for; a place that a crew found is learnt from.
+    pub(super) fn operate(
+        &mut self,
+        incident: &IncidentId,
+        (who, action): (&str, Action),
+        out: &mut Vec<Output>,
+    ) {
+        let now = self.state.now;
+        let accepted = self.state.causes.operate(now, incident, (who, action));
+        if let Some(repair) = self.state.causes.repair(incident) {
+            self.learn(repair);
+        }
+        let found = self.state.watch.accept(&accepted, now);
+        self.find(found, out);
+    }
+
     /// A device has shown itself: its views are to be proven from now on.
     pub(super) fn instrument(&mut self, site: &SiteId, device: &DeviceId) {
         let every = self.settings.shot_every;

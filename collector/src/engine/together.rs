@@ -249,12 +249,10 @@ impl Together {
             Reason::Cleared => !lasts,
             Reason::Opened | Reason::Reopened | Reason::Located | Reason::Worse => fold.is_none(),
         };
-        told.then(|| {
-            Output::Notice(Notice {
-                incident: top,
-                ..notice
-            })
-        })
+        told.then_some(Output::Notice(Notice {
+            incident: top,
+            ..notice
+        }))
     }
 
     /// Lets go of an incident and all in it once they are closed.

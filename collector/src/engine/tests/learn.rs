@@ -148,75 +148,40 @@ lines = ["long"]
 port = [{ index = "1", path = "eastward", node = "east", direction = "AB", side = "in" }]
 "#;
 
-#[test]
-fn when_both_ends_see_their_own_side_whole_the_fault_is_in_the_blind_middle() {
-    let plant = Arc::new(read("long", LONG).unwrap().plant);
-    let mut engine = LineEngine::new(plant, "long".parse().unwrap(), EngineSettings::default());
-    let mut last: Option<Incident> = None;
-    let mut step = |input: Input, ms: u64| {
-        for output in engine.step(input, at_ms(ms)) {
+/// The engine of the long cable, and its incident as it was said last.
+struct Long {
+    engine: LineEngine,
+    last: Option<Incident>,
+}
+
+impl Long {
+    fn step(&mut self, input: Input, ms: u64) {
+        for output in self.engine.step(input, at_ms(ms)) {
             if let Output::Incident(incident) = output {
-                last = Some(*incident);
+                self.last = Some(*incident);
             }
         }
-        last.clone()
-    };
-    let sites = ["west", "east"];
-    for site in sites {
+    }
+
+    fn poll(&mut self, site: &str, (point, light): (&str, Reading), ms: u64) {
+        let readings = [(point.parse().unwrap(), light)].into();
+        let at = at_ms(ms);
+        let sample = Sample { at, readings };
         let (site, device) = (site.parse().unwrap(), "edfa-1".parse().unwrap());
-        step(
-            Input::About {
+        let late = false;
+        self.step(
+            Input::Sample {
                 site,
                 device,
-                about: about(),
+                late,
+                sample,
             },
-            0,
+            ms,
         );
     }
-    let mut incident = None;
-    for second in 1..40_u64 {
-        for site in sites {
-            let light = if second < 20 {
-                Reading::Value(-17.0)
-            } else {
-                Reading::Dark
-            };
-            let readings = match site {
-                "west" => vec![("out_power.1", Reading::Value(3.0))],
-                _ => vec![("in_power.1", light)],
-            };
-            let readings = readings
-                .into_iter()
-                .map(|(name, it)| (name.parse().unwrap(), it));
-            let at = at_ms(second * 1000);
-            let sample = Sample {
-                at,
-                readings: readings.collect(),
-            };
-            let (site, device) = (site.parse().unwrap(), "edfa-1".parse().unwrap());
-            let late = false;
-            incident = step(
-                Input::Sample {
-                    site,
-                    device,
-                    late,
-                    sample,
-                },
-                second * 1000,
-            );
-        }
-    }
-    let place = incident.take().unwrap().place;
-    assert_eq!(place.chainage_m, None);
-    assert_eq!(
-        place.unseen_m,
-        [[150_000.0, 230_000.0].map(RouteLength::of)]
-    );
-    for (k, (site, view)) in [("west", "west-b"), ("east", "east-a")]
-        .into_iter()
-        .enumerate()
-    {
-        let ms = 41_000 + 1000 * k as u64;
+
+    /// A shot that sees nothing but fibre until the light is gone.
+    fn shoot(&mut self, site: &str, view: &str, ms: u64) {
         let file = TraceFile {
             at: at_ms(ms),
             view: Some(view.parse().unwrap()),
@@ -225,8 +190,8 @@ fn when_both_ends_see_their_own_side_whole_the_fault_is_in_the_blind_middle() {
             sor: sor_of(10.0, 380_000.0),
         };
         let (site, device) = (site.parse().unwrap(), "otdr-1".parse().unwrap());
-        let (id, late) = (k as i64, false);
-        incident = step(
+        let (id, late) = (1, false);
+        self.step(
             Input::Trace {
                 id,
                 site,
@@ -237,27 +202,62 @@ fn when_both_ends_see_their_own_side_whole_the_fault_is_in_the_blind_middle() {
             ms,
         );
     }
-    let incident = incident.unwrap();
-    let said: Vec<&str> = incident.history.iter().map(|it| it.what.as_str()).collect();
-    assert!(
-        said.iter()
-            .any(|it| it.contains("view east-a sees its fibre whole as far")),
-        "{said:?}"
+}
+
+/// The long cable, cut after twenty seconds.
+fn long_cut() -> Long {
+    let plant = Arc::new(read("long", LONG).unwrap().plant);
+    let line = "long".parse().unwrap();
+    let engine = LineEngine::new(plant, line, EngineSettings::default());
+    let mut long = Long { engine, last: None };
+    for site in ["west", "east"] {
+        let (site, device) = (site.parse().unwrap(), "edfa-1".parse().unwrap());
+        let about = about();
+        long.step(
+            Input::About {
+                site,
+                device,
+                about,
+            },
+            0,
+        );
+    }
+    for second in 1..40_u64 {
+        let light = if second < 20 {
+            Reading::Value(-17.0)
+        } else {
+            Reading::Dark
+        };
+        let ms = second * 1000;
+        long.poll("west", ("out_power.1", Reading::Value(3.0)), ms);
+        long.poll("east", ("in_power.1", light), ms);
+    }
+    long
+}
+
+#[test]
+fn when_both_ends_see_their_own_side_whole_the_fault_is_in_the_blind_middle() {
+    let mut long = long_cut();
+    let blind = [150_000.0, 230_000.0].map(RouteLength::of);
+    let place = &long.last.as_ref().unwrap().place;
+    assert_eq!(
+        (place.chainage_m, place.unseen_m.as_slice()),
+        (None, &[blind][..])
     );
+    long.shoot("west", "west-b", 41_000);
+    long.shoot("east", "east-a", 42_000);
+    let incident = long.last.unwrap();
+    let said: Vec<&str> = incident.history.iter().map(|it| it.what.as_str()).collect();
+    let told = |it: &&str| it.contains("view east-a sees its fibre whole as far");
+    assert!(said.iter().any(told), "{said:?}");
     let place = incident.place;
     assert_eq!(
         (place.chainage_m, place.lat),
         (None, None),
         "no point is invented"
     );
-    assert_eq!(
-        place.interval95_m,
-        Some([150_000.0, 230_000.0].map(RouteLength::of))
-    );
-    assert_eq!(
-        place.unseen_m,
-        [[150_000.0, 230_000.0].map(RouteLength::of)]
-    );
+    assert_eq!(place.interval95_m, Some(blind));
+    assert_eq!(place.unseen_m, [blind]);
 }
 
 #[test]
