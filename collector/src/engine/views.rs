@@ -147,10 +147,12 @@ impl Views {
                 None
             }
             (Some(view), Says::Faint(_)) => self.dim((view, &trace), changes.as_ref()),
-            (Some(view), Says::Nothing) if usable.is_some() && analysis.fault.is_none() => {
+            (Some(view), Says::Nothing | Says::Fades)
+                if usable.is_some() && analysis.fault.is_none() =>
+            {
                 self.dim((view, &trace), changes.as_ref())
             }
-            (_, Says::Nothing) | (None, _) => None,
+            (_, Says::Nothing | Says::Fades) | (None, _) => None,
         };
         let json = described(&sor, (&trace, &analysis), changes.as_ref());
         Look {
