@@ -57,19 +57,20 @@ need() {
 }
 
 # Two readers of SOR files by other people, in a virtual environment of their own: what we write has
-# to be read by them. Tests that want them are skipped where they can't be had.
+# to be read by them; and what the script needs that the agent is measured against. Tests and benches
+# that want them are skipped where they can't be had.
 peers() {
-    local folder=target/peers wanted="pyotdr==2.1.1 otdrparser==0.2.3"
+    local folder=target/peers wanted="pyotdr==2.1.1 otdrparser==0.2.3 pymodbus==3.16.1 paho-mqtt==2.2.0"
     [ "$(cat "$folder/installed" 2>/dev/null)" = "$wanted" ] && return
-    echo "set-up: fetching the SOR readers pyOTDR and otdrparser"
+    echo "set-up: fetching pyOTDR, otdrparser, pymodbus and paho, for tests and benches"
     mkdir -p target
-    # shellcheck disable=SC2086 # two packages are meant
+    # shellcheck disable=SC2086 # several packages are meant
     if python3 -m venv --clear "$folder" >/dev/null 2>&1 &&
         "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --retries 1 \
             --timeout 20 $wanted >/dev/null 2>&1; then
         echo "$wanted" >"$folder/installed"
     else
-        echo "set-up: they can't be had here, so the tests against them are skipped"
+        echo "set-up: they can't be had here, so what is held against them is skipped"
     fi
 }
 
