@@ -7,102 +7,107 @@ use super::Now;
 /// Everything that is counted.
 pub(super) fn metrics(now: &Now) -> String {
     let mut text = Text::default();
-    let spool = &now.spool;
-    let records = [
+    records(&mut text, &now.spool);
+    let (spool, uplink) = (&now.spool, now.uplink.clone().unwrap_or_default());
+    let connected = u64::from(uplink.connected.is_some());
+    let alarms = now.alarms().len() as u64;
+    for (name, kind, help, value) in [
+        ("spool_bytes", "gauge", "bytes of records held", spool.bytes),
         (
-            "found",
+            "spool_bytes_max",
+            "gauge",
+            "the most bytes it may hold",
+            spool.max_bytes,
+        ),
+        (
+            "spool_failures_total",
+            "counter",
+            "transactions that failed",
+            spool.failures,
+        ),
+        (
+            "uplink_connected",
+            "gauge",
+            "whether a broker has us",
+            connected,
+        ),
+        (
+            "uplink_in_flight",
+            "gauge",
+            "records sent and not committed",
+            uplink.in_flight,
+        ),
+        (
+            "uplink_failures_total",
+            "counter",
+            "connections lost or not made",
+            uplink.failures,
+        ),
+        (
+            "uplink_refused_total",
+            "counter",
+            "records too large for the broker",
+            uplink.refused,
+        ),
+        (
+            "alarms",
+            "gauge",
+            "devices and points that are not well",
+            alarms,
+        ),
+        ("up_seconds", "gauge", "seconds since the start", now.up_s),
+    ] {
+        text.one(&format!("silkline_agent_{name}"), kind, help, value);
+    }
+    devices(&mut text, now);
+    text.0
+}
+
+fn records(text: &mut Text, spool: &super::SpoolNow) {
+    for (name, kind, help, counts) in [
+        (
+            "found_total",
+            "counter",
             "records that waited in the spool at the start",
             &spool.found,
         ),
-        ("taken", "records taken into the spool", &spool.taken),
         (
-            "taken_back",
+            "taken_total",
+            "counter",
+            "records taken into the spool",
+            &spool.taken,
+        ),
+        (
+            "taken_back_total",
+            "counter",
             "records that a collector asks for again",
             &spool.taken_back,
         ),
         (
-            "delivered",
+            "delivered_total",
+            "counter",
             "records that a collector has committed",
             &spool.delivered,
         ),
         (
-            "dropped",
-            "records let go of before a collector had committed them",
+            "dropped_total",
+            "counter",
+            "records let go of before they were committed",
             &spool.dropped,
         ),
-    ];
-    for (name, help, counts) in records {
-        let name = format!("silkline_agent_records_{name}_total");
-        text.head(&name, "counter", help);
-        counts
-            .iter()
-            .for_each(|(kind, count)| text.line(&name, &[("kind", kind)], count));
-    }
-    let name = "silkline_agent_records_waiting";
-    text.head(name, "gauge", "records that no collector has committed");
-    spool
-        .waiting
-        .iter()
-        .for_each(|(kind, count)| text.line(name, &[("kind", kind)], count));
-    text.one(
-        "silkline_agent_spool_bytes",
-        "gauge",
-        "bytes of records held",
-        spool.bytes,
-    );
-    text.one(
-        "silkline_agent_spool_bytes_max",
-        "gauge",
-        "the most bytes it may hold",
-        spool.max_bytes,
-    );
-    text.one(
-        "silkline_agent_spool_failures_total",
-        "counter",
-        "transactions that failed",
-        spool.failures,
-    );
-    if let Some(uplink) = &now.uplink {
-        let up = u8::from(uplink.connected.is_some());
-        text.one(
-            "silkline_agent_uplink_connected",
+        (
+            "waiting",
             "gauge",
-            "whether a broker has us",
-            up,
-        );
-        text.one(
-            "silkline_agent_uplink_in_flight",
-            "gauge",
-            "records sent and not committed",
-            uplink.in_flight,
-        );
-        text.one(
-            "silkline_agent_uplink_failures_total",
-            "counter",
-            "connections lost or not made",
-            uplink.failures,
-        );
-        text.one(
-            "silkline_agent_uplink_refused_total",
-            "counter",
-            "records too large for the broker",
-            uplink.refused,
-        );
+            "records that no collector has committed",
+            &spool.waiting,
+        ),
+    ] {
+        let name = format!("silkline_agent_records_{name}");
+        text.head(&name, kind, help);
+        for (kind, count) in counts {
+            text.line(&name, &[("kind", kind)], count);
+        }
     }
-    devices(&mut text, now);
-    text.one(
-        "silkline_agent_alarms",
-        "gauge",
-        "devices and points that are not well",
-        now.alarms().len(),
-    );
-    text.one(
-        "silkline_agent_up_seconds",
-        "gauge",
-        "seconds since the start",
-        now.up_s,
-    );
-    text.0
 }
 
 fn devices(text: &mut Text, now: &Now) {
