@@ -179,6 +179,13 @@ pub enum Report {
         /// When to try again; given up where absent.
         again: Option<Timestamp>,
     },
+    /// A database refused a line.
+    Refused {
+        /// The line.
+        line: String,
+        /// What the database said.
+        why: String,
+    },
     /// A forwarder has passed everything up to a number.
     Passed {
         /// The name of its cursor.

@@ -11,7 +11,7 @@ use silkline_protocol::topic::{SiteTopic, Topic};
 
 use crate::ingest::Delivery;
 use crate::store::rows::QuarantineRow;
-use crate::store::write::StreamKey;
+use crate::store::write::{DATABASE, StreamKey};
 use crate::store::{StoreError, Writer};
 
 /// A message that was set aside.
@@ -60,7 +60,10 @@ pub fn set_aside(
     let mut cut = Vec::new();
     let mut whole = Vec::new();
     for row in rows {
-        if row.payload.len() as u64 == row.bytes {
+        if row.kind == DATABASE {
+            let why = "a line that the database refused; what it says is in the store".to_owned();
+            cut.push((row.id, Again::Unreadable(why)));
+        } else if row.payload.len() as u64 == row.bytes {
             let message = Delivery::loose(row.topic, row.payload.into(), row.properties);
             whole.push((row.id, message));
         } else {

@@ -5,6 +5,8 @@
 //!   reading,… dark=1i 1767323045000000000          no light
 //!   reading,… bad="timeout" 1767323045000000000    no reading, and why
 //!   incident,line=L,incident=I,kind=break state="open",severity="critical",active=1i,… …
+//!   anomaly,line=L,device=S.D,point=P,kind=dark severity="critical",detail="…",active=1i …
+//!   trace,line=L,site=S,device=D,view=V,trigger=schedule end_m=79992.1,total_loss_db=16.2,events=9i,… …
 //! ```
 //!
 //! A value that is not finite and a tag that is empty are left out: one of them makes a server
@@ -14,10 +16,11 @@
 //!
 //! InfluxData, "Line protocol", section "Special characters".
 
+use serde_json::Value;
 use silkline_protocol::sample::Reading;
 use silkline_protocol::time::Timestamp;
 
-use crate::store::rows::{IncidentRow, SampleRow};
+use crate::store::rows::{AnomalyRow, IncidentRow, SampleRow, TraceRow};
 
 /// Lines for one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,14 +67,9 @@ impl Lines {
 
     /// Adds a line for an incident as it stands.
     pub fn incident(&mut self, row: &IncidentRow) {
-        let text = |key: &str| {
-            row.json
-                .get(key)
-                .and_then(|value| value.as_str())
-                .unwrap_or("")
-        };
+        let text = |key: &str| text_of(&row.json, key);
         let place = |key: &str| row.json.get("place").and_then(|place| place.get(key));
-        let number = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_f64);
+        let number = |value: Option<&Value>| value.and_then(Value::as_f64);
         let interval = |index| number(place("interval95_m").and_then(|pair| pair.get(index)));
         let Ok(at) = text("updated").parse() else {
             return;
@@ -99,6 +97,64 @@ impl Lines {
             ("kind", text("kind")),
         ];
         self.push("incident", &tags, &fields, at);
+    }
+
+    /// Adds a line for an anomaly as it stands: at its beginning, and at its end once it has one.
+    pub fn anomaly(&mut self, row: &AnomalyRow) {
+        let text = |key: &str| text_of(&row.json, key);
+        let ended = text("to");
+        let (at, active) = match ended {
+            "" => (text("raised"), 1),
+            ended => (ended, 0),
+        };
+        let Ok(at) = at.parse() else {
+            return;
+        };
+        let tags = [
+            ("line", text("line")),
+            ("device", text("device")),
+            ("point", text("point")),
+            ("kind", text("kind")),
+        ];
+        let fields = [
+            ("severity", Field::Text(text("severity"))),
+            ("detail", Field::Text(text("detail"))),
+            ("active", Field::Whole(active)),
+        ];
+        self.push("anomaly", &tags, &fields, at);
+    }
+
+    /// Adds a line for what a trace shows.
+    pub fn trace(&mut self, row: &TraceRow) {
+        let found = row.analysis.as_ref();
+        let part = |key: &str| found.and_then(|found| found.get(key));
+        let number = |value: Option<&Value>| value.and_then(Value::as_f64).map(Field::Float);
+        let count = |key| part(key).and_then(Value::as_array).map(Vec::len);
+        let count = |key| count(key).and_then(|many| i64::try_from(many).ok());
+        let end = part("end_of_fibre");
+        let figures = [
+            ("end_m", number(end.and_then(|end| end.get("at_m")))),
+            ("total_loss_db", number(part("total_loss_db"))),
+            ("orl_db", number(part("orl_db"))),
+            ("noise_floor_db", number(part("noise_floor_db"))),
+            ("events", count("events").map(Field::Whole)),
+            ("changes", count("changes").map(Field::Whole)),
+        ];
+        let end_kind = end.map_or("", |end| text_of(end, "kind"));
+        let mut fields = vec![
+            ("end_kind", Field::Text(end_kind)),
+            ("trace", Field::Whole(row.id.0)),
+        ];
+        let known = |(key, field): (_, Option<_>)| field.map(|field| (key, field));
+        fields.extend(figures.into_iter().filter_map(known));
+        let tags = [
+            ("line", row.line.as_str()),
+            ("site", row.site.as_str()),
+            ("device", row.device.as_str()),
+            ("view", row.view.as_ref().map_or("", |view| view.as_str())),
+            ("trigger", row.trigger.word()),
+        ];
+        self.push("trace", &tags, &fields, row.at);
     }
 
     /// Adds a line, unless it has no field to show.
@@ -158,6 +214,11 @@ impl Field<'_> {
             }
         }
     }
+}
+
+/// The text under a key, nothing where there is none.
+fn text_of<'a>(json: &'a Value, key: &str) -> &'a str {
+    json.get(key).and_then(Value::as_str).unwrap_or("")
 }
 
 /// Adds `word` with a backslash before each of `special`; line ends become blanks, for a line

@@ -249,7 +249,7 @@ async fn a_dead_channel_delays_no_other() {
     ];
     seen.sort_by_key(|report| match report {
         Report::NoticeSent { id } | Report::NoticeFailed { id, .. } => *id,
-        Report::Passed { .. } => 0,
+        Report::Passed { .. } | Report::Refused { .. } => 0,
     });
     let [
         Report::NoticeFailed { error, .. },

@@ -18,7 +18,7 @@ use silkline_protocol::id::StoreId;
 use super::StoreError;
 
 /// The layout that this code writes: `schema.sql`.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// The first layout that has chunks.
 pub(super) const SEALED_FROM: u32 = 2;
@@ -27,7 +27,10 @@ pub(super) const SEALED_FROM: u32 = 2;
 const OLDEST: u32 = 1;
 
 /// What leads from [`OLDEST`] to the layout after it, and so on.
-const STEPS: [&str; 1] = [include_str!("layout/to-2.sql")];
+const STEPS: [&str; 2] = [
+    include_str!("layout/to-2.sql"),
+    include_str!("layout/to-3.sql"),
+];
 
 /// Makes the tables of a new file, or brings those of an older one up to date.
 ///
@@ -99,7 +102,10 @@ mod tests {
     use crate::store::{Reader, Writer};
 
     /// Every layout that was ever released before this one.
-    const RELEASED: [(u32, &str); 1] = [(1, include_str!("layout/version-1.sql"))];
+    const RELEASED: [(u32, &str); 2] = [
+        (1, include_str!("layout/version-1.sql")),
+        (2, include_str!("layout/version-2.sql")),
+    ];
 
     /// Rows as the first layout had them; later ones have all of these columns still.
     const ROWS: &str = "
@@ -124,7 +130,7 @@ mod tests {
         db.execute_batch(ROWS).unwrap();
     }
 
-    /// Tables and indices with their columns, whatever the comments.
+    /// Tables and indices with their columns, whatever the comments and the spaces.
     fn shape(path: &Path) -> BTreeMap<String, String> {
         let db = Connection::open(path).unwrap();
         let mut sql = db
@@ -134,7 +140,7 @@ mod tests {
         let bare = |text: &str| {
             let lines = text.lines().map(|line| line.split("--").next().unwrap());
             let words = lines.flat_map(str::split_whitespace);
-            words.collect::<Vec<_>>().join(" ")
+            words.collect::<String>()
         };
         let rows = rows.unwrap().map(Result::unwrap);
         rows.map(|(name, sql)| (name, bare(&sql))).collect()

@@ -127,6 +127,15 @@ pub struct IncidentRow {
     pub json: serde_json::Value,
 }
 
+/// An anomaly as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AnomalyRow {
+    /// Rises with every change of any anomaly.
+    pub revision: RowId,
+    /// The whole of it, as the API gives it.
+    pub json: serde_json::Value,
+}
+
 /// An event, gap, about, status or action as it was taken in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordRow {

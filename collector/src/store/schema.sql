@@ -139,9 +139,11 @@ CREATE TABLE anomaly (
     line   TEXT NOT NULL,
     raised INTEGER NOT NULL,
     ended  INTEGER,
-    json   TEXT NOT NULL
+    json   TEXT NOT NULL,
+    revision INTEGER NOT NULL DEFAULT 0  -- rises with every change of any anomaly
 ) WITHOUT ROWID;
 CREATE INDEX anomaly_by_raised ON anomaly (raised);
+CREATE INDEX anomaly_by_revision ON anomaly (revision);
 
 -- Notices on their way: one row for each notice and channel.
 CREATE TABLE outbox (

@@ -23,7 +23,7 @@ use super::{Queries, StoreError};
 mod outcome;
 mod taken;
 
-pub use outcome::Told;
+pub use outcome::{DATABASE, Told};
 pub use taken::{Origin, Rubbish, StreamKey};
 
 /// Another process may hold the file for a moment: a backup, a check.

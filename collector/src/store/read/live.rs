@@ -12,7 +12,9 @@ use crate::store::StoreError;
 use crate::store::column::{
     Column, json, json_or_none, number, number_of, optional_text, text, time,
 };
-use crate::store::rows::{AgentRow, DeviceRow, IncidentRow, RecordRow, RowId, TraceRow};
+use crate::store::rows::{
+    AgentRow, AnomalyRow, DeviceRow, IncidentRow, RecordRow, RowId, TraceRow,
+};
 
 const DEVICES: &str = "SELECT d.line, d.site, d.device, d.about, s.at, s.readings
     FROM device d LEFT JOIN sample s ON s.id = d.newest";
@@ -146,6 +148,36 @@ impl Queries<'_> {
         let sql = "SELECT json FROM anomaly WHERE ended IS NULL OR ended >= ?1
             ORDER BY raised DESC LIMIT 20000";
         self.rows(sql, [from.nanos()], |row| json(row, 0))
+    }
+
+    /// Anomalies with revisions above `after`, lowest first, at most `most`.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn anomalies_after(
+        &self,
+        after: RowId,
+        most: usize,
+    ) -> Result<Vec<AnomalyRow>, StoreError> {
+        let sql =
+            "SELECT revision, json FROM anomaly WHERE revision > ?1 ORDER BY revision LIMIT ?2";
+        self.rows(sql, params![after.0, number_of(most)], |row| {
+            Ok(AnomalyRow {
+                revision: RowId(row.get(0)?),
+                json: json(row, 1)?,
+            })
+        })
+    }
+
+    /// Traces with numbers above `after`, lowest first, at most `most`, without their files.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub fn traces_after(&self, after: RowId, most: usize) -> Result<Vec<TraceRow>, StoreError> {
+        let sql = format!("{TRACES} WHERE t.id > ?1 ORDER BY t.id LIMIT ?2");
+        self.rows(&sql, params![after.0, number_of(most)], trace)
     }
 
     /// Traces that `filter` lets through, the newest arrival first, at most `most`.

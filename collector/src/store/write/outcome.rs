@@ -6,12 +6,15 @@ use silkline_analysis::series::Anomaly;
 use silkline_protocol::id::LineId;
 use silkline_protocol::time::Timestamp;
 
-use super::Transaction;
 use super::taken::json;
+use super::{Rubbish, Transaction};
 use crate::state::Report;
 use crate::store::StoreError;
 use crate::store::rows::RowId;
 use crate::watcher::Word;
+
+/// What a line is filed under that a database refused.
+pub const DATABASE: &str = "database";
 
 /// A notice for one channel.
 #[derive(Clone, Copy, Debug)]
@@ -47,15 +50,16 @@ impl Transaction<'_> {
     ///
     /// Where the store cannot be written.
     pub fn anomaly(&mut self, anomaly: &Anomaly) -> Result<(), StoreError> {
-        let ended = anomaly.to.map(Timestamp::nanos);
+        let (revision, ended) = (self.number(), anomaly.to.map(Timestamp::nanos));
         self.db
-            .prepare_cached("INSERT OR REPLACE INTO anomaly VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .prepare_cached("INSERT OR REPLACE INTO anomaly VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
             .execute(params![
                 anomaly.id,
                 anomaly.line.as_str(),
                 anomaly.raised.nanos(),
                 ended,
-                json(anomaly)
+                json(anomaly),
+                revision.0
             ])?;
         Ok(())
     }
@@ -176,6 +180,15 @@ impl Transaction<'_> {
     pub fn report(&mut self, report: &Report) -> Result<(), StoreError> {
         let now = self.now.nanos();
         match report {
+            Report::Refused { line, why } => {
+                return self.quarantine(&Rubbish {
+                    topic: DATABASE,
+                    kind: DATABASE,
+                    reason: why,
+                    properties: &[],
+                    payload: line.as_bytes(),
+                });
+            }
             Report::NoticeSent { id } => self
                 .db
                 .prepare_cached("UPDATE outbox SET done = ?2, error = NULL WHERE id = ?1")?
