@@ -28,7 +28,7 @@ const KINDS: [(&str, &str, &str); 4] = [
     ("in_power", "dBm", "light_in"),
     ("out_power", "dBm", "light_out"),
     ("pump_bias", "mA", "pump_bias"),
-    ("pump_temp", "degC", "pump_temperature"),
+    ("pump_temp", "C", "pump_temperature"),
 ];
 
 /// All amplifiers of the line.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   cargo bench --package silkline-collector --bench load              both, four days of history
-//!   cargo bench --package silkline-collector --bench load -- ingest    samples of 40 readings a second
+//!   cargo bench --package silkline-collector --bench load -- ingest 61 samples of 40 readings, so many s
 //!   cargo bench --package silkline-collector --bench load -- store 30  10,000 series, so many days
 //! ```
 
@@ -17,6 +17,8 @@
     reason = "a bench"
 )]
 
+use std::time::Duration;
+
 mod corridor;
 mod ingest;
 mod store;
@@ -28,11 +30,18 @@ fn main() {
         .filter(|it| it != "--bench")
         .collect();
     let which = arguments.first().map(String::as_str);
+    let many: Option<u32> = arguments.get(1).and_then(|many| many.parse().ok());
     if matches!(which, None | Some("ingest")) {
-        ingest::run();
+        ingest::run(many.unwrap_or(61) as usize);
     }
     if matches!(which, None | Some("store")) {
-        let days = arguments.get(1).and_then(|days| days.parse().ok());
-        store::run(days.unwrap_or(4));
+        store::run(i64::from(many.unwrap_or(4)));
     }
+}
+
+/// How long this thread has had a processor: what a shared machine does not spoil.
+fn processor() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let first = text.split_whitespace().next();
+    Duration::from_nanos(first.and_then(|nanos| nanos.parse().ok()).unwrap_or(0))
 }
