@@ -162,7 +162,7 @@ impl Engines {
     /// Which engines an input is for, and what it is to each: what is done to an incident is done to
     /// all that are folded into it.
     fn meant(&self, whom: &Whom, input: Input) -> Vec<(LineId, Input)> {
-        let lines = self.lines_of(whom);
+        let mut lines = self.lines_of(whom);
         let mut all: Vec<(LineId, Input)> = Vec::new();
         if let Input::Operator {
             incident,
@@ -190,7 +190,10 @@ impl Engines {
                 ));
             }
         }
+        // Nearly always one line is meant: the last one takes the input itself.
+        let last = lines.pop();
         all.extend(lines.into_iter().map(|line| (line, input.clone())));
+        all.extend(last.map(|line| (line, input)));
         all
     }
 
