@@ -37,6 +37,10 @@ pub const DEFAULT_DATA: &str = "/var/lib/silkline";
 pub const DEFAULT_RETRY_CAP: Duration = Duration::from_secs(30);
 /// Often enough to see a battery run down, seldom enough for a satellite.
 pub const DEFAULT_SAMPLE_EVERY: Duration = Duration::from_secs(900);
+/// A modem registers, dials and sends within this.
+pub const DEFAULT_MODEM_TIMEOUT: Duration = Duration::from_secs(60);
+/// The other ways are tried by then.
+pub const DEFAULT_MODEM_AFTER: Duration = Duration::from_secs(120);
 /// How long the agent takes to leave: below the 90 s after which systemd kills.
 pub const DEFAULT_SHUTDOWN: Duration = Duration::from_secs(5);
 
@@ -57,12 +61,27 @@ pub struct Config {
     pub spool: SpoolBounds,
     /// The brokers, in the order in which they are tried; none keeps everything in the spool.
     pub uplinks: Vec<UplinkSettings>,
+    /// The plant file, or an excerpt of it: to find faults here; not at all where absent.
+    pub plant: Option<PathBuf>,
+    /// What sends a text where no broker answers.
+    pub modem: Option<Modem>,
     /// Where devices may tell something unasked; nowhere where absent.
     pub traps: Option<TrapSettings>,
     /// The port of this machine on which a read-only page is shown; none where absent.
     pub local: Option<SocketAddr>,
     /// What is polled.
     pub devices: Vec<Device>,
+}
+
+/// A command that sends a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Modem {
+    /// The program and its arguments; the text comes after them. No shell sees it.
+    pub command: Vec<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// How long a broker is waited for before.
+    pub after: Duration,
 }
 
 /// Where SNMP traps and informs are received.

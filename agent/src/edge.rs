@@ -20,6 +20,7 @@ use crate::board::Board;
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, PointRef};
 use crate::driver::otdr::ShotSettings;
+use crate::place::Taken;
 use crate::poller::{Ask, Pollers, Unshot};
 use crate::pulse::Pulse;
 use crate::spool::{Outgoing, Pending, SpoolError, SpoolHandle};
@@ -53,6 +54,8 @@ pub struct EdgeHandle {
     inbox: mpsc::Sender<Inbox>,
     recorder: mpsc::Sender<Note>,
     spool: SpoolHandle,
+    /// Who looks at traces here, if anybody does.
+    desk: Option<mpsc::Sender<Taken>>,
 }
 
 #[derive(Debug)]
@@ -131,6 +134,7 @@ pub fn edge(
             inbox: sender,
             recorder,
             spool,
+            desk: None,
         },
         edge,
         events,
@@ -197,6 +201,29 @@ impl EdgeHandle {
         let (reply, done) = oneshot::channel();
         self.send(Inbox::Renew(old, new, reply)).await;
         let _ = done.await;
+    }
+
+    /// The same, with somebody who looks at traces here.
+    #[must_use]
+    pub fn with_desk(self, desk: mpsc::Sender<Taken>) -> Self {
+        let desk = Some(desk);
+        Self { desk, ..self }
+    }
+
+    /// Spools a trace for `lines`, and has it looked at here; returns when it is synced to the disk.
+    ///
+    /// # Errors
+    ///
+    /// What the spool said: then it holds nothing of it.
+    pub async fn take(&self, taken: Taken) -> Result<(), SpoolError> {
+        let body = Body::Trace(taken.device.clone(), taken.trace.clone());
+        self.append(taken.lines.clone(), body).await?;
+        if let Some(desk) = &self.desk
+            && desk.try_send(taken).is_err()
+        {
+            tracing::warn!("more traces than can be looked at here: one is only spooled");
+        }
+        Ok(())
     }
 
     /// Spools a record for `lines`; returns when it is synced to the disk.

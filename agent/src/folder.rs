@@ -25,12 +25,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use silkline_protocol::message::{Body, EventKind, TraceFile};
+use silkline_protocol::message::{EventKind, TraceFile};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{Device, Watch};
 use crate::edge::EdgeHandle;
+use crate::place::Taken;
 use crate::trigger::{Origin, Told};
 
 /// Where files go that were taken in.
@@ -156,8 +157,12 @@ impl Folder {
             .line
             .clone()
             .map_or_else(|| self.device.lines.clone(), |line| vec![line]);
-        let body = Body::Trace(self.device.id.clone(), trace);
-        match self.edge.append(lines, body).await {
+        let taken = Taken {
+            device: self.device.id.clone(),
+            lines,
+            trace,
+        };
+        match self.edge.take(taken).await {
             Ok(()) => {
                 tracing::info!(device = %self.device.id, file = name, "trace taken in");
                 self.remember(digest);

@@ -23,6 +23,7 @@ pub mod exception;
 pub mod folder;
 pub mod local;
 pub mod permit;
+pub mod place;
 pub mod poller;
 pub mod profile;
 pub mod pulse;

@@ -15,9 +15,10 @@ use super::device::{
     DEFAULT_TIMEOUT, DEFAULT_UNIT,
 };
 use super::{
-    Address, Config, DEFAULT_AGENT, DEFAULT_DATA, DEFAULT_RETRY_CAP, DEFAULT_SAMPLE_EVERY,
-    DEFAULT_SHUTDOWN, Device, Exception, Identity, Metered, Otdr, Secret, SerialLine, SnmpAccess,
-    SpoolBounds, TrapSettings, UplinkSettings, View, Watch, access, address,
+    Address, Config, DEFAULT_AGENT, DEFAULT_DATA, DEFAULT_MODEM_AFTER, DEFAULT_MODEM_TIMEOUT,
+    DEFAULT_RETRY_CAP, DEFAULT_SAMPLE_EVERY, DEFAULT_SHUTDOWN, Device, Exception, Identity,
+    Metered, Modem, Otdr, Secret, SerialLine, SnmpAccess, SpoolBounds, TrapSettings,
+    UplinkSettings, View, Watch, access, address,
 };
 use crate::exception::may_be_withheld;
 use crate::profile::{Library, Map, ModbusMap, Profile};
@@ -72,6 +73,8 @@ fn config(top: &mut Section<'_>) -> Option<Config> {
         spool_bounds(&mut section)
     });
     let traps = top.section("traps").map(|mut section| traps(&mut section));
+    let plant = top.optional("plant");
+    let modem = top.section("modem").map(|mut section| modem(&mut section));
     let uplinks: Vec<_> = top.sections("uplink").iter_mut().map(uplink).collect();
     let defaults = Defaults { library, lines };
     let mut sections = top.sections("device");
@@ -97,6 +100,11 @@ fn config(top: &mut Section<'_>) -> Option<Config> {
         shutdown,
         spool,
         uplinks: uplinks?,
+        plant,
+        modem: match modem {
+            None => None,
+            Some(read) => Some(read?),
+        },
         traps: match traps {
             None => None,
             Some(read) => Some(read?),
@@ -176,6 +184,27 @@ fn traps(section: &mut Section<'_>) -> Option<TrapSettings> {
         return None;
     };
     Some(TrapSettings { listen, community })
+}
+
+fn modem(section: &mut Section<'_>) -> Option<Modem> {
+    let command: Option<Vec<String>> = section.required("command");
+    let timeout = within(section, "timeout", DEFAULT_MODEM_TIMEOUT, POLL_MIN);
+    let after = section.or("after", DEFAULT_MODEM_AFTER);
+    let command = command?;
+    if !command
+        .first()
+        .is_some_and(|program| program.starts_with('/'))
+    {
+        section.wrong(
+            "command",
+            "does not begin with the whole path of a program: no shell looks for it",
+        );
+    }
+    Some(Modem {
+        command,
+        timeout,
+        after,
+    })
 }
 
 fn uplink(section: &mut Section<'_>) -> Option<UplinkSettings> {

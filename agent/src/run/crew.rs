@@ -27,6 +27,7 @@ use crate::config::{Config, Device, TrapSettings, UplinkSettings};
 use crate::edge::{self, EdgeHandle};
 use crate::folder::Folder;
 use crate::permit;
+use crate::place::{self, Desk};
 use crate::poller::{Poller, Pollers, Ways, connections};
 use crate::pulse::Pulses;
 use crate::spool::{Bounds, Outgoing, SpoolError, SpoolHandle};
@@ -114,6 +115,8 @@ impl Crew {
         let (edge, decider, recorder) =
             edge::edge(&config, pollers.clone(), means.spool.clone(), means.clock);
         let recorder = recorder.shown_on(means.board.clone());
+        let (desk, taken) = mpsc::channel(place::QUEUE);
+        let edge = edge.with_desk(desk);
         let mut crew = Self {
             config: watch::Sender::new(config.clone()),
             ways,
@@ -137,6 +140,10 @@ impl Crew {
             permit::Watch::new(crew.config.subscribe(), crew.edge.clone(), crew.means.clock)?;
         let stop = crew.means.stop.clone();
         crew.part("permits", permits.run(stop));
+        let ways = (crew.edge.clone(), crew.link());
+        let shown = (crew.means.board.clone(), crew.means.clock);
+        let desk = Desk::new(taken, crew.config.subscribe(), ways, shown);
+        crew.part("places", desk.run(crew.means.stop.clone()));
         for poller in fresh {
             crew.connect(poller, None);
         }
