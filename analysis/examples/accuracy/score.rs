@@ -7,6 +7,9 @@ use crate::draw::{Case, Kind, Mark, Noise};
 use crate::physics::Physics;
 use crate::posterior::{self, Best};
 
+/// Marks so many pulses apart cannot be told apart by their levels.
+const DEAD_PULSES: f64 = 2.0;
+
 /// A place found, in metres.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
@@ -103,7 +106,9 @@ pub(crate) fn score(case: &Case, seed: u64) -> Score {
         .map(|k| (k, strength(&physics, k)))
         .collect();
     order.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let mut outcomes = Vec::new();
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut missed = Vec::new();
+    let mut taken = Vec::new();
     for (k, z) in order {
         let Some(mark) = case.marks.get(k) else {
             continue;
@@ -114,10 +119,30 @@ pub(crate) fn score(case: &Case, seed: u64) -> Score {
             take_nearest(&mut left, mark.at_m, tolerance)
         };
         let blank = outcome(&physics, k, z, seed);
+        if found.is_none() {
+            missed.push(k);
+        } else {
+            taken.push((k, outcomes.len()));
+        }
         outcomes.push(found.map_or_else(
             || blank.clone(),
             |event| held(&physics, &shot, k, &event, blank.clone()),
         ));
+    }
+    // An event stands for all that happens in its dead zone: its loss is theirs.
+    for mark in missed.iter().filter_map(|k| case.marks.get(*k)) {
+        let off = |k: &usize| {
+            let other = case.marks.get(*k).map_or(f64::MAX, |other| other.at_m);
+            (other - mark.at_m).abs()
+        };
+        let nearest = taken.iter().min_by(|a, b| off(&a.0).total_cmp(&off(&b.0)));
+        let Some((_, at)) = nearest.filter(|(k, _)| off(k) < DEAD_PULSES * case.pulse_m) else {
+            continue;
+        };
+        let value = outcomes.get_mut(*at).and_then(|one| one.loss.as_mut());
+        if let Some(value) = value.filter(|_| !mark.kind.is_end()) {
+            value.error -= mark.step_db;
+        }
     }
     let false_events = left
         .iter()

@@ -304,6 +304,24 @@ fn strays(scores: &[Score]) {
         let Some(p) = o.place.filter(|_| o.z >= 6.0 && !o.kind.is_end()) else {
             continue;
         };
+        if let Some(v) = o.loss.filter(|v| v.error.abs() > v.half) {
+            println!(
+                "  loss {:?} {:.3} dB, z {:.1}, at {:.1} m: off {:.4} dB ± {:.4}, best ± {:.4}, place off {:.3} pulses, room {:.1} pulses, {} ns {:?} {:.1} a pulse seed {}",
+                o.kind,
+                o.step_db,
+                o.z,
+                o.at_m,
+                v.error,
+                v.half,
+                v.best_half,
+                p.error_m / o.pulse_m,
+                o.room,
+                o.pulse_ns,
+                o.noise,
+                o.samples_a_pulse,
+                o.seed
+            );
+        }
         let bounds = p.error_m / o.bound_m;
         if p.error_m.abs() > p.half_m || (bounds.abs() > 8.0 && o.room >= 4.0) {
             println!(

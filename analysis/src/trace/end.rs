@@ -11,6 +11,8 @@ use silkline_protocol::unit::{Db, OpticalLength};
 mod behind;
 mod place;
 
+pub(crate) use place::clipped_at;
+
 use super::line::Line;
 use super::samples::{Trace, cut};
 use super::windows::{GLASS_DB_PER_KM, Look, Window};
@@ -89,7 +91,7 @@ pub(crate) fn search(trace: &Trace, windows: &[Window]) -> Search {
         return Search::NoFibre;
     }
     let sky = Sky {
-        limit: place::clipped_at(trace),
+        limit: clipped_at(trace),
         noise: noise_level(trace, windows),
     };
     let limit = sky.limit.unwrap_or(f64::MAX);

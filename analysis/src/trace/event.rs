@@ -105,6 +105,9 @@ fn glass(grid: &mut Grid) -> Vec<Cut> {
     let candidates = &candidates::candidates(grid);
     let mut cuts = segments::best(grid, candidates, honest);
     for _ in 0..MOST_PASSES {
+        let last = grid.levels.len();
+        let ends = cuts.iter().skip(1).map(|cut| cut.from).chain([last]);
+        grid.set_slope(cuts.iter().zip(ends).map(|(cut, end)| [cut.to, end]));
         let found = excess::excess(grid, &cuts);
         grid.doubt = found.doubt;
         let same = (found.factor / grid.excess - 1.0).abs() < 0.05
@@ -127,20 +130,22 @@ fn end_event(trace: &Trace, end: &EndOfFibre) -> Event {
         kind: EventKind::End,
         loss: None,
         loss_plus_minus: None,
-        reflectance: end.peak.and_then(|peak| reflectance(trace, peak.get())),
+        reflectance: end
+            .peak
+            .and_then(|peak| reflectance(trace, 10_f64.powf(peak.get() / 5.0) - 1.0)),
         slope_before: None,
         saturated: end.saturated,
     }
 }
 
-/// Reflectance of a peak `height` one-way decibels over the backscatter before it.
+/// Reflectance of what sends back `ratio` times the light of the glass before it.
 ///
 /// # Source
 ///
 /// IEC 61746-1, from the backscatter coefficient at 1 ns and the pulse width.
-pub(crate) fn reflectance(trace: &Trace, height: f64) -> Option<Db> {
+pub(crate) fn reflectance(trace: &Trace, ratio: f64) -> Option<Db> {
     let settings = trace.settings();
-    let ratio = (10_f64.powf(height / 5.0) - 1.0).max(1e-6) * settings.pulse_ns;
+    let ratio = ratio.max(1e-6) * settings.pulse_ns;
     Some(Db::of(settings.backscatter?.get() + 10.0 * ratio.log10()))
 }
 

@@ -30,8 +30,10 @@ const POOL: usize = 4;
 /// Noise of a sample below this is the file's resolution, not the instrument's quiet.
 const LEAST_SIGMA_DB: f64 = 0.000_5;
 
-/// Samples a window has at the least.
+/// Samples a window has at the least; where samples are sparse, as many as so many pulses hold.
 const FEWEST_SAMPLES: f64 = 20.0;
+const SPARSE_SAMPLES: f64 = 14.0;
+const SPARSE_PULSES: f64 = 5.0;
 
 /// How a window looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +89,7 @@ pub(crate) fn survey(trace: &Trace) -> Vec<Window> {
     let count = trace.levels().len();
     let pulse = trace.pulse().get() / trace.step_m();
     let size = (2.0 * pulse)
-        .max(FEWEST_SAMPLES)
+        .max((SPARSE_PULSES * pulse).clamp(SPARSE_SAMPLES, FEWEST_SAMPLES))
         .max(count as f64 / MOST_WINDOWS)
         .ceil();
     let size = whole(size).clamp(3, count.max(3));

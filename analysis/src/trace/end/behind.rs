@@ -36,7 +36,16 @@ pub(super) fn goes_on(trace: &Trace, windows: &[Window], noise: Option<f64>) -> 
     if lit.len() < FEWEST {
         return lit.first().is_some_and(|window| window.look == Look::Fibre);
     }
-    falls_evenly(trace, &lit) || looks_like_glass(trace, &lit, noise)
+    // Up to where this light ends in turn, and up to the first event on it.
+    let clear = |w: &&&Window| noise.is_none_or(|noise| w.level > noise + CLEAR_DB);
+    let last = lit.iter().rposition(|w| w.may_be_glass()).unwrap_or(0);
+    let first = lit.iter().take_while(|w| w.may_be_glass());
+    let first = cut(&lit, 0, first.take_while(clear).count());
+    let glass = |run: &[&Window]| run.len() >= FEWEST && falls_evenly(trace, run);
+    glass(&lit)
+        || glass(cut(&lit, 0, last + 1))
+        || glass(first)
+        || looks_like_glass(trace, &lit, noise)
 }
 
 /// Whether levels from the first window to the last lie on one line that glass can have.
@@ -78,14 +87,19 @@ fn looks_like_glass(trace: &Trace, lit: &[&Window], noise: Option<f64>) -> bool 
     if lit.len() < ENOUGH || 3 * steep > lit.len() {
         return false;
     }
-    let mut steps: Vec<Step> = lit
-        .iter()
-        .zip(lit.iter().skip(1))
-        .map(Step::between)
-        .collect();
+    let pairs = || lit.iter().zip(lit.iter().skip(1));
+    let steps: Vec<Step> = pairs().map(Step::between).collect();
     if falls_at_first(trace, cut(&steps, 0, steps.len().div_ceil(3))) {
         return false;
     }
+    // Tails of reflections are many steep steps: the glass between them tells, if there is enough.
+    let quiet = pairs().filter(|(a, b)| a.may_be_glass() && b.may_be_glass());
+    let quiet: Vec<Step> = quiet.map(Step::between).collect();
+    let mut steps = if 3 * quiet.len() > steps.len() && quiet.len() >= ENOUGH {
+        quiet
+    } else {
+        steps
+    };
     steps.sort_by(|a, b| a.fall.abs().total_cmp(&b.fall.abs()));
     let kept = steps.len() - (steps.len() / 6 + 3).min(steps.len() / 2);
     let sum = |f: fn(&Step) -> f64| cut(&steps, 0, kept).iter().map(f).sum::<f64>();

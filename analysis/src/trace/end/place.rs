@@ -356,7 +356,7 @@ fn peak(trace: &Trace, line: &Line, onset: usize) -> Peak {
 }
 
 /// The level at which the receiver clips, if samples reach it.
-pub(super) fn clipped_at(trace: &Trace) -> Option<f64> {
+pub(crate) fn clipped_at(trace: &Trace) -> Option<f64> {
     let top = trace.levels().iter().copied().fold(f64::MIN, f64::max);
     let limit = top - 0.004;
     let levels = trace.levels().iter();

@@ -1,7 +1,7 @@
 //! The trace thinned to a few points a pulse, with the noise of each and sums for line fits.
 
 use super::tail::Tail;
-use crate::trace::end::EndOfFibre;
+use crate::trace::end::{EndOfFibre, clipped_at};
 use crate::trace::line::quantile;
 use crate::trace::noise;
 use crate::trace::samples::{Trace, cut, whole};
@@ -23,6 +23,9 @@ const FEWEST_LINES: usize = 16;
 /// So many lines on either side tell a place's noise with it.
 const POOL: usize = 6;
 
+/// Levels that differ by less say nothing about how noise goes with them, in decibels.
+const LEAST_RISE_DB: f64 = 0.3;
+
 /// Glass is not straight to better than this, in decibels.
 const LEAST_SIGMA_DB: f64 = 0.000_2;
 
@@ -32,15 +35,12 @@ const LINEAR_DB: f64 = 1.0;
 /// How far a stretch's slope may lie from the usual one, in dB/km: wide on purpose.
 const SLOPE_SPREAD: f64 = 0.25;
 
+/// The usual slope of glass is no steeper, in dB/km.
+const STEEPEST: f64 = 1.0;
+
 /// Receivers recover over these many pulses and this much glass, in kilometres.
 const REACHES: [f64; 4] = [0.5, 1.5, 4.0, 10.0];
 const RECOVERY_KM: f64 = 0.004;
-
-/// Price of a tail, in units of squared noise.
-const TAIL_PRICE: f64 = 12.0;
-
-/// Price of its second exponential.
-const SECOND_PRICE: f64 = 6.0;
 
 /// Levels from the start of the trace to the end of the fibre, thinned.
 #[derive(Debug)]
@@ -61,6 +61,8 @@ pub(crate) struct Grid {
     pub(crate) pulse_points: f64,
     /// Points over which an edge hides the glass around it: the pulse, until the trace tells.
     pub(crate) edge: f64,
+    /// Level at which the receiver clips, if the trace reaches it.
+    pub(crate) limit: Option<f64>,
     /// Usual slope of the glass, level a kilometre, negative.
     pub(crate) slope: f64,
     /// How much more sums of many points scatter than white noise lets them, as a factor.
@@ -177,6 +179,7 @@ impl Grid {
             pulse,
             pulse_points,
             edge: pulse_points,
+            limit: clipped_at(trace),
             slope,
             excess: 1.0,
             doubt: 1.0,
@@ -190,6 +193,35 @@ impl Grid {
     /// Sets how much more sums of many points scatter than white noise lets them.
     pub(crate) fn set_excess(&mut self, excess: f64) {
         self.excess = excess;
+    }
+
+    /// Sets the usual slope to what stretches of glass show, those that tell most counting most.
+    pub(crate) fn set_slope(&mut self, glass: impl Iterator<Item = [usize; 2]>) {
+        let slopes = glass.filter_map(|[from, to]| self.free_slope(from, to));
+        let mut slopes: Vec<(f64, f64)> = slopes.collect();
+        slopes.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let half = slopes.iter().map(|(_, weight)| weight).sum::<f64>() / 2.0;
+        let mut sum = 0.0;
+        let middle = slopes.iter().find(|(_, weight)| {
+            sum += weight;
+            sum >= half
+        });
+        if let Some((slope, _)) = middle {
+            self.slope = slope.clamp(-STEEPEST, 0.0);
+        }
+    }
+
+    /// The slope of a stretch by itself, and one over its variance.
+    fn free_slope(&self, from: usize, to: usize) -> Option<(f64, f64)> {
+        let (a, b) = (self.sums.get(from)?, self.sums.get(to)?);
+        let w = b.w - a.w;
+        if to < from + 3 || w <= 0.0 {
+            return None;
+        }
+        let (x, y) = ((b.x - a.x) / w, (b.y - a.y) / w);
+        let xx = b.xx - a.xx - w * x * x;
+        let xy = b.xy - a.xy - w * x * y;
+        (xx > 0.0).then(|| (xy / xx, xx))
     }
 
     /// An edge in whole points, at least 1.
@@ -248,14 +280,15 @@ impl Grid {
         })
     }
 
-    /// The same where a receiver may still recover: with a tail, if one is worth its price.
-    pub(crate) fn fit_recovering(&self, from: usize, to: usize) -> Option<Fit> {
+    /// The same where a receiver may still recover: with a tail, if one is worth its
+    /// `price`, and with a second exponential for half as much again.
+    pub(crate) fn fit_recovering(&self, from: usize, to: usize, price: f64) -> Option<Fit> {
         let line = self.line(from, to)?;
         let length = self.km(to) - self.km(from);
         let scale = self.excess.powi(-2);
         let priced = |tail: &Tail| {
             let fits = tail.fits([from, to], (length, scale), &line);
-            let prices = [TAIL_PRICE, TAIL_PRICE + SECOND_PRICE];
+            let prices = [price, 1.5 * price];
             let paid = |(fit, price): (Option<Fit>, f64)| {
                 fit.map(|fit| Fit {
                     cost: fit.cost + price,
@@ -266,7 +299,7 @@ impl Grid {
         };
         let plain = self.fit(from, to)?;
         // Nothing left to explain for what a tail costs.
-        if plain.cost <= TAIL_PRICE {
+        if plain.cost <= price {
             return Some(plain);
         }
         let fits = self.tails.iter().flat_map(priced);
@@ -323,17 +356,63 @@ fn mean(levels: &[f64]) -> f64 {
 fn local_sigma(levels: &[f64], pulse: usize) -> Vec<f64> {
     let longest = (levels.len() / FEWEST_LINES).max(LINE_POINTS);
     let width = (LINE_PULSES * pulse).clamp(LINE_POINTS, longest);
-    let raw: Vec<f64> = levels.chunks(width).map(noise::off_line).collect();
+    let lines: Vec<Scatter> = levels.chunks(width).map(Scatter::of).collect();
+    let freedom = width.saturating_sub(2);
     let pooled = |k: usize| {
-        let mut near = cut(&raw, k.saturating_sub(POOL), k + POOL + 1).to_vec();
-        noise::low(&mut near, width.saturating_sub(2))
+        let near = cut(&lines, k.saturating_sub(POOL), k + POOL + 1);
+        let own = lines.get(k).map_or(0.0, |line| line.level);
+        let growth = growth(near);
+        let moved = |line: &Scatter| line.size * (growth * (own - line.level)).exp();
+        noise::low(&mut near.iter().map(moved).collect::<Vec<f64>>(), freedom)
     };
-    let sigmas: Vec<f64> = (0..raw.len())
+    let sigmas: Vec<f64> = (0..lines.len())
         .map(|k| pooled(k).max(LEAST_SIGMA_DB))
         .collect();
     (0..levels.len())
         .map(|i| sigmas.get(i / width).copied().unwrap_or(LEAST_SIGMA_DB))
         .collect()
+}
+
+/// What a short line leaves over, and its level.
+#[derive(Clone, Copy, Debug)]
+struct Scatter {
+    size: f64,
+    level: f64,
+}
+
+impl Scatter {
+    fn of(levels: &[f64]) -> Self {
+        let count = (levels.len() as f64).max(1.0);
+        Self {
+            size: noise::off_line(levels),
+            level: levels.iter().sum::<f64>() / count,
+        }
+    }
+}
+
+/// How the logarithm of noise goes with the level among neighbours, a decibel: from 0, where the
+/// glass itself is uneven, to what a receiver's constant noise comes to.
+fn growth(near: &[Scatter]) -> f64 {
+    let mut lines: Vec<Scatter> = near
+        .iter()
+        .copied()
+        .filter(|line| line.size > 0.0)
+        .collect();
+    lines.sort_by(|a, b| a.level.total_cmp(&b.level));
+    let half = lines.len() / 2;
+    let (low, high) = (
+        cut(&lines, 0, half),
+        cut(&lines, lines.len() - half, lines.len()),
+    );
+    let middle = |part: &[Scatter], of: fn(&Scatter) -> f64| {
+        quantile(&mut part.iter().map(of).collect::<Vec<f64>>(), 0.5)
+    };
+    let rise = middle(high, |line| line.level) - middle(low, |line| line.level);
+    if half < 3 || rise < LEAST_RISE_DB {
+        return 0.0;
+    }
+    let noise = |part: &[Scatter]| middle(part, |line| line.size.ln());
+    ((noise(high) - noise(low)) / rise).clamp(-std::f64::consts::LN_10 / 5.0, 0.0)
 }
 
 /// The median slope of windows that look like glass, in level a kilometre.
@@ -345,5 +424,5 @@ fn usual_slope(windows: &[Window], step_m: f64, last: usize) -> f64 {
     if slopes.is_empty() {
         return -0.3;
     }
-    quantile(&mut slopes, 0.5).clamp(-1.0, 0.0)
+    quantile(&mut slopes, 0.5).clamp(-STEEPEST, 0.0)
 }

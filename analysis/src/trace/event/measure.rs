@@ -13,6 +13,9 @@ use crate::trace::samples::{Trace, whole};
 /// A loss below this many deviations is nothing.
 const LEAST_SIGMAS: f64 = 4.5;
 
+/// The same where a loss is measured again on the glass that its place leaves.
+const FEWEST_SIGMAS: f64 = 2.5;
+
 /// A loss below this is nothing whatever the noise, where the file sets no threshold of its own.
 const LEAST_LOSS_DB: f64 = 0.015;
 
@@ -26,6 +29,11 @@ const MOST_GAIN_DB: f64 = 2.0;
 /// Edges are this many pulses long at the least and at the most.
 const LEAST_EDGE: f64 = 0.15;
 const MOST_EDGE: f64 = 4.0;
+
+/// What is left of an event's light may shift its loss by this part of its deviation; a receiver
+/// takes so many constants to settle at the least.
+const NEGLIGIBLE: f64 = 1.0;
+const FEWEST_CONSTANTS: f64 = 3.5;
 
 /// Glass shorter than this is not cut shorter still.
 const FEWEST_POINTS: usize = 6;
@@ -41,6 +49,13 @@ struct Joint {
     peak: Peak,
 }
 
+impl Joint {
+    /// Whether it may be a loss of so much, measured again on shorter glass.
+    fn may_be(&self, least: f64) -> bool {
+        self.loss.abs() >= least && self.loss.abs() >= FEWEST_SIGMAS * self.loss_sigma
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Peak {
     height: f64,
@@ -48,11 +63,22 @@ struct Peak {
     rise: usize,
     sigma: f64,
     flat: bool,
+    /// The power of its top, and of the glass behind there, over that of the glass before.
+    top: f64,
+    after: f64,
 }
 
 impl Peak {
     fn stands(&self) -> bool {
         self.height > (PEAK_SIGMAS * self.sigma).max(PEAK_DB)
+    }
+
+    /// The reflection's own light over that of the glass before, by what a receiver shows of a
+    /// pulse at its end, where the peak is highest, and of the step beneath it.
+    fn reflected(&self, constant: f64) -> f64 {
+        let risen = -(-constant.recip()).exp_m1();
+        let left = constant * risen;
+        (self.top - left - (1.0 - left) * self.after) / risen
     }
 }
 
@@ -63,14 +89,16 @@ pub(crate) struct Weeded {
     joints: Vec<Joint>,
 }
 
+/// The smallest loss that is one whatever the noise.
+fn least_loss(trace: &Trace) -> f64 {
+    let told = trace.settings().loss_threshold;
+    told.map_or(LEAST_LOSS_DB, Db::get).max(0.01)
+}
+
 /// Leaves out the cuts at which nothing is, the least first: others are surer without it.
 pub(crate) fn weeded(trace: &Trace, grid: &Grid, cuts: &[Cut]) -> Weeded {
     let mut cuts = cuts.to_vec();
-    let least = trace
-        .settings()
-        .loss_threshold
-        .map_or(LEAST_LOSS_DB, Db::get)
-        .max(0.01);
+    let least = least_loss(trace);
     loop {
         let joints = joints(trace, grid, &cuts);
         let worth = |joint: &Joint| {
@@ -111,35 +139,58 @@ pub(crate) fn edge(grid: &Grid, places: &[Place]) -> Option<f64> {
 pub(crate) fn events(trace: &Trace, grid: &Grid, found: &Weeded, places: &[Place]) -> Vec<Event> {
     let Weeded { cuts, joints } = found;
     let mut better = cuts.clone();
+    let mut began = cuts.first().map_or(0, |launch| launch.to);
     for ((joint, place), next) in joints
         .iter()
         .zip(places)
         .zip(joints.iter().skip(1).map(Some).chain([None]))
     {
         let end = next.map_or(grid.levels.len(), |next| next.cut.from);
-        let to = whole((place.at + place.settled).ceil());
-        let from = whole(place.at.floor());
+        let fewest = FEWEST_POINTS.max(grid.edge_points());
+        // Where events are dense, the glass that is there must do.
+        let room = end.saturating_sub(fewest + 1);
+        let to = whole((place.at + settled(joint, place)).ceil());
+        let to = to.min(room.max(joint.cut.to + room.saturating_sub(joint.cut.to) / 2));
+        let from = whole((place.at - place.sigma.min(0.5 * grid.pulse_points)).floor());
         for cut in better.iter_mut().filter(|cut| **cut == joint.cut) {
-            if to > cut.to && to + FEWEST_POINTS.max(grid.edge_points()) < end {
+            if to > cut.to && to <= room {
                 cut.to = to;
             }
-            if from > cut.from && from < cut.to {
+            if from < cut.to && from > began + fewest {
                 cut.from = from;
             }
+            began = cut.to;
         }
     }
-    let joints_again = self::joints(trace, grid, &better);
-    let joints = if joints_again.len() == joints.len() {
-        &joints_again
-    } else {
-        joints
-    };
-    let places = place::places(grid, &edges(grid, joints));
+    // What its own glass does not bear out by far is none after all.
+    let least = least_loss(trace);
+    let joints: Vec<Joint> = self::joints(trace, grid, &better)
+        .into_iter()
+        .filter(|joint| joint.peak.stands() || joint.may_be(0.5 * least))
+        .collect();
+    let places = place::places(grid, &edges(grid, &joints));
     let pairs = joints.iter().zip(&places);
     pairs
         .filter(|(joint, _)| joint.peak.stands() || joint.loss > -MOST_GAIN_DB)
         .map(|(joint, place)| event(trace, grid, joint, place))
         .collect()
+}
+
+/// Points from an event's start to where what is left of its light no longer counts: the more of
+/// it there is and the better the loss is known, the farther.
+fn settled(joint: &Joint, place: &Place) -> f64 {
+    // Light beyond that of the glass behind: what a step has not lost yet, and a reflection.
+    let over = |db: f64| 10_f64.powf(db / 5.0) - 1.0;
+    let step = over(joint.loss.abs()) * (place.constant / place.settled).min(1.0);
+    let peak = if joint.peak.stands() {
+        over(joint.peak.height + joint.loss.max(0.0))
+    } else {
+        0.0
+    };
+    let left = step.max(peak) * 5.0 / std::f64::consts::LN_10;
+    let counts = (left / (NEGLIGIBLE * joint.loss_sigma).max(1e-9)).ln();
+    let pulse = place.settled - FEWEST_CONSTANTS * place.constant;
+    pulse + place.constant * counts.max(FEWEST_CONSTANTS)
 }
 
 fn edges(grid: &Grid, joints: &[Joint]) -> Vec<Edge> {
@@ -208,6 +259,12 @@ fn peak(trace: &Trace, grid: &Grid, cut: Cut, (before, after): (&Fit, &Fit)) -> 
         };
         let over = level - glass(i);
         peak.height = peak.height.max(over);
+        let km = grid.km(i);
+        let relative = |level: f64| 10_f64.powf((level - before.at(km)) / 5.0);
+        if relative(*level) > peak.top {
+            peak.top = relative(*level);
+            peak.after = relative(after.at(km));
+        }
         if !risen && over > (3.0 * sigma).max(PEAK_DB / 2.0) {
             risen = true;
             peak.rise = i;
@@ -219,7 +276,8 @@ fn peak(trace: &Trace, grid: &Grid, cut: Cut, (before, after): (&Fit, &Fit)) -> 
     let top = levels.iter().copied().fold(f64::MIN, f64::max);
     let at_top = levels.iter().filter(|&&level| level > top - 0.02).count();
     let pulse = grid.pulse * grid.group;
-    peak.flat = peak.height > 3.0 && at_top >= 4 && at_top * 3 > pulse;
+    let clipped = grid.limit.is_some_and(|limit| top >= limit);
+    peak.flat = clipped || (peak.height > 3.0 && at_top >= 4 && at_top * 3 > pulse);
     peak
 }
 
@@ -234,17 +292,17 @@ fn event(trace: &Trace, grid: &Grid, joint: &Joint, place: &Place) -> Event {
     };
     let spacing = grid.step_km * 1_000.0;
     let told = joint.loss > -MOST_GAIN_DB;
+    let constant = place.constant / grid.pulse_points;
+    let reflected = reflects.then(|| joint.peak.reflected(constant));
     Event {
         at: trace.position(grid.sample(place.at)),
         plus_minus: OpticalLength::of(1.96 * sigma * spacing),
         kind,
         loss: told.then(|| Db::of(joint.loss)),
         loss_plus_minus: told.then(|| Db::of(1.96 * grid.doubt * joint.loss_sigma)),
-        reflectance: if reflects {
-            reflectance(trace, joint.peak.height)
-        } else {
-            None
-        },
+        reflectance: reflected
+            .filter(|ratio| *ratio > 0.0)
+            .and_then(|ratio| reflectance(trace, ratio)),
         slope_before: Some(DbPerKm::of(-joint.before.slope)),
         saturated: reflects && joint.peak.flat,
     }

@@ -40,6 +40,8 @@ pub(crate) struct Place {
     pub(crate) sigma: f64,
     /// Points from the start to where a step is complete to a few hundredths.
     pub(crate) settled: f64,
+    /// The receiver's time constant in points.
+    pub(crate) constant: f64,
 }
 
 /// Weight of responses that the other events of the trace speak against: events may lie close.
@@ -91,14 +93,12 @@ pub(crate) fn places(grid: &Grid, edges: &[Edge]) -> Vec<Place> {
     add(&mut tries, &mut nodes, &RESPONSES, sampling);
     let mut step = FIRST_STEP;
     for _ in 0..ROUNDS {
-        let shared = shared(&tries, &nodes);
-        let Some(best) = best_of(&shared).filter(|k| is_sharp(&shared, &nodes, *k, 2.5 * step))
-        else {
+        let family = family(&tries, &nodes);
+        let best = best_of(&family).filter(|k| is_sharp(&family, &nodes, *k, 2.5 * step));
+        let Some(response) = best.and_then(|best| nodes.get(best)) else {
             break;
         };
-        let Some(response) = nodes.get(best).filter(|node| node.has_one_pole()) else {
-            break;
-        };
+        let response = *response;
         let near = [-2.0, -1.0, 1.0, 2.0].map(|k| one(response.constant * (k * step).exp()));
         add(&mut tries, &mut nodes, &near, sampling);
         step /= FINER;
@@ -132,6 +132,33 @@ fn shared(tries: &[Tries], nodes: &[Response]) -> Vec<f64> {
     shared
 }
 
+/// The same among responses of one pole alone, which differ by their constant; others are out of
+/// the question.
+fn family(tries: &[Tries], nodes: &[Response]) -> Vec<f64> {
+    let mut sums: Vec<f64> = nodes
+        .iter()
+        .map(|node| {
+            if node.has_one_pole() {
+                node.prior()
+            } else {
+                f64::MIN
+            }
+        })
+        .collect();
+    for one in tries {
+        let evidence = one.evidence();
+        let own = evidence
+            .iter()
+            .zip(nodes)
+            .filter(|(_, node)| node.has_one_pole());
+        let best = own.map(|(evidence, _)| *evidence).fold(f64::MIN, f64::max);
+        for (sum, evidence) in sums.iter_mut().zip(evidence) {
+            *sum += (evidence - best).max(-MOST_EVIDENCE);
+        }
+    }
+    sums
+}
+
 fn best_of(shared: &[f64]) -> Option<usize> {
     let all = shared.iter().enumerate();
     all.max_by(|a, b| a.1.total_cmp(b.1)).map(|(k, _)| k)
@@ -148,7 +175,7 @@ fn is_sharp(shared: &[f64], nodes: &[Response], best: usize, reach: f64) -> bool
         other.has_one_pole() && off > 1e-9 && off < 2.0 * reach
     });
     let least = near.map(|(_, log)| top - log).fold(f64::MIN, f64::max);
-    least > TELLS || least == f64::MIN
+    least > TELLS || least <= f64::MIN
 }
 
 /// Logarithm of what part of all constants each response stands for: they lie unevenly.
@@ -343,7 +370,8 @@ impl Tries {
             .collect();
         let best = others.iter().copied().fold(f64::MIN, f64::max);
         let excess = self.excess();
-        let (mut sum, mut at, mut square, mut settled, mut own) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        let (mut sum, mut at, mut square, mut own) = (0.0, 0.0, 0.0, 0.0);
+        let (mut settled, mut constant) = (0.0, 0.0);
         let each = others.iter().zip(&evidence).zip(widths).zip(&self.starts);
         for ((((other, evidence), width), start), node) in each.zip(nodes) {
             let weight = ((other - best).exp() + STRANGER) * (evidence + width).exp();
@@ -353,6 +381,7 @@ impl Tries {
             square += weight * (start.at * start.at + variance);
             own += weight * variance;
             settled += weight * node.settled();
+            constant += weight * node.constant;
         }
         let at = at / sum;
         let sigma = (square / sum - at * at).max(own / sum).max(0.0).sqrt();
@@ -366,6 +395,7 @@ impl Tries {
             at,
             sigma: sigma.hypot(shape),
             settled: settled / sum * grid.pulse_points,
+            constant: constant / sum * grid.pulse_points,
         }
     }
 }

@@ -74,8 +74,11 @@ const SOFT: f64 = 1.0;
 const STEPS_A_PULSE: f64 = 128.0;
 const PULSES: f64 = 16.0;
 
+/// How much of a step and of a reflection shows, at even steps.
+type Table = Vec<(f64, f64)>;
+
 /// Every response of two poles in steps of a part of the pulse, worked out once.
-static TABLES: LazyLock<Vec<(Response, Vec<(f64, f64)>)>> = LazyLock::new(|| {
+static TABLES: LazyLock<Vec<(Response, Table)>> = LazyLock::new(|| {
     let count = whole(PULSES * STEPS_A_PULSE);
     let table = |response: &Response| {
         let value = |i: usize| response.of_two(i as f64 / STEPS_A_PULSE);

@@ -25,6 +25,9 @@ const HIDDEN: [f64; 18] = [
 /// Longer ones end on a lattice of this part of a pulse.
 const LATTICE: f64 = 0.2;
 
+/// Price of an exponential tail, in units of squared noise.
+const TAIL_PRICE: f64 = 12.0;
+
 /// Price of a pulse hidden behind a reflection, beyond what honest glass costs, and of the launch.
 const TAIL: f64 = 5.0;
 
@@ -60,7 +63,7 @@ impl Cut {
     /// The glass behind it, up to before a point.
     pub(crate) fn glass(&self, grid: &Grid, end: usize) -> Option<Fit> {
         if self.bright {
-            grid.fit_recovering(self.to, end)
+            grid.fit_recovering(self.to, end, TAIL_PRICE)
         } else {
             grid.fit(self.to, end)
         }
