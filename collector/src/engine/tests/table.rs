@@ -5,6 +5,7 @@
 //! | cut, both fibres, n1-n2 | in and supervisory of n2 from A, of n1 from B | break n1..n2 |
 //! | the same, lasers shut down | outputs of n1 and n2 towards the cut too | break n1..n2 |
 //! | cut of the fibre A to B alone | in and supervisory of n2 from A | break n1..n2 |
+//! | the same, lasers shut down | output of n2 and in of n1 towards A too; supervisory lives there | break n1..n2 |
 //! | amplifier A to B of n2 | output of n2, in of n3; supervisory lives | equipment n2 |
 //! | power of hut n2 | in and supervisory of both neighbours; n2 is silent | equipment n2 |
 //!
@@ -29,7 +30,7 @@ struct Row {
     severity: Severity,
 }
 
-const TABLE: [Row; 5] = [
+const TABLE: [Row; 6] = [
     Row {
         fault: Fault::Cut(121_237.0),
         shutdown: false,
@@ -68,6 +69,20 @@ const TABLE: [Row; 5] = [
         span: Some("n1..n2"),
         node: None,
         severity: Severity::Major,
+    },
+    Row {
+        fault: Fault::HalfCut(121_237.0),
+        shutdown: true,
+        dark: &[
+            "s1 in_power.2",
+            "s2 in_power.1",
+            "s2 osc_in_power.1",
+            "s2 out_power.2",
+        ],
+        kind: Kind::Break,
+        span: Some("n1..n2"),
+        node: None,
+        severity: Severity::Critical,
     },
     Row {
         fault: Fault::Amplifier(2),
