@@ -171,7 +171,7 @@ async fn answer(Arguments { config, command }: Arguments) -> Said {
         return cli::spool::say_export(file, folder);
     }
     if let Command::Scan(scan) = command {
-        return arguments::scanning(scan, &config).await;
+        return Box::pin(arguments::scanning(scan, &config)).await;
     }
     let path = config;
     let config = match cli::check::load(&path) {

@@ -83,6 +83,8 @@ pub(crate) struct Looked {
     pub(crate) unusable: Option<String>,
 }
 
+type Look = core::pin::Pin<Box<dyn Future<Output = Looked> + Send>>;
+
 /// Looks at every address with `look`, some of them together, and tells how far it is.
 pub(crate) async fn over<A, F>(
     addresses: Vec<A>,
@@ -105,7 +107,8 @@ where
             && !pace.is_over()
             && let Some((at, address)) = waiting.next()
         {
-            let look = look(address);
+            // Boxed: the type of so deep a future is more than the compiler follows.
+            let look = Box::pin(look(address)) as Look;
             tasks.spawn(async move { (at, look.await) });
         }
         let Some(ended) = tasks.join_next().await else {

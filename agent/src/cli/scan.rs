@@ -94,7 +94,7 @@ pub async fn say(order: Order<'_>, clock: Clock, tell: &mut (dyn FnMut(Progress)
                 units,
                 timeout,
             };
-            modbus::scan(search, &library, &pace, clock, tell).await
+            Box::pin(modbus::scan(search, &library, &pace, clock, tell)).await
         }
         What::Snmp { communities } => {
             let addresses = match addresses(order.range, SNMP_PORT) {

@@ -110,7 +110,7 @@ impl Line {
         for unit in asked {
             match self.asks(*unit).await {
                 Presence::There => {
-                    let mut found = self.found(*unit).await;
+                    let mut found = Box::pin(self.found(*unit)).await;
                     found.note =
                         alike.then(|| "answers whatever the unit: taken as one device".to_owned());
                     looked.found.push(found);
