@@ -46,6 +46,7 @@ pub mod request;
 pub mod series;
 pub mod services;
 pub mod session;
+pub mod sign_in;
 pub mod traces;
 pub mod who;
 
@@ -212,6 +213,9 @@ fn api() -> Router<ApiState> {
                 .post(session::sign_in)
                 .delete(session::sign_out),
         )
+        .route("/sign-in", get(sign_in::ways))
+        .route("/sign-in/begin", get(sign_in::begin))
+        .route("/sign-in/back", get(sign_in::back))
         .route("/users", get(session::users).post(session::add_user))
         .route("/users/{name}", delete(session::remove_user))
         .route("/tokens", get(session::tokens).post(session::make_token))

@@ -18,6 +18,7 @@ mod beat;
 mod channel;
 mod engine;
 mod outside;
+mod sign_in;
 
 pub use beat::BeatSettings;
 pub use channel::{
@@ -25,6 +26,8 @@ pub use channel::{
     WebhookFormat, WebhookSettings,
 };
 pub use outside::{BrokerLogin, BrokerSettings, ClientKey, InfluxSettings, Security};
+pub(crate) use sign_in::is_private;
+pub use sign_in::{GroupSettings, SignInSettings};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +44,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// Where the page and the API are.
     pub api: ApiSettings,
+    /// By whom people may be signed in, besides by their passwords.
+    pub sign_in: Option<SignInSettings>,
     /// How faults are found and what becomes of them.
     pub engine: EngineSettings,
     /// Where history goes, if anywhere.
@@ -96,8 +101,7 @@ impl Default for StoreSettings {
 pub struct ApiSettings {
     /// The address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// A file with the token that every request must carry; must be there on any address that
-    /// others can reach.
+    /// A file with a token that may everything, for programs.
     pub token_file: Option<PathBuf>,
     /// The address of the page as people reach it, for links in notices.
     pub public_url: Option<String>,
@@ -152,6 +156,12 @@ fn top_level(top: &mut Section<'_>, folder: &Path) -> Option<Settings> {
     let broker = outside::broker(top, &paths);
     let store = store(top);
     let api = api(top, &paths);
+    let sign_in = sign_in::sign_in(top, &paths);
+    let reached = api.as_ref().and_then(|api| api.public_url.as_ref());
+    if top.has("sign_in") && !reached.is_some_and(|url| is_private(url)) {
+        let problem = "wants public_url in [api], https://…: where people are sent back to";
+        top.wrong("sign_in", problem);
+    }
     let engine = engine::engine(top);
     let influx = outside::influx(top, &paths);
     let beat = beat::beat(top);
@@ -163,6 +173,7 @@ fn top_level(top: &mut Section<'_>, folder: &Path) -> Option<Settings> {
         broker: broker?,
         store,
         api: api?,
+        sign_in,
         engine,
         influx,
         beat,
@@ -196,13 +207,6 @@ fn api(top: &mut Section<'_>, paths: &Paths<'_>) -> Option<ApiSettings> {
     let listen = section.optional("listen").or(default)?;
     let token_file = paths.optional(&mut section, "token_file");
     let public_url = section.optional("public_url");
-    if !listen.0.ip().is_loopback() && token_file.is_none() {
-        let problem = format!(
-            "{} can be reached by others: want a token_file in [api], or a loopback address",
-            listen.0
-        );
-        section.wrong("listen", problem);
-    }
     Some(ApiSettings {
         listen: listen.0,
         token_file,

@@ -107,8 +107,8 @@ impl Network {
 
     async fn collector(&self, broker: &str, extra: &str) -> Program {
         let text = format!(
-            "plant = \"plant.toml\"\ndata = \"collector\"\n[api]\nlisten = \"127.0.0.1:{}\"\n\
-             [broker]\n{broker}\n{extra}\n",
+            "plant = \"plant.toml\"\ndata = \"collector\"\n[api]\nlisten = \"127.0.0.1:{0}\"\n\
+             public_url = \"http://127.0.0.1:{0}\"\n[broker]\n{broker}\n{extra}\n",
             self.api
         );
         let settings = self.folder().join("collector.toml");

@@ -1,5 +1,5 @@
 //! Who may ask: people who have signed in, programs that bear a token, and where neither is set up,
-//! everybody on this machine.
+//! everybody on this machine. On an address that others can reach, nobody without one of these.
 //!
 //! The token of the settings is taken as a bearer token or as the password of HTTP Basic; it may
 //! everything. Without any secret only names of this machine are taken as host, so that a page from
@@ -13,10 +13,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::Problem;
 use super::gate::{Gate, Rate};
 use super::people::{People, PeopleError};
+use super::sign_in::Provider;
 use super::who::{Role, Who};
 use crate::config::Secret;
 
@@ -24,6 +27,12 @@ use crate::config::Secret;
 pub(super) const COOKIE: &str = "silkline";
 /// The header by which the page shows that it is ours: no form and no image elsewhere can set it.
 const OURS: HeaderName = HeaderName::from_static("x-silkline");
+/// What somebody must be able to ask who has not signed in yet.
+const DOOR: [&str; 3] = [
+    "/api/v1/sign-in",
+    "/api/v1/sign-in/begin",
+    "/api/v1/sign-in/back",
+];
 /// What one user or program may ask: a page fetches a hundred things as it opens.
 const ASKING: Rate = Rate {
     burst: 2000.0,
@@ -35,52 +44,79 @@ const SIGNING_IN: Rate = Rate {
     per_second: 1.0 / 30.0,
 };
 
-/// An address that others can reach, and no token to keep them out.
+/// What browsers are sent to the identity provider and taken back, all together: a whole shift signs
+/// in at once, and each costs questions to the provider.
+const SENDING: Rate = Rate {
+    burst: 200.0,
+    per_second: 5.0,
+};
+
+/// An address that others can reach, and nothing to keep them out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} can be reached by others: want a token_file in [api], or a loopback address")]
+#[error(
+    "{0} can be reached by others: want a user (silkline-collector user add NAME --role admin), \
+     [sign_in], a token_file in [api], or a loopback address"
+)]
 pub struct NoAuthentication(pub SocketAddr);
 
 /// Who may ask.
 #[derive(Clone, Debug)]
 pub struct Access {
+    listen: SocketAddr,
     token: Option<Secret>,
     public_host: Option<String>,
     /// Whether the page is reached by HTTPS, so that its cookie goes nowhere else.
     secure: bool,
     people: Option<Arc<People>>,
+    provider: Option<Arc<Provider>>,
     asking: Arc<Gate>,
     signing_in: Arc<Gate>,
+    sending: Arc<Gate>,
 }
 
 impl Access {
     /// The rule for a server on `listen`.
-    ///
-    /// # Errors
-    ///
-    /// [`NoAuthentication`] where others can reach the address and there is no token.
-    pub fn new(
-        listen: SocketAddr,
-        token: Option<Secret>,
-        public_url: Option<&str>,
-    ) -> Result<Self, NoAuthentication> {
-        let token = token.filter(|token| !token.reveal().is_empty());
-        if token.is_none() && !listen.ip().is_loopback() {
-            return Err(NoAuthentication(listen));
-        }
+    #[must_use]
+    pub fn new(listen: SocketAddr, token: Option<Secret>, public_url: Option<&str>) -> Self {
         let public_host = public_url
             .and_then(|url| url.split_once("://"))
             .map(|(_, rest)| {
                 let host = rest.split(['/', '?']).next().unwrap_or(rest);
                 without_port(host).to_ascii_lowercase()
             });
-        Ok(Self {
-            token,
+        Self {
+            listen,
+            token: token.filter(|token| !token.reveal().is_empty()),
             public_host,
             secure: public_url.is_some_and(|url| url.starts_with("https://")),
             people: None,
+            provider: None,
             asking: Arc::new(Gate::new(ASKING)),
             signing_in: Arc::new(Gate::new(SIGNING_IN)),
-        })
+            sending: Arc::new(Gate::new(SENDING)),
+        }
+    }
+
+    /// The same, with an identity provider.
+    #[must_use]
+    pub fn by(mut self, provider: Provider) -> Self {
+        self.provider = Some(Arc::new(provider));
+        self
+    }
+
+    /// Whether strangers are kept out.
+    ///
+    /// # Errors
+    ///
+    /// [`NoAuthentication`] where others can reach the address and nobody could ever sign in.
+    pub fn keeps_strangers_out(&self) -> Result<(), NoAuthentication> {
+        let people = self.people.as_ref();
+        let known = people.is_some_and(|people| people.any().unwrap_or(false));
+        let shut = self.token.is_some() || self.provider.is_some() || known;
+        if shut || self.listen.ip().is_loopback() {
+            return Ok(());
+        }
+        Err(NoAuthentication(self.listen))
     }
 
     /// The same, with people who can sign in.
@@ -98,6 +134,38 @@ impl Access {
     pub(super) fn people(&self) -> Result<Arc<People>, Problem> {
         let none = || Problem::new(StatusCode::CONFLICT, "this collector keeps no users");
         self.people.clone().ok_or_else(none)
+    }
+
+    /// The identity provider, where there is one.
+    pub(super) fn provider(&self) -> Option<Arc<Provider>> {
+        self.provider.clone()
+    }
+
+    /// The identity provider.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none.
+    pub(super) fn must_provider(&self) -> Result<Arc<Provider>, Problem> {
+        let none = || {
+            Problem::new(
+                StatusCode::CONFLICT,
+                "this collector has no identity provider",
+            )
+        };
+        self.provider().ok_or_else(none)
+    }
+
+    /// Lets a browser go to the identity provider, or come back.
+    ///
+    /// # Errors
+    ///
+    /// Where too many do.
+    pub(super) fn may_be_sent(&self) -> Result<(), Problem> {
+        let now = crate::clock::instant();
+        self.sending
+            .take("everybody", now)
+            .map_err(Problem::too_often)
     }
 
     /// Whether a cookie is for HTTPS alone.
@@ -164,20 +232,22 @@ impl Access {
         Err(Problem::new(StatusCode::UNAUTHORIZED, detail))
     }
 
-    /// Whether nobody is set up at all.
+    /// Whether nobody is set up at all, and only this machine can ask. Where others can reach the
+    /// address, a door whose last user was removed stays shut.
     fn is_open(&self) -> Result<bool, PeopleError> {
         let people = self
             .people
             .as_ref()
             .map(|people| people.any())
             .transpose()?;
-        Ok(self.token.is_none() && !people.unwrap_or(false))
+        let known = self.token.is_some() || self.provider.is_some() || people.unwrap_or(false);
+        Ok(!known && self.listen.ip().is_loopback())
     }
 
     /// Whether people can sign in on the page, so that the page itself must be there for everybody.
     fn has_users(&self) -> bool {
         let any = self.people.as_ref().map(|people| people.any());
-        any.is_some_and(|any| any.unwrap_or(true))
+        self.provider.is_some() || any.is_some_and(|any| any.unwrap_or(true))
     }
 
     fn check_host(&self, host: &str) -> Result<(), Problem> {
@@ -202,7 +272,9 @@ pub async fn guard(
     let changes = !request.method().is_safe();
     let page = !path.starts_with("/api/") && path != "/metrics";
     let signing_in = path == "/api/v1/session" && request.method() == axum::http::Method::POST;
-    if signing_in && request.headers().contains_key(OURS) || page && access.has_users() {
+    let at_the_door = DOOR.contains(&path) && request.method().is_safe();
+    let asks_nothing = at_the_door || page && access.has_users();
+    if signing_in && request.headers().contains_key(OURS) || asks_nothing {
         return next.run(request).await;
     }
     let needed = Role::needed(request.method(), path);
@@ -239,13 +311,18 @@ pub async fn guard(
 
 /// The secret of a session in a `Cookie` header.
 pub(super) fn session_of(header: &str) -> Option<&str> {
+    cookie_of(header, COOKIE)
+}
+
+/// The cookie `name` in a `Cookie` header.
+pub(super) fn cookie_of<'a>(header: &'a str, name: &str) -> Option<&'a str> {
     let pairs = header
         .split(';')
         .filter_map(|pair| pair.trim().split_once('='));
     pairs
         .into_iter()
-        .find(|(name, _)| *name == COOKIE)
-        .map(|(_, secret)| secret)
+        .find(|(known, _)| *known == name)
+        .map(|(_, value)| value)
 }
 
 /// The token in an `Authorization` header.
@@ -257,7 +334,7 @@ fn given_token(header: &str) -> Option<String> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let bytes = from_base64(rest.trim())?;
+    let bytes = STANDARD.decode(rest.trim()).ok()?;
     let pair = String::from_utf8(bytes).ok()?;
     pair.split_once(':')
         .map(|(_, password)| password.to_owned())
@@ -267,29 +344,6 @@ fn given_token(header: &str) -> Option<String> {
 fn same(a: &[u8], b: &[u8]) -> bool {
     let differing = a.iter().zip(b).fold(0, |seen, (a, b)| seen | (a ^ b));
     a.len() == b.len() && differing == 0
-}
-
-/// The bytes of base64 text (RFC 4648, section 4).
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut held, mut bits) = (0_u32, 0_u32);
-    for letter in text.trim_end_matches('=').bytes() {
-        let six = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        held = (held << 6) | u32::from(six);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from((held >> bits) & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
 }
 
 fn without_port(host: &str) -> &str {
@@ -313,25 +367,59 @@ mod tests {
         HeaderMap::from_iter([(name, value.parse().unwrap())])
     }
 
-    #[test]
-    fn an_address_that_others_reach_needs_a_token() {
-        for open in ["0.0.0.0:8080", "192.0.2.7:8080", "[::]:8080"] {
-            let listen = open.parse().unwrap();
-            let refused = Access::new(listen, None, None).unwrap_err();
-            assert!(refused.to_string().contains("token_file"), "{refused}");
-            assert!(
-                Access::new(listen, Some(secret("  \n")), None).is_err(),
-                "an empty token"
-            );
-            assert!(Access::new(listen, Some(secret("s3cret\n")), None).is_ok());
+    fn people() -> (tempfile::TempDir, People) {
+        let folder = tempfile::tempdir().unwrap();
+        let people = People::open(&folder.path().join("people.data")).unwrap();
+        (folder, people)
+    }
+
+    fn aysel() -> super::super::people::User {
+        super::super::people::User {
+            name: "aysel".to_owned(),
+            role: Role::Operator,
+            lines: None,
+            added: crate::clock::now(),
         }
-        assert!(Access::new("[::1]:0".parse().unwrap(), None, None).is_ok());
+    }
+
+    #[test]
+    fn an_address_that_others_reach_needs_somebody_who_may() {
+        for reached in ["0.0.0.0:8080", "192.0.2.7:8080", "[::]:8080"] {
+            let listen = reached.parse().unwrap();
+            let refused = |access: Access| access.keeps_strangers_out().is_err();
+            assert!(refused(Access::new(listen, None, None)));
+            let empty = Some(secret("  \n"));
+            assert!(refused(Access::new(listen, empty, None)), "an empty token");
+            assert!(!refused(Access::new(
+                listen,
+                Some(secret("s3cret\n")),
+                None
+            )));
+            let (_folder, people) = people();
+            assert!(refused(Access::new(listen, None, None).with(people)));
+            let (_folder, people) = self::people();
+            people.add(&aysel(), "correct horse battery").unwrap();
+            assert!(!refused(Access::new(listen, None, None).with(people)));
+        }
+        let here = Access::new("[::1]:0".parse().unwrap(), None, None);
+        assert_eq!(here.keeps_strangers_out(), Ok(()));
+    }
+
+    #[test]
+    fn who_removes_the_last_user_opens_nothing_to_others() {
+        let (_folder, people) = people();
+        people.add(&aysel(), "correct horse battery").unwrap();
+        let reached = Access::new("192.0.2.7:8080".parse().unwrap(), None, None).with(people);
+        let host = with(header::HOST, "127.0.0.1:8080");
+        assert_eq!(reached.who(&host, false).unwrap_err().status, 401);
+        reached.people().unwrap().remove("aysel").unwrap();
+        assert_eq!(reached.who(&host, false).unwrap_err().status, 401);
     }
 
     #[test]
     fn the_token_comes_as_bearer_or_as_password() {
         let listen = "0.0.0.0:8080".parse().unwrap();
-        let access = Access::new(listen, Some(secret("s3cret")), None).unwrap();
+        let access = Access::new(listen, Some(secret("s3cret")), None);
         // base64 of "noc:s3cret".
         for good in ["Bearer s3cret", "bearer s3cret", "Basic bm9jOnMzY3JldA=="] {
             assert!(
@@ -361,7 +449,7 @@ mod tests {
     #[test]
     fn without_a_token_only_this_machine_is_taken_as_host() {
         let listen = "127.0.0.1:8080".parse().unwrap();
-        let access = Access::new(listen, None, Some("https://Noc.example:8443/silkline")).unwrap();
+        let access = Access::new(listen, None, Some("https://Noc.example:8443/silkline"));
         for good in ["127.0.0.1:8080", "localhost", "[::1]:8080", "noc.example"] {
             assert!(
                 access.who(&with(header::HOST, good), true).is_ok(),
@@ -382,20 +470,11 @@ mod tests {
 
     #[test]
     fn a_session_changes_nothing_without_the_header_of_our_page() {
-        let folder = tempfile::tempdir().unwrap();
-        let people = People::open(&folder.path().join("people.data")).unwrap();
-        let user = super::super::people::User {
-            name: "aysel".to_owned(),
-            role: Role::Operator,
-            lines: None,
-            added: crate::clock::now(),
-        };
-        people.add(&user, "correct horse battery").unwrap();
+        let (_folder, people) = people();
+        people.add(&aysel(), "correct horse battery").unwrap();
         let secret = people.sign_in("aysel", "correct horse battery", crate::clock::now());
         let secret = secret.unwrap().unwrap();
-        let access = Access::new("127.0.0.1:1".parse().unwrap(), None, None)
-            .unwrap()
-            .with(people);
+        let access = Access::new("127.0.0.1:1".parse().unwrap(), None, None).with(people);
         let host = with(header::HOST, "127.0.0.1");
         assert_eq!(
             access.who(&host, false).unwrap_err().status,
@@ -411,24 +490,9 @@ mod tests {
 
     #[test]
     fn a_password_can_be_tried_a_few_times_only() {
-        let access = Access::new("127.0.0.1:1".parse().unwrap(), None, None).unwrap();
+        let access = Access::new("127.0.0.1:1".parse().unwrap(), None, None);
         let tries = (0..20).filter(|_| access.may_try("aysel").is_ok()).count();
         assert_eq!(tries, 5);
         assert!(access.may_try("other").is_ok());
-    }
-
-    #[test]
-    fn base64_is_read_as_the_standard_writes_it() {
-        // RFC 4648, section 10.
-        let vectors = [
-            ("", ""),
-            ("Zg==", "f"),
-            ("Zm8=", "fo"),
-            ("Zm9vYmFy", "foobar"),
-        ];
-        for (text, want) in vectors {
-            assert_eq!(from_base64(text).unwrap(), want.as_bytes());
-        }
-        assert_eq!(from_base64("a b"), None);
     }
 }

@@ -276,6 +276,11 @@ pub(crate) struct Running {
 impl Running {
     /// A server on a free port, over a store with nothing in it.
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_, access| access).await
+    }
+
+    /// The same, whose rule of who may ask is changed, knowing its address.
+    pub(crate) async fn start_with(rule: impl FnOnce(SocketAddr, Access) -> Access) -> Self {
         // Fails where another test was first; one provider is all that is wanted.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
@@ -297,7 +302,7 @@ impl Running {
             ready: readiness,
         };
         let people = People::open(&folder.path().join("people.data")).unwrap();
-        let access = Access::new(address, None, None).unwrap().with(people);
+        let access = rule(address, Access::new(address, None, None).with(people));
         let stop = CancellationToken::new();
         tokio::spawn(super::serve(listener, parts, access, stop.clone()));
         Self {
@@ -319,6 +324,11 @@ impl Running {
 
     /// Stores a poll, an about and a trace of the amplifier at Ganja; the number of the trace.
     pub(crate) fn store_device(&mut self, at: Timestamp) -> i64 {
+        self.store_device_and(at, SOR)
+    }
+
+    /// The same, with this file as the trace.
+    pub(crate) fn store_device_and(&mut self, at: Timestamp, sor: &[u8]) -> i64 {
         let stream = StreamKey {
             line: "dsw".parse().unwrap(),
             site: "ganja".parse().unwrap(),
@@ -344,7 +354,7 @@ impl Running {
             view: Some("ganja-b".parse().unwrap()),
             port: Some(1),
             trigger: Trigger::LightLost,
-            sor: SOR.to_vec(),
+            sor: sor.to_vec(),
         };
         let trace = transaction.trace(&origin, &device, &file).unwrap();
         transaction.commit(true).unwrap();

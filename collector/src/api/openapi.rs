@@ -69,13 +69,19 @@ pub fn description() -> Value {
     })
 }
 
+/// Real answers by operation, recorded from a server over a small plant by a test of the API; written
+/// anew with `SILKLINE_WRITE_OPENAPI=1`.
+const EXAMPLES: &str = include_str!("openapi/examples.json");
+
 /// The operations by path and method.
 fn paths(operations: Vec<Operation>) -> Value {
+    let examples: Map<String, Value> = serde_json::from_str(EXAMPLES).unwrap_or_default();
     let mut paths = Map::new();
     for operation in operations {
         let methods = paths.entry(operation.path.clone()).or_insert(json!({}));
         if let Some(methods) = methods.as_object_mut() {
-            methods.insert(operation.method.to_owned(), operation.described());
+            let described = operation.described_with(examples.get(operation.id()));
+            methods.insert(operation.method.to_owned(), described);
         }
     }
     Value::Object(paths)
@@ -112,6 +118,26 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn nearly_every_answer_in_json_is_shown_by_a_real_one() {
+        let (mut shown, mut bare) = (0, Vec::new());
+        for methods in description()["paths"].as_object().unwrap().values() {
+            for operation in methods.as_object().unwrap().values() {
+                let json = &operation["responses"]["200"]["content"]["application/json"];
+                if json.get("example").is_some() {
+                    shown += 1;
+                } else if json.is_object() && operation["operationId"] != "description" {
+                    bare.push(operation["operationId"].clone());
+                }
+            }
+        }
+        println!("without an example: {bare:?}; see api/tests/examples.rs");
+        assert!(
+            shown > 5 * bare.len(),
+            "{shown} with an example, without: {bare:?}"
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   password ──argon2──▶ session (a cookie, 12 h) ─┐
+//!   identity provider ─────▶ session of a guest ───┤
 //!   a program's token ─────────────────────────────┼─▶ Who: name, role, lines
 //!   nobody set up, on this machine alone ──────────┘
 //! ```
@@ -24,6 +25,8 @@ use silkline_protocol::time::Timestamp;
 
 use super::who::{Role, Who};
 
+mod guests;
+
 /// Their file in the data folder.
 pub const FILE: &str = "people.data";
 /// How long a session lasts.
@@ -43,6 +46,9 @@ const LAYOUT: &str = "
         added INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS session (
         digest BLOB PRIMARY KEY, name TEXT NOT NULL REFERENCES user(name) ON DELETE CASCADE,
+        ends INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS guest_session (
+        digest BLOB PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL, lines TEXT,
         ends INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS token (
         id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, digest BLOB NOT NULL UNIQUE,
@@ -220,6 +226,16 @@ impl People {
         Ok(self.db().query_row(sql, [], |row| row.get(0))?)
     }
 
+    /// Whether anybody has a password.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read.
+    pub fn any_user(&self) -> Result<bool, PeopleError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM user)";
+        Ok(self.db().query_row(sql, [], |row| row.get(0))?)
+    }
+
     /// Begins a session where the password is right; its secret.
     ///
     /// # Errors
@@ -263,7 +279,8 @@ impl People {
     /// Where the file cannot be read.
     pub fn session(&self, secret: &str, now: Timestamp) -> Result<Option<Who>, PeopleError> {
         let sql = "SELECT u.name, u.role, u.lines FROM session s JOIN user u ON u.name = s.name
-            WHERE s.digest = ?1 AND s.ends > ?2";
+            WHERE s.digest = ?1 AND s.ends > ?2
+            UNION ALL SELECT name, role, lines FROM guest_session WHERE digest = ?1 AND ends > ?2";
         let db = self.db();
         let mut found = db.prepare_cached(sql)?;
         let who = found.query_row(params![digest(secret), now.nanos()], |row| {
@@ -278,15 +295,16 @@ impl People {
         Ok(who.optional()?)
     }
 
-    /// Ends a session.
+    /// Ends a session; whether it was a guest's.
     ///
     /// # Errors
     ///
     /// Where the file cannot be written.
-    pub fn sign_out(&self, secret: &str) -> Result<(), PeopleError> {
-        let db = self.db();
-        db.execute("DELETE FROM session WHERE digest = ?1", [digest(secret)])?;
-        Ok(())
+    pub fn sign_out(&self, secret: &str) -> Result<bool, PeopleError> {
+        let (db, digest) = (self.db(), digest(secret));
+        db.execute("DELETE FROM session WHERE digest = ?1", [&digest])?;
+        let guests = db.execute("DELETE FROM guest_session WHERE digest = ?1", [&digest])?;
+        Ok(guests > 0)
     }
 
     /// Makes a token; its number and its secret, which is stored nowhere.
@@ -411,7 +429,7 @@ fn hashed(password: &str) -> Result<String, PeopleError> {
 }
 
 /// 256 bits that nobody can guess, as text.
-fn secret() -> String {
+pub(super) fn secret() -> String {
     let mut bytes = [0_u8; 32];
     OsRng.fill_bytes(&mut bytes);
     bytes.iter().fold(String::from("sl_"), |text, byte| {

@@ -76,6 +76,13 @@ pub struct TokenMade {
     pub secret: String,
 }
 
+/// That somebody is signed out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SignedOut {
+    /// Where the browser should go to be signed out of the identity provider as well.
+    pub then: Option<String>,
+}
+
 /// Which entries of the audit log.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,15 +127,14 @@ pub async fn sign_in(
     });
     let wrong = || Problem::new(StatusCode::UNAUTHORIZED, "user or password: not right");
     let secret = secret.await?.ok_or_else(wrong)?;
-    let secure = if state.access.is_secure() {
-        "; Secure"
-    } else {
-        ""
-    };
-    let age = SESSION.as_secs();
-    let cookie =
-        format!("{COOKIE}={secret}; HttpOnly; SameSite=Strict; Path=/; Max-Age={age}{secure}");
-    Ok(answer_with(&cookie))
+    let cookie = cookie(&secret, SESSION.as_secs(), state.access.is_secure());
+    Ok(with_cookie(StatusCode::NO_CONTENT, &cookie))
+}
+
+/// The cookie of a session.
+pub(super) fn cookie(secret: &str, age_s: u64, secure: bool) -> String {
+    let secure = if secure { "; Secure" } else { "" };
+    format!("{COOKIE}={secret}; HttpOnly; SameSite=Strict; Path=/; Max-Age={age_s}{secure}")
 }
 
 /// Signs out whoever asks.
@@ -142,20 +148,24 @@ pub async fn sign_out(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let secret = headers.get(header::COOKIE).and_then(|it| it.to_str().ok());
+    let mut then = None;
     if let Some(secret) = secret.and_then(session_of).map(ToOwned::to_owned) {
         let work = move |people: &People| {
-            people.sign_out(&secret)?;
-            people.note(who.name(), "signed out", crate::clock::now())
+            let guest = people.sign_out(&secret)?;
+            people.note(who.name(), "signed out", crate::clock::now())?;
+            Ok(guest)
         };
-        with(state.access.people()?, work).await?;
+        let guest = with(state.access.people()?, work).await?;
+        if let (true, Some(provider)) = (guest, state.access.provider()) {
+            then = provider.farewell().await;
+        }
     }
-    Ok(answer_with(&format!(
-        "{COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0"
-    )))
+    let over = cookie("", 0, state.access.is_secure());
+    Ok(with_cookie(Json(SignedOut { then }), &over))
 }
 
-fn answer_with(cookie: &str) -> Response {
-    let mut response = StatusCode::NO_CONTENT.into_response();
+fn with_cookie(answer: impl IntoResponse, cookie: &str) -> Response {
+    let mut response = answer.into_response();
     // A secret of ours is hexadecimal.
     if let Ok(cookie) = HeaderValue::from_str(cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);

@@ -11,6 +11,8 @@ use silkline_protocol::time::Timestamp;
 use super::example::{self, Running};
 use crate::engine::Action;
 
+mod chart;
+mod examples;
 mod people;
 mod permits;
 use crate::state::{ActionResult, LiveEvent};

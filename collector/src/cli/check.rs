@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Exit, say, settings};
+use crate::api::access::NoAuthentication;
+use crate::api::people::{self, People};
 use crate::config::{BrokerSettings, Security, Settings};
 use crate::run::read_plant;
 
@@ -40,6 +42,10 @@ pub fn check(file: &Path, out: &mut impl Write, err: &mut impl Write) -> io::Res
     for warning in &warnings {
         say(err, format!("warning: {warning}"))?;
     }
+    if let Err(open) = kept_out(&settings) {
+        say(err, format!("{}: {open}", file.display()))?;
+        well = false;
+    }
     if !well {
         return Ok(Exit::NotWell);
     }
@@ -51,6 +57,19 @@ pub fn check(file: &Path, out: &mut impl Write, err: &mut impl Write) -> io::Res
         format!("{file}: good. {kept} of {all} lines, {sites} sites, {devices} devices"),
     )?;
     Ok(Exit::Done)
+}
+
+/// Whether strangers are kept out of the API; looks at users only where there are some.
+fn kept_out(settings: &Settings) -> Result<(), NoAuthentication> {
+    let listen = settings.api.listen;
+    let by_file = settings.api.token_file.is_some() || settings.sign_in.is_some();
+    if listen.ip().is_loopback() || by_file {
+        return Ok(());
+    }
+    let file = settings.data.join(people::FILE);
+    let people = file.exists().then(|| People::open(&file).ok()).flatten();
+    let known = people.is_some_and(|people| people.any().unwrap_or(false));
+    known.then_some(()).ok_or(NoAuthentication(listen))
 }
 
 /// The small files that must be there at the start.
@@ -71,6 +90,8 @@ fn named_files(settings: &Settings) -> Vec<PathBuf> {
         files.extend(login.iter().map(|it| it.password_file.clone()));
     }
     files.extend(settings.api.token_file.clone());
+    let sign_in = settings.sign_in.iter();
+    files.extend(sign_in.flat_map(|it| it.client_secret_file.iter().chain(&it.ca).cloned()));
     files.extend(
         settings
             .influx
@@ -137,6 +158,22 @@ mod tests {
         let (exit, _, err) = checked("lines = [\"a-c\"]\n", PLANT);
         assert_eq!(exit, Exit::NotWell);
         assert!(err.contains("has no line a-c"), "{err}");
+    }
+
+    #[test]
+    fn an_address_that_others_reach_wants_somebody_who_may() {
+        let listen = "[api]\nlisten = \"0.0.0.0:8080\"\n";
+        let (exit, _, err) = checked(listen, PLANT);
+        assert_eq!(exit, Exit::NotWell);
+        assert!(
+            err.contains("0.0.0.0:8080 can be reached by others: want a user"),
+            "{err}"
+        );
+        let sign_in = format!(
+            "{listen}public_url = \"https://noc.example\"\n[sign_in]\nissuer = \"https://id\"\n\
+             client_id = \"silkline\"\neverybody = \"viewer\"\n"
+        );
+        assert_eq!(checked(&sign_in, PLANT).0, Exit::Done);
     }
 
     #[test]

@@ -60,6 +60,11 @@ fn every_key_of_the_example_is_one_and_shows_its_default() {
     assert_eq!(webhook.format, WebhookSettings::FORMAT);
     assert_eq!(settings.channels.syslog.len(), 1);
     assert!(settings.lines.is_some() && settings.api.token_file.is_some());
+    let sign_in = settings.sign_in.unwrap();
+    assert_eq!(sign_in.scopes, SignInSettings::SCOPES);
+    assert_eq!(sign_in.groups_claim, SignInSettings::GROUPS_CLAIM);
+    assert_eq!(sign_in.name_claim, SignInSettings::NAME_CLAIM);
+    assert!(sign_in.everybody.is_some() && sign_in.groups.len() == 1);
     let BrokerSettings::External {
         security: Security::Tls { client, .. },
         login,
@@ -74,7 +79,7 @@ fn every_key_of_the_example_is_one_and_shows_its_default() {
 #[test]
 fn every_mistake_is_told_at_once_with_its_place() {
     let text = "plant = 7\nlines = [\"Baku\"]\ncolour = \"red\"\n[broker]\nlisten = \"0.0.0.0:1883\"\n\
-        [store]\nkeep = \"a while\"\n[api]\nlisten = \"0.0.0.0:8080\"\n[influx]\nurl = \"ftp://x\"\n\
+        [store]\nkeep = \"a while\"\n[api]\nlisten = \"everywhere\"\n[influx]\nurl = \"ftp://x\"\n\
         [[notify.webhook]]\nname = \"a\"\nurl = \"mailto:x\"\n[[notify.webhook]]\nname = \"a\"\n\
         url = \"http://x\"\nleast = \"awful\"\nhours = \"22-6\"\nformat = \"template\"\n\
         language = \"xx\"\nkinds = [\"leak\"]\n[[notify.syslog]]\nname = \"log\"\nurl = \"http://x\"\n";
@@ -86,7 +91,7 @@ fn every_mistake_is_told_at_once_with_its_place() {
         "collector.toml:3:1: colour: is no key here",
         "collector.toml:5:10: broker.listen: 0.0.0.0:1883 can be reached by others",
         "collector.toml:7:8: store.keep:",
-        "collector.toml:9:10: api.listen: 0.0.0.0:8080 can be reached by others",
+        "collector.toml:9:10: api.listen:",
         "collector.toml:11:7: influx.url:",
         "collector.toml:14:7: notify.webhook[0].url:",
         "collector.toml:16:8: notify.webhook[1].name: \"a\" is the name of another channel",

@@ -119,7 +119,7 @@ fn form(settings: &WebhookSettings) -> Result<Form, String> {
 }
 
 /// An error with its causes: the outermost alone says next to nothing.
-fn explained(error: &dyn std::error::Error) -> String {
+pub(crate) fn explained(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -12,6 +12,7 @@ use silkline_protocol::id::{LineId, StoreId};
 use super::RunError;
 use crate::api::Access;
 use crate::api::people::{self, People};
+use crate::api::sign_in::Provider;
 use crate::beat;
 use crate::config::{BrokerSettings, Secret, Security, Settings};
 use crate::ingest::{self, Outgoing};
@@ -20,11 +21,16 @@ use crate::ingest::{self, Outgoing};
 pub(super) fn access(settings: &Settings) -> Result<Access, RunError> {
     let api = &settings.api;
     let token = api.token_file.as_deref().map(read_secret).transpose()?;
-    let access = Access::new(api.listen, token, api.public_url.as_deref())
-        .map_err(|error| RunError::Misfit(error.to_string()))?;
     let people = People::open(&settings.data.join(people::FILE));
     let people = people.map_err(|error| RunError::Misfit(error.to_string()))?;
-    Ok(access.with(people))
+    let public_url = api.public_url.as_deref();
+    let mut access = Access::new(api.listen, token, public_url).with(people);
+    if let (Some(sign_in), Some(url)) = (&settings.sign_in, public_url) {
+        access = access.by(Provider::new(sign_in.clone(), url).map_err(RunError::Misfit)?);
+    }
+    let shut = access.keeps_strangers_out();
+    shut.map_err(|error| RunError::Misfit(error.to_string()))?;
+    Ok(access)
 }
 
 /// How this collector connects to its broker.

@@ -538,6 +538,14 @@ export type MonthReport = {
   to: Timestamp;
 };
 
+/** An identity provider. */
+export type Named = {
+  /** Where a browser goes. */
+  begin: string;
+  /** What its button says. */
+  name: string;
+};
+
 /** What is asked for. */
 export type NewPermit = {
   /** How they are reached: a telephone, as a rule. */
@@ -902,6 +910,12 @@ export type Shelving = {
   who: string | null;
 };
 
+/** That somebody is signed out. */
+export type SignedOut = {
+  /** Where the browser should go to be signed out of the identity provider as well. */
+  then: string | null;
+};
+
 /** A name and a password. */
 export type SigningIn = {
   /** The password. */
@@ -1097,6 +1111,14 @@ export type Way = {
   lines: LineId[];
   /** The path. */
   path: PathId;
+};
+
+/** How somebody may sign in. */
+export type Ways = {
+  /** Whether anybody has a password here. */
+  password: boolean;
+  /** The identity provider, where there is one. */
+  provider: Named | null;
 };
 
 /** Kinds of [`Place`]. */

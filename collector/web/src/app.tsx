@@ -24,7 +24,7 @@ export function App() {
   const [route, go] = useRoute();
   const [wanted, setWanted] = useState(false);
   useEffect(() => onSignIn(() => setWanted(true)), []);
-  if (wanted || route.page === "sign-in") return <SignIn done={() => window.location.reload()} />;
+  if (wanted || route.page === "sign-in") return <SignIn why={route.page === "sign-in" ? route.id : null} done={() => window.location.reload()} />;
   if (route.page === "incident" && route.id !== null) return <IncidentPage key={route.id} id={route.id} />;
   if (route.page === "roadside") return <Roadside />;
   return <Noc route={route} go={go} />;

@@ -3,9 +3,8 @@
 // Acknowledges in one window and looks for it in another, opens the incident on a phone, zooms a trace,
 // uploads one, charts a point, signs nothing in. Every page is held against axe-core.
 
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
+import { violations } from "./axe.mjs";
 import { inBrowser } from "./browser.mjs";
 
 const [base, pictures] = process.argv.slice(2);
@@ -13,7 +12,6 @@ if (base === undefined) {
   console.error("usage: node pages.mjs BASE_URL [FOLDER]");
   process.exit(2);
 }
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const api = async (path) => (await fetch(new URL(`/api/v1/${path}`, base))).json();
 /** What a phone may fetch before the incident can be read. */
 const PHONE_BYTES = 150_000;
@@ -26,10 +24,7 @@ await inBrowser(base, async ({ open, complain }) => {
     if (pictures !== undefined) await page.screenshot({ path: join(pictures, `${name}.png`) });
   };
   const accessible = async (page, name) => {
-    // The policy of the page forbids scripts of others; the browser's own evaluation is not the page's.
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-    for (const { id, help, nodes } of violations) complain(`${name}: axe ${id}: ${help}: ${nodes.slice(0, 3).map((node) => node.target.join(" ")).join(", ")}`);
+    for (const complaint of await violations(page)) complain(`${name}: ${complaint}`);
   };
 
   const overview = await open("/");

@@ -22,6 +22,8 @@ pub(super) struct Operation {
     body: Option<Value>,
     answer: Value,
     answers: Vec<(&'static str, &'static str)>,
+    /// Where a browser is sent on, in place of an answer.
+    elsewhere: Option<&'static str>,
 }
 
 impl Operation {
@@ -41,6 +43,7 @@ impl Operation {
             body: None,
             answer: Value::Null,
             answers: Vec::new(),
+            elsewhere: None,
         }
     }
 
@@ -80,12 +83,41 @@ impl Operation {
         self
     }
 
+    /// Sends a browser elsewhere in place of an answer.
+    pub(super) const fn sends(mut self, text: &'static str) -> Self {
+        self.elsewhere = Some(text);
+        self
+    }
+
+    /// As OpenAPI writes it, with a real answer as `example`.
+    pub(super) fn described_with(&self, example: Option<&Value>) -> Value {
+        let mut described = self.described();
+        let json = "/responses/200/content/application~1json";
+        if let (Some(content), Some(example)) = (described.pointer_mut(json), example)
+            && let Some(content) = content.as_object_mut()
+        {
+            content.insert("example".to_owned(), example.clone());
+        }
+        described
+    }
+
+    /// Its name.
+    pub(super) const fn id(&self) -> &'static str {
+        self.id
+    }
+
     /// As OpenAPI writes it.
     pub(super) fn described(&self) -> Value {
         let problem = json!({
             "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
         });
-        let well = if self.answer.is_null() {
+        let well = if let Some(text) = self.elsewhere {
+            let location = json!({ "schema": { "type": "string" }, "description": "Where to." });
+            (
+                "303",
+                json!({ "description": text, "headers": { "Location": location } }),
+            )
+        } else if self.answer.is_null() {
             ("204", json!({ "description": "Done." }))
         } else {
             let answer = json!({ "description": "As asked.", "content": self.answer });
@@ -133,6 +165,15 @@ fn value(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_operation_that_sends_a_browser_elsewhere_says_so() {
+        let described = Operation::new("get", "/x", "x", "Goes.")
+            .sends("To y.")
+            .described();
+        assert_eq!(described["responses"]["303"]["description"], "To y.");
+        assert!(described["responses"].get("204").is_none());
+    }
 
     #[test]
     fn an_operation_without_an_answer_says_so() {

@@ -9,14 +9,13 @@ use crate::api::devices::Device;
 use crate::api::health::Health;
 use crate::api::incidents::{Anomaly, Assignment, Closing, Incident, Sentence, Shelving};
 use crate::api::lines::{Line, LineDetail};
-use crate::api::people::{AuditEntry, Token, User};
 use crate::api::permits::{NewPermit, Permit};
 use crate::api::request::Page;
 use crate::api::series::Series;
 use crate::api::services::Service;
-use crate::api::session::{NewToken, NewUser, Session, SigningIn, TokenMade};
 use crate::api::traces::{Look, Trace};
 
+mod people;
 mod reports;
 
 const JSON: &str = "application/json";
@@ -88,7 +87,7 @@ pub(super) fn operations(of: &mut SchemaGenerator) -> Vec<Operation> {
     all.extend(incidents(of));
     all.extend(permits(of));
     all.extend(traces(of));
-    all.extend(people(of));
+    all.extend(people::operations(of));
     all.extend(rest(of));
     all
 }
@@ -434,48 +433,6 @@ fn traces(of: &mut SchemaGenerator) -> Vec<Operation> {
         )
         .with(&[TRACE])
         .gives("image/svg+xml", json!({ "type": "string" })),
-    ]
-}
-
-fn people(of: &mut SchemaGenerator) -> Vec<Operation> {
-    let name = r#"{"type":"string","pattern":"^[A-Za-z0-9._@-]{1,64}$"}"#;
-    let user = ("name", "path", "The user.", name, "aysel");
-    let signing = r#"{"user":"aysel","password":"correct horse battery"}"#;
-    let new_user = r#"{"name":"aysel","password":"correct horse battery","role":"operator","lines":["baku-poti"]}"#;
-    let delete =
-        |path: &str, id, summary| Operation::new("delete", &format!("/api/v1/{path}"), id, summary);
-    vec![
-        get("session", "session", "Who asks, and what they may.")
-            .gives(JSON, schema::<Session>(of)),
-        post(
-            "session",
-            "sign_in",
-            "Signs in; the answer carries the session's cookie.",
-        )
-        .body(JSON, &schema::<SigningIn>(of), signing),
-        delete("session", "sign_out", "Signs out."),
-        get("users", "users", "Every user.").gives(JSON, schema::<Page<User>>(of)),
-        post("users", "add_user", "Adds a user.")
-            .body(JSON, &schema::<NewUser>(of), new_user)
-            .gives(JSON, schema::<User>(of)),
-        delete("users/{name}", "remove_user", "Removes a user.").with(&[user]),
-        get("tokens", "tokens", "Every token, without its secret.")
-            .gives(JSON, schema::<Page<Token>>(of)),
-        post(
-            "tokens",
-            "make_token",
-            "Makes a token; its secret is told this once.",
-        )
-        .body(
-            JSON,
-            &schema::<NewToken>(of),
-            r#"{"name":"grafana","role":"viewer"}"#,
-        )
-        .gives(JSON, schema::<TokenMade>(of)),
-        delete("tokens/{id}", "revoke", "Revokes a token.").with(&[TRACE]),
-        get("audit", "audit", "Who did what, the newest first.")
-            .with(&[LIMIT, CURSOR])
-            .gives(JSON, schema::<Page<AuditEntry>>(of)),
     ]
 }
 

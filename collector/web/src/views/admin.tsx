@@ -1,7 +1,7 @@
 // Who may do what, and who did what.
 
 import { useEffect, useState } from "preact/hooks";
-import type { AuditEntry, Role, Session, Token, TokenMade, User } from "../api";
+import type { AuditEntry, Role, Session, SignedOut, Token, TokenMade, User } from "../api";
 import * as client from "../client";
 import { ago } from "../format";
 import { useSession } from "../session";
@@ -20,7 +20,8 @@ export default function Admin({ now }: { now: number }) {
 }
 
 function Me({ session }: { session: Session }) {
-  const out = () => client.send("session", "DELETE", {}).then(() => window.location.reload());
+  // A guest of an identity provider is signed out there as well, lest one click bring them back.
+  const out = () => client.send<SignedOut>("session", "DELETE", {}).then(({ then }) => (then === null ? window.location.reload() : window.location.assign(then)));
   return (
     <section class="card">
       <h2>You</h2>
