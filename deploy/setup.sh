@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 demo_packages=(gcc libc6-dev make pkg-config libssl-dev)
 test_packages=("${demo_packages[@]}" mosquitto mosquitto-clients snmpd snmp victoria-metrics
                chromium python3-aiosmtpd openssl fonts-dejavu-core curl libmodbus-dev
-               prometheus-alertmanager)
+               prometheus-alertmanager prometheus influxdb)
 
 missing() {
     local package
@@ -74,6 +74,18 @@ peers() {
     fi
 }
 
+# A real identity provider that stories sign in by. Skipped where it can't be had.
+provider() {
+    local folder=tests/provider
+    cmp -s "$folder/package-lock.json" "$folder/node_modules/.of" && return
+    echo "set-up: fetching the identity provider oidc-provider"
+    if npm --prefix "$folder" ci --loglevel error --no-audit --no-fund >/dev/null 2>&1; then
+        cp "$folder/package-lock.json" "$folder/node_modules/.of"
+    else
+        echo "set-up: it can't be had here, so the story that signs in by it is skipped"
+    fi
+}
+
 # Debian keeps a part of Python's virtual environments in a package of its own.
 venv_package() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
@@ -88,6 +100,7 @@ case "${1:-}" in
         # shellcheck disable=SC2046 # one package or none
         install "${test_packages[@]}" $(venv_package)
         peers
+        provider
         ;;
     check)
         install "${demo_packages[@]}"

@@ -15,6 +15,7 @@
 
 mod ground;
 
+mod alerts;
 mod contract;
 mod fibre_cut;
 mod influx_down;
@@ -23,4 +24,5 @@ mod nonsense;
 mod page;
 mod real_snmp;
 mod real_traces;
+mod sign_in;
 mod tls;

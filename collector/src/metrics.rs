@@ -25,6 +25,9 @@ pub struct Channel {
     pub channel: String,
 }
 
+/// The kinds of mistake for which a message is set aside.
+const QUARANTINED: &[&str] = &["topic", "properties", "version", "too_large", "payload"];
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -80,9 +83,37 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All counters at zero.
+    /// All counters at zero. Those of families that an alert watches show themselves from the start:
+    /// one that first appears with its first count has not risen, as Prometheus sees it.
     #[must_use]
     pub fn new() -> Self {
+        let metrics = Self::unseen();
+        let watched: [(&ByWord, &[&'static str]); 3] = [
+            (&metrics.ingest_dropped, &["queue_full"]),
+            (&metrics.commit_quarantined, QUARANTINED),
+            (&metrics.forward_dropped, &["refused_lines"]),
+        ];
+        for (family, words) in watched {
+            for &word in words {
+                count_many(family, word, 0);
+            }
+        }
+        metrics
+    }
+
+    /// Shows the counters of a channel before anything is told by it.
+    pub fn watch_channel(&self, channel: &str) {
+        for family in [
+            &self.notices_sent,
+            &self.notices_failed,
+            &self.notices_dropped,
+        ] {
+            let channel = channel.to_owned();
+            drop(family.get_or_create(&Channel { channel }));
+        }
+    }
+
+    fn unseen() -> Self {
         let mut registry = Registry::with_prefix("silkline");
         let of = &mut registry;
         Self {
@@ -177,5 +208,24 @@ mod tests {
             text.contains("silkline_commit_out_total{kind=\"sample\"} 3"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_an_alert_watches_stands_at_zero_before_it_rises() {
+        let metrics = Metrics::new();
+        metrics.watch_channel("shift");
+        let text = metrics.encode();
+        for counter in [
+            "ingest_dropped_total{kind=\"queue_full\"} 0",
+            "commit_quarantined_total{kind=\"payload\"} 0",
+            "forward_dropped_total{kind=\"refused_lines\"} 0",
+            "notices_failed_total{channel=\"shift\"} 0",
+            "notices_dropped_total{channel=\"shift\"} 0",
+        ] {
+            assert!(
+                text.contains(&format!("silkline_{counter}")),
+                "{counter}: {text}"
+            );
+        }
     }
 }

@@ -73,6 +73,7 @@ pub async fn run(state: NotifyState) -> Result<(), ChannelError> {
     for channel in channels {
         let (queue, rows) = mpsc::channel(QUEUE);
         let channel_name = channel.name().to_owned();
+        state.metrics.watch_channel(&channel_name);
         dispatcher.queues.insert(channel_name.clone(), queue);
         let courier = Courier {
             channel,
