@@ -372,4 +372,6 @@ impl Load {
 }
 
 #[cfg(test)]
+mod grafana;
+#[cfg(test)]
 mod tests;
