@@ -33,11 +33,14 @@ fn unshot(settings: EngineSettings) -> World {
 
 /// What was said of the view, oldest first.
 fn said(world: &World) -> Vec<&Anomaly> {
-    let of_view = |output| match output {
-        &Output::Anomaly(ref it) if it.id.contains("/n1-b/unshot/") => Some(it),
-        _ => None,
-    };
     world.said.iter().filter_map(of_view).collect()
+}
+
+fn of_view(output: &Output) -> Option<&Anomaly> {
+    match output {
+        Output::Anomaly(it) if it.id.contains("/n1-b/unshot/") => Some(it),
+        _ => None,
+    }
 }
 
 #[test]
