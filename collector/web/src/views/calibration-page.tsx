@@ -26,14 +26,14 @@ export default function CalibrationPage({ model, id, open }: { model: Model; id:
   const nodes = model.lines.find((one) => one.id === line)?.nodes;
   return (
     <main class="stack wide paper" tabIndex={0} aria-label="calibration">
-      <section class="card scroll">
+      <section class="card scroll" tabIndex={0}>
         <h2>How good the places were</h2>
         {said !== null && <p class="warn" role="alert">▲ {said}</p>}
         {known === null && said === null && <p class="dim" role="status">Asking…</p>}
         {known !== null && <All known={known} />}
       </section>
       {known !== null && known.repairs.length > 0 && <Repairs repairs={known.repairs} model={model} />}
-      <section class="card scroll">
+      <section class="card scroll" tabIndex={0}>
         <p class="tools"><label>line <select value={line ?? ""} onChange={(event) => open(event.currentTarget.value)}>{model.lines.map((one) => <option value={one.id}>{one.name}</option>)}</select></label></p>
         <table>
           <caption>Which closure to survey next</caption>
@@ -78,7 +78,7 @@ function All({ known }: { known: Calibration }) {
 function Repairs({ repairs, model }: { repairs: Repair[]; model: Model }) {
   const name = (id: string) => model.lines.find((line) => line.id === id)?.name ?? id;
   return (
-    <section class="card scroll">
+    <section class="card scroll" tabIndex={0}>
       <table>
         <caption>Every repair, the newest first</caption>
         <thead><tr><th scope="col">when, UTC</th><th scope="col">line</th><th scope="col">told</th><th scope="col">found</th><th scope="col">off by</th><th scope="col">95 % interval</th><th scope="col">from</th><th scope="col">for the plant file</th></tr></thead>

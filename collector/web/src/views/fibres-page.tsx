@@ -72,7 +72,7 @@ function Basis({ history, now }: { history: FibreHistory; now: number }) {
 
 function Splices({ splices }: { splices: Splice[] }) {
   return (
-    <section class="card scroll">
+    <section class="card scroll" tabIndex={0}>
       <table>
         <caption>Splices and connectors</caption>
         <thead><tr><th scope="col">at</th><th scope="col">landmark</th><th scope="col">kind</th><th scope="col">loss, shot by shot</th><th scope="col">now, dB</th><th scope="col">a year, dB</th><th scope="col">in a year, dB</th><th scope="col">another 0.3 dB by</th></tr></thead>
@@ -93,7 +93,7 @@ function Splices({ splices }: { splices: Splice[] }) {
 
 function Sections({ sections }: { sections: Section[] }) {
   return (
-    <section class="card scroll">
+    <section class="card scroll" tabIndex={0}>
       <table>
         <caption>Glass between them</caption>
         <thead><tr><th scope="col">from</th><th scope="col">to</th><th scope="col">attenuation, shot by shot</th><th scope="col">now, dB/km</th><th scope="col">a year, dB/km</th><th scope="col">in a year, dB/km</th></tr></thead>

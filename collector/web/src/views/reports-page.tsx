@@ -63,7 +63,7 @@ function Figures({ repairs }: { repairs: Repairs }) {
 function Body({ report }: { report: MonthReport }) {
   return (
     <>
-      <section class="card scroll">
+      <section class="card scroll" tabIndex={0}>
         <table>
           <caption>Lines</caption>
           <thead><tr><th scope="col">line</th><Columns /><th scope="col">incidents</th><th scope="col">MTTR</th></tr></thead>
@@ -75,7 +75,7 @@ function Body({ report }: { report: MonthReport }) {
         </table>
       </section>
       {report.services.length > 0 && (
-        <section class="card scroll">
+        <section class="card scroll" tabIndex={0}>
           <table>
             <caption>Services</caption>
             <thead><tr><th scope="col">service</th><Columns /><th scope="col">customer</th><th scope="col">protection</th></tr></thead>
@@ -87,7 +87,7 @@ function Body({ report }: { report: MonthReport }) {
           </table>
         </section>
       )}
-      <section class="card scroll">
+      <section class="card scroll" tabIndex={0}>
         <table>
           <caption>Incidents that began in this month</caption>
           <thead><tr><th scope="col">began</th><th scope="col">lasted</th><th scope="col">severity</th><th scope="col">what</th><th scope="col">affected</th></tr></thead>

@@ -14,7 +14,7 @@ export default function ServicesPage({ model }: { model: Model }) {
         <h2>Services <span class="dim">{hurt === "" ? `${services.length}, all up` : hurt}</span></h2>
         {services.length === 0 && <p class="dim">The plant file names no services: <code>[[service]]</code> with id, customer, paths and whether it is protected.</p>}
         {services.length > 0 && (
-          <div class="scroll"><table>
+          <div class="scroll" tabIndex={0}><table>
             <thead><tr><th scope="col">state</th><th scope="col">service</th><th scope="col">customer</th><th scope="col">protection</th><th scope="col">paths</th><th scope="col">because of</th></tr></thead>
             <tbody>{services.map((service) => <Row key={service.id} service={service} lines={model.lines} incidents={model.incidents} />)}</tbody>
           </table></div>

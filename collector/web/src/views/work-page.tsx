@@ -34,14 +34,14 @@ export default function WorkPage({ model, now }: { model: Model; now: number }) 
   const may = session?.may_act === true;
   return (
     <main class="stack wide" tabIndex={0} aria-label="planned work">
-      <section class="card scroll">
+      <section class="card scroll" tabIndex={0}>
         <h2>Planned work <span class="dim">{permits === null ? "asking…" : current.length === 0 ? "nothing stands or is coming" : `${current.length} ${current.length === 1 ? "permit stands or is" : "permits stand or are"} coming`}</span></h2>
         {said !== null && <p class="warn" role="alert">▲ {said}</p>}
         {current.length > 0 && <Table permits={current} model={model} now={now} revoke={may ? (id) => void run(client.send(`permits/${id}`, "DELETE", {})) : null} />}
         <p class="dim small">While a permit stands no instrument shoots light into its fibres, and what happens there is expected. A site that has not said it keeps a permit may still shoot: call it before you open a closure.</p>
       </section>
       {may && <New lines={model.lines} send={(body) => run(client.send("permits", "POST", body))} named={session.user !== null} />}
-      {past.length > 0 && <section class="card scroll"><h2>Before</h2><Table permits={past} model={model} now={now} revoke={null} /></section>}
+      {past.length > 0 && <section class="card scroll" tabIndex={0}><h2>Before</h2><Table permits={past} model={model} now={now} revoke={null} /></section>}
     </main>
   );
 }
