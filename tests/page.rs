@@ -32,12 +32,15 @@ async fn every_page_works_and_is_for_everybody() {
         demo.said().contains("truth").then_some(())
     })
     .await;
+    let base = format!("http://127.0.0.1:{port}/");
     for story in ["pages.mjs", "history.mjs"] {
         let mut look = script(story);
-        look.arg(format!("http://127.0.0.1:{port}/"));
-        look.arg(pictures(folder.path()));
-        is_well(story, &mut look);
+        look.arg(&base).arg(pictures(folder.path()));
+        if !is_well(story, &mut look) {
+            return;
+        }
     }
+    a_cut_comes_while_somebody_looks(folder.path(), &base, &control).await;
 }
 
 #[test]
@@ -45,16 +48,38 @@ fn fifty_lines_and_a_thousand_devices_move_with_the_hand() {
     is_well("many.mjs", &mut script("many.mjs"));
 }
 
-/// Runs a script that looks at pages; where there is no browser it says so.
-fn is_well(story: &str, look: &mut Command) {
+/// Runs a script that looks at pages; where there is no browser it says so, and gives false.
+fn is_well(story: &str, look: &mut Command) -> bool {
     let seen = look.output().unwrap();
     let said = String::from_utf8_lossy(&seen.stdout) + String::from_utf8_lossy(&seen.stderr);
     println!("{said}");
     match seen.status.code() {
-        Some(0) => {}
-        Some(77) => println!("skipped: {story} has nothing to look with"),
+        Some(0) => true,
+        Some(77) => {
+            println!("skipped: {story} has nothing to look with");
+            false
+        }
         code => panic!("{story}: a page is not right ({code:?})"),
     }
+}
+
+/// Another cable is cut while two windows stand open.
+async fn a_cut_comes_while_somebody_looks(folder: &Path, base: &str, control: &str) {
+    let mut looking = Program::start("looking", folder, script("cut.mjs").arg(base));
+    wait("two windows to stand open", async || {
+        assert!(looking.runs(), "{}", looking.said());
+        looking.said().contains("ready").then_some(())
+    })
+    .await;
+    let mut cut = Command::new(program("silkline-sim"));
+    cut.args(["--control", control, "cut", "sumgait-aktau", "100"]);
+    assert!(cut.status().unwrap().success());
+    wait("the windows to show it and to be acted in", async || {
+        (!looking.runs()).then_some(())
+    })
+    .await;
+    println!("{}", looking.said());
+    assert_eq!(looking.leave().await, Some(0), "{}", looking.said());
 }
 
 #[tokio::test(flavor = "multi_thread")]
