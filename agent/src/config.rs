@@ -9,6 +9,7 @@ mod access;
 mod address;
 mod broker;
 mod device;
+mod links;
 mod read;
 mod secret;
 
@@ -17,9 +18,9 @@ pub(crate) use address::with_port;
 pub use address::{Address, Parity, SerialLine};
 pub use broker::{BadBroker, Broker};
 pub use device::{Device, Exception, Otdr, PointRef, View, Watch};
-pub use read::read;
 #[cfg(test)]
-pub(crate) use read::uplink_of;
+pub(crate) use links::uplink_of;
+pub use read::read;
 pub use secret::Secret;
 
 use std::net::SocketAddr;

@@ -15,10 +15,9 @@ use super::device::{
     DEFAULT_TIMEOUT, DEFAULT_UNIT,
 };
 use super::{
-    Address, Config, DEFAULT_AGENT, DEFAULT_DATA, DEFAULT_MODEM_AFTER, DEFAULT_MODEM_TIMEOUT,
-    DEFAULT_RETRY_CAP, DEFAULT_SAMPLE_EVERY, DEFAULT_SHUTDOWN, Device, Exception, Identity,
-    Metered, Modem, Otdr, Secret, SerialLine, SnmpAccess, SpoolBounds, TrapSettings,
-    UplinkSettings, View, Watch, access, address,
+    Address, Config, DEFAULT_AGENT, DEFAULT_DATA, DEFAULT_RETRY_CAP, DEFAULT_SHUTDOWN, Device,
+    Exception, Otdr, SerialLine, SnmpAccess, SpoolBounds, TrapSettings, View, Watch, access,
+    address, links,
 };
 use crate::exception::may_be_withheld;
 use crate::profile::{Library, Map, ModbusMap, Profile};
@@ -26,17 +25,13 @@ use crate::spool::SpoolSettings;
 use crate::trigger::{Turn, overfull};
 
 /// The shortest poll: as fast as a device answers.
-const POLL_MIN: Duration = Duration::from_millis(1);
+pub(super) const POLL_MIN: Duration = Duration::from_millis(1);
 /// Longer than this a cut would go unseen for a day.
 const POLL_MAX: Duration = Duration::from_secs(86_400);
 /// A value that has not changed for longer than this is no news, but a chart without it is a riddle.
 const SILENCE_MAX: Duration = Duration::from_secs(3_600);
 /// A longer silence before each request would leave no time for the requests.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
-/// More often is no thin stream.
-const THIN_MIN: Duration = Duration::from_secs(1);
-/// The longest name of an interface (Linux, IFNAMSIZ less its end).
-const LONGEST_INTERFACE: usize = 15;
 /// The smallest spool that holds a trace of the largest size beside an hour of samples.
 const SPOOL_MIN: u64 = 16 * 1024 * 1024;
 
@@ -74,8 +69,14 @@ fn config(top: &mut Section<'_>) -> Option<Config> {
     });
     let traps = top.section("traps").map(|mut section| traps(&mut section));
     let plant = top.optional("plant");
-    let modem = top.section("modem").map(|mut section| modem(&mut section));
-    let uplinks: Vec<_> = top.sections("uplink").iter_mut().map(uplink).collect();
+    let modem = top
+        .section("modem")
+        .map(|mut section| links::modem(&mut section));
+    let uplinks: Vec<_> = top
+        .sections("uplink")
+        .iter_mut()
+        .map(links::uplink)
+        .collect();
     let defaults = Defaults { library, lines };
     let mut sections = top.sections("device");
     let devices: Vec<_> = sections
@@ -142,7 +143,12 @@ fn library(top: &mut Section<'_>) -> Library {
 }
 
 /// A duration of at least `least`.
-fn within(section: &mut Section<'_>, key: &str, default: Duration, least: Duration) -> Duration {
+pub(super) fn within(
+    section: &mut Section<'_>,
+    key: &str,
+    default: Duration,
+    least: Duration,
+) -> Duration {
     let found = section.or(key, default);
     if !(least..=POLL_MAX).contains(&found) {
         section.wrong(key, format!("{found:?} is not between {least:?} and a day"));
@@ -184,77 +190,6 @@ fn traps(section: &mut Section<'_>) -> Option<TrapSettings> {
         return None;
     };
     Some(TrapSettings { listen, community })
-}
-
-fn modem(section: &mut Section<'_>) -> Option<Modem> {
-    let command: Option<Vec<String>> = section.required("command");
-    let timeout = within(section, "timeout", DEFAULT_MODEM_TIMEOUT, POLL_MIN);
-    let after = section.or("after", DEFAULT_MODEM_AFTER);
-    let command = command?;
-    if !command
-        .first()
-        .is_some_and(|program| program.starts_with('/'))
-    {
-        section.wrong(
-            "command",
-            "does not begin with the whole path of a program: no shell looks for it",
-        );
-    }
-    Some(Modem {
-        command,
-        timeout,
-        after,
-    })
-}
-
-fn uplink(section: &mut Section<'_>) -> Option<UplinkSettings> {
-    let broker: Option<super::Broker> = section.required("url");
-    let ca = section.optional("ca");
-    let cert: Option<PathBuf> = section.optional("cert");
-    let key: Option<PathBuf> = section.optional("key");
-    if cert.is_some() != key.is_some() {
-        section.wrong("cert", "and key stand together or not at all");
-    }
-    let identity = cert.zip(key).map(|(cert, key)| Identity { cert, key });
-    let username = section.optional("username");
-    let password = section.optional("password_file").map(Secret::File);
-    let interface: Option<String> = section.optional("interface");
-    if interface
-        .as_ref()
-        .is_some_and(|name| name.is_empty() || name.len() > LONGEST_INTERFACE)
-    {
-        section.wrong(
-            "interface",
-            "is no name of a network interface, such as wwan0",
-        );
-    }
-    let metered = section.or("metered", false);
-    let sample_every = within(section, "sample_every", DEFAULT_SAMPLE_EVERY, THIN_MIN);
-    if !metered && section.has("sample_every") {
-        section.wrong("sample_every", "belongs to an uplink that is metered only");
-    }
-    let plain = broker.as_ref().is_some_and(|broker| !broker.tls);
-    if plain && (ca.is_some() || identity.is_some()) {
-        section.wrong(
-            "url",
-            "is without TLS, so ca, cert and key do nothing: write mqtts://",
-        );
-    }
-    Some(UplinkSettings {
-        broker: broker?,
-        ca,
-        identity,
-        username,
-        password,
-        metered: metered.then_some(Metered { sample_every }),
-        interface,
-    })
-}
-
-/// The uplink whose keys are `text`.
-#[cfg(test)]
-pub(crate) fn uplink_of(text: &str) -> Result<UplinkSettings, Mistakes> {
-    settings::read("uplink.toml", text, uplink)
 }
 
 fn device(section: &mut Section<'_>, defaults: &Defaults) -> Option<Device> {

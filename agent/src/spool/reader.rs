@@ -174,9 +174,11 @@ impl Reader {
     pub fn newest_samples(&self, stream: StreamId, newest: Seq) -> Result<Vec<Seq>, SpoolError> {
         let mut statement = self.file.prepare_cached(
             "SELECT max(key) FROM
-                (SELECT key, topic FROM record INDEXED BY record_by_class
+                (SELECT key, coalesce(template.topic, record.topic) AS whose
+                 FROM record INDEXED BY record_by_class
+                 LEFT JOIN template ON template.id = record.template
                  WHERE class = ?3 AND key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT ?4)
-             GROUP BY topic",
+             GROUP BY whose",
         )?;
         let (first, last) = (key(stream, Seq::FIRST), key(stream, newest));
         let class = disk::class_number(Class::Sample);
@@ -314,5 +316,71 @@ fn stored(letter: Letter, retain: bool) -> Stored {
         properties: serde_json::from_str(&letter.properties).unwrap_or_default(),
         payload: letter.payload,
         retain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use silkline_protocol::message::{Body, TraceFile, Trigger};
+    use silkline_protocol::sample::{Reading, Sample};
+    use silkline_protocol::time::Timestamp;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::rig::Store;
+    use crate::spool::Outgoing;
+
+    fn sample(device: &str) -> Body {
+        let readings = BTreeMap::from([("in_power".parse().unwrap(), Reading::Value(-17.2))]);
+        let at = Timestamp::from_seconds(1);
+        Body::Sample(device.parse().unwrap(), Sample { at, readings })
+    }
+
+    fn trace(trigger: Trigger) -> Body {
+        let trace = TraceFile {
+            at: Timestamp::from_seconds(1),
+            view: None,
+            port: None,
+            trigger,
+            sor: vec![1],
+        };
+        Body::Trace("otdr-1".parse().unwrap(), trace)
+    }
+
+    #[tokio::test]
+    async fn alarms_and_the_newest_sample_of_each_device_are_found() {
+        let store = Store::new(Clock::start());
+        let bodies = [
+            sample("a"),
+            sample("b"),
+            trace(Trigger::Schedule),
+            sample("a"),
+            trace(Trigger::LightLost),
+            sample("a"),
+            trace(Trigger::Unknown),
+            trace(Trigger::Command),
+            trace(Trigger::Schedule),
+        ];
+        for body in bodies {
+            let lines = vec!["baku-poti".parse().unwrap()];
+            store.spool.append(Outgoing { lines, body }).await.unwrap();
+        }
+        let reader = store.spool.reader().unwrap();
+        let stream = reader.streams(store.spool.epoch(), 1).unwrap()[0].id;
+        let seq = |number| Seq::new(number).unwrap();
+        let newest = |to| {
+            let mut found = reader.newest_samples(stream, seq(to)).unwrap();
+            found.sort();
+            found
+        };
+        assert_eq!(newest(9), [seq(2), seq(6)]);
+        assert_eq!(newest(4), [seq(2), seq(4)]);
+        let view = reader.view(stream);
+        let first = |from| view.first_alarm(seq(from), seq(9)).unwrap().map(|e| e.seq);
+        assert_eq!([1, 6, 9].map(first), [Some(seq(5)), Some(seq(8)), None]);
+        let last = |to| view.last_alarm(seq(1), seq(to)).unwrap().map(|e| e.seq);
+        assert_eq!([9, 7, 4].map(last), [Some(seq(8)), Some(seq(5)), None]);
     }
 }
