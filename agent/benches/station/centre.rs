@@ -40,8 +40,16 @@ impl Broker {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
+        let child = started.ok()?;
+        // Until it listens its port is anybody's: a device must not get it.
+        for _ in 0..500 {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         Some(Self {
-            child: started.ok()?,
+            child,
             port,
             _folder: folder,
         })

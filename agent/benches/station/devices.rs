@@ -75,7 +75,9 @@ impl Device {
             let asked = self.asked.fetch_add(1, Ordering::Relaxed);
             self.times.lock().unwrap().push(Instant::now());
             let count = u16::from_be_bytes([request[10], request[11]]);
-            let bytes = u8::try_from(count * 2).unwrap();
+            let Ok(bytes) = u8::try_from(u32::from(count) * 2) else {
+                return;
+            };
             answer.clear();
             answer.extend(&request[..4]);
             answer.extend((u16::from(bytes) + 3).to_be_bytes());
