@@ -48,6 +48,9 @@ impl Again {
     }
 }
 
+/// What became of messages, by their numbers in the quarantine.
+pub type Judged = Vec<(i64, Again)>;
+
 /// Makes messages of rows of the quarantine, and tells those of which only a part is there.
 ///
 /// # Errors
@@ -56,7 +59,7 @@ impl Again {
 pub fn set_aside(
     rows: Vec<QuarantineRow>,
     store: &Writer,
-) -> Result<(Vec<SetAside>, Vec<(i64, Again)>), StoreError> {
+) -> Result<(Vec<SetAside>, Judged), StoreError> {
     let mut cut = Vec::new();
     let mut whole = Vec::new();
     for row in rows {

@@ -136,6 +136,11 @@ fn fill(bench: &mut Bench, many: i64) {
     bench.take(1000, &wires);
 }
 
+/// Says which TLS is meant, as the program does at its start; another test may have said so.
+fn provided() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// A forwarder at work, and what it reports.
 struct Work {
     reported: mpsc::Receiver<Report>,
@@ -147,6 +152,7 @@ struct Work {
 
 impl Work {
     fn start(bench: &Bench, url: String) -> Self {
+        provided();
         let (reports, reported) = mpsc::channel(16);
         let (wake, metrics) = (Arc::new(Notify::new()), Arc::new(Metrics::new()));
         let reader = bench.reader();
@@ -340,3 +346,5 @@ fn halving_ends_at_single_lines() {
     assert_eq!(halves("a\n"), None);
     assert_eq!(halves(""), None);
 }
+
+mod real;
