@@ -116,8 +116,9 @@ fn every_kind_of_fault_is_one_incident_of_the_right_cause_at_the_right_place() {
             }
         }
     }
+    // Of 28 that hold with 95 % fewer than 23 hold once in 300 times.
     assert!(
-        10 * inside >= 9 * placed,
+        5 * inside >= 4 * placed,
         "{inside} of {placed} intervals hold"
     );
 }
@@ -139,7 +140,7 @@ fn a_campaign_of_faults() {
     let count = usize::try_from(count).unwrap();
     let plant = plant();
     let began = Instant::now();
-    let worlds = (count / 160).clamp(1, 8);
+    let worlds = (count / 250).clamp(1, 4);
     let mut grounds = Vec::new();
     for pulse_ns in PULSES {
         for world in 0..worlds {
@@ -178,7 +179,7 @@ fn a_campaign_of_faults() {
     }
     if only.is_empty() {
         let mut quiet = quiet::Quiet::default();
-        for k in 0..worlds {
+        for k in 0..worlds.min(2).max(count / 2_000) {
             let own = 1_000 * seed + 500 + u64::try_from(k).unwrap();
             quiet.add(quiet::days(&plant, own, 4, (60 * SECOND, 1)));
         }
