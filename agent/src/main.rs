@@ -221,7 +221,7 @@ fn permitted(config: &Config, permit: Permit, clock: &Clock) -> Said {
             length,
             id,
         } => {
-            let Some(end) = until.map(End::At).or(length.map(End::After)) else {
+            let Some(end) = until.map(End::At).or_else(|| length.map(End::After)) else {
                 return Said::failed("--until or --for is missing", Exit::Usage);
             };
             let wanted = Wanted {

@@ -220,7 +220,8 @@ mod tests {
 
     #[test]
     fn what_is_no_permit_is_refused_in_words() {
-        let wrong: [(fn(&mut Fields), &str); 7] = [
+        type Spoil = fn(&mut Fields);
+        let wrong: [(Spoil, &str); 7] = [
             (|f| f.person = " ".into(), "no person"),
             (|f| f.person = "x".repeat(MAX_WORDS + 1), "the person"),
             (|f| f.contact = "a\nb".into(), "the contact"),

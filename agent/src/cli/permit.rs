@@ -213,9 +213,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_would_be_no_permit_is_wrong_usage() {
+        type Spoil = fn(&mut Wanted);
         let folder = tempfile::tempdir().unwrap();
         let (config, clock) = (config(folder.path()), Clock::start());
-        let wrong: [(fn(&mut Wanted), &str); 3] = [
+        let wrong: [(Spoil, &str); 3] = [
             (|w| w.line = "other".parse().unwrap(), "known are baku-poti"),
             (|w| w.end = End::At(Timestamp::EPOCH), "would end at 1970"),
             (|w| w.person = String::new(), "no person"),

@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_modem_is_a_program_by_its_whole_path() {
-        let of = |text: &str| settings::read("a.toml", text, |top| modem(top));
+        let of = |text: &str| settings::read("a.toml", text, modem);
         let good = of("command = [\"/usr/bin/sms\", \"+994\"]").unwrap();
         assert_eq!(
             (good.timeout, good.after),

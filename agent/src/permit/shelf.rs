@@ -226,7 +226,7 @@ mod tests {
         shelf.put(&kept("a")).unwrap();
         let at = now(160, ClockState::Synchronised, "a");
         let over = shelf.revoke(kept("a").permit.id(), at.at).unwrap();
-        assert_eq!(shelf.read().unwrap(), [over.clone()]);
+        assert_eq!(shelf.read().unwrap(), std::slice::from_ref(&over));
         assert_eq!(over.standing(&at), Standing::Over);
         shelf.put(&kept("a")).unwrap();
         shelf.clear(&over).unwrap();

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use silkline_protocol::sample::{BadReading, Reading, Sample};
@@ -87,7 +87,10 @@ fn questions(board: &Value) -> Vec<String> {
         .as_array()
         .into_iter()
         .flatten();
-    let notes = notes.map(|note| note.get("query").unwrap_or(&note["target"]["query"]));
+    let notes = notes.map(|note| {
+        note.get("query")
+            .unwrap_or_else(|| &note["target"]["query"])
+    });
     let all = targets.chain(variables.map(|it| &it["query"])).chain(notes);
     all.map(|query| query.as_str().unwrap().to_owned())
         .collect()
@@ -143,11 +146,13 @@ impl Influx {
     }
 
     async fn fill(&self) {
-        let begun = Instant::now();
-        while self.ask("CREATE DATABASE silkline").await.is_err() {
-            assert!(begun.elapsed() < DEADLINE, "influxd does not answer");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let made = async {
+            while self.ask("CREATE DATABASE silkline").await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let made = tokio::time::timeout(DEADLINE, made).await;
+        made.expect("influxd answers");
         let url = format!("{}/write?db=silkline", self.url);
         let written = reqwest::Client::new().post(url).body(lines().text);
         let written = written.send().await.unwrap();

@@ -92,7 +92,8 @@ pub(super) fn verified(token: &str, keys: &Keys) -> Result<Vec<u8>, TokenError> 
     if header.crit.is_some() {
         return Err(unreadable("it wants something understood that is not"));
     }
-    let scheme = Scheme::of(&header.alg).ok_or(TokenError::Algorithm(header.alg.clone()))?;
+    let scheme =
+        Scheme::of(&header.alg).ok_or_else(|| TokenError::Algorithm(header.alg.clone()))?;
     let signature = decoded(signature)?;
     let mut fit = keys.fit(&header, &scheme).peekable();
     if fit.peek().is_none() {

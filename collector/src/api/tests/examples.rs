@@ -25,6 +25,15 @@ async fn recorded() -> Map<String, Value> {
             let _ = action.done.send(ActionResult::Done(done));
         }
     });
+    let mut all = read(&server, trace).await;
+    all.extend(acted(&server).await);
+    all.extend(doors(&server).await);
+    all.values_mut().for_each(shorten);
+    all
+}
+
+/// What is asked for.
+async fn read(server: &Running, trace: i64) -> Map<String, Value> {
     let mut all = Map::new();
     let series = "from=2026-01-01T00:00:00Z&to=2026-01-01T01:00:00Z&resolution=10min";
     let performance = "point=in_power.1&interval=15min&to=2026-01-01T01:00:00Z";
@@ -58,18 +67,18 @@ async fn recorded() -> Map<String, Value> {
     ] {
         all.insert(
             id.to_owned(),
-            json_of(&server, &format!("/api/v1/{path}")).await,
+            json_of(server, &format!("/api/v1/{path}")).await,
         );
     }
     for (id, path) in [("alive", "/healthz"), ("ready", "/readyz")] {
-        all.insert(id.to_owned(), json_of(&server, path).await);
+        all.insert(id.to_owned(), json_of(server, path).await);
     }
-    let send = async |path: &str, body: Value| -> Value {
-        let request = Client::new()
-            .post(server.url(&format!("/api/v1/{path}")))
-            .json(&body);
-        request.send().await.unwrap().json().await.unwrap()
-    };
+    all
+}
+
+/// What people do with an incident, and a look at a trace of their own.
+async fn acted(server: &Running) -> Map<String, Value> {
+    let mut all = Map::new();
     for act in [
         "acknowledge",
         "note",
@@ -86,14 +95,25 @@ async fn recorded() -> Map<String, Value> {
         };
         all.insert(
             act.to_owned(),
-            send(&format!("incidents/i-01/{act}"), body).await,
+            send(server, &format!("incidents/i-01/{act}"), body).await,
         );
     }
     let look = Client::new().post(server.url("/api/v1/traces?view=ganja-b&points=4"));
     let look = look.body(example::sor(28_500.0)).send().await.unwrap();
     all.insert("look".to_owned(), look.json().await.unwrap());
+    all
+}
+
+/// Users, tokens and sessions.
+async fn doors(server: &Running) -> Map<String, Value> {
+    let mut all = Map::new();
     // From the first token and user on the door is shut, so these come last.
-    let made = send("tokens", json!({ "name": "grafana", "role": "admin" })).await;
+    let made = send(
+        server,
+        "tokens",
+        json!({ "name": "grafana", "role": "admin" }),
+    )
+    .await;
     let secret = made["secret"].as_str().unwrap().to_owned();
     let shown = json!({ "id": made["id"], "secret": "sl_ (64 hexadecimal digits)" });
     all.insert("make_token".to_owned(), shown);
@@ -123,8 +143,14 @@ async fn recorded() -> Map<String, Value> {
         "sign_out".to_owned(),
         out.send().await.unwrap().json().await.unwrap(),
     );
-    all.values_mut().for_each(shorten);
     all
+}
+
+async fn send(server: &Running, path: &str, body: Value) -> Value {
+    let request = Client::new()
+        .post(server.url(&format!("/api/v1/{path}")))
+        .json(&body);
+    request.send().await.unwrap().json().await.unwrap()
 }
 
 fn shorten(value: &mut Value) {
