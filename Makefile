@@ -25,10 +25,15 @@ check: setup-check web
 	cargo deny --log-level error check licenses bans sources
 	npm --prefix $(WEB) run --silent check
 
-bench: setup-test web
+bench: setup-test web build
 	@cargo bench --quiet --package silkline-sor --bench sor
 	@cargo bench --quiet --package silkline-protocol --bench codec
 	@cargo bench --quiet --package silkline-analysis --bench trace
+	@cargo bench --quiet --package silkline-agent --bench station -- 20
+	@cargo bench --quiet --package silkline-collector --bench load
+	@SILKLINE_MONTH=1 cargo test --quiet --package silkline-collector --lib a_month_of_seconds -- --nocapture
+	@[ -d tests/bench/node_modules ] || npm --prefix tests/bench ci --ignore-scripts --loglevel error --no-audit --no-fund >/dev/null
+	@node tests/bench/page.mjs target/debug
 
 # LONG=1 runs ten times as many traces, and the hundred thousand quiet shots.
 accuracy:
@@ -38,14 +43,16 @@ accuracy:
 	@if [ -d ../shared/data/sor ]; then \
 	cargo run --quiet --package silkline-analysis --example accuracy_real -- ../shared/data/sor/*.[sS][oO][rR]; \
 	else echo "skipped: ../shared/data/sor is not there, so real files were not scored"; fi
+	@SILKLINE_FAULTS=$(if $(LONG),10000,1000) cargo test --quiet --package silkline-tests --test faults -- --nocapture --test-threads 1
 
 soak: setup-test web alone build
 	SILKLINE_MODEL_RUNS=100000 SILKLINE_KILLS=100 cargo test --workspace --release --quiet --no-fail-fast
 
-docs:
+docs: setup-test web build
 	SILKLINE_WRITE_DOCS=1 cargo test --quiet --package silkline-protocol --test schemas
 	SILKLINE_WRITE_DOCS=1 cargo test --quiet --package silkline-agent --lib profile::schema
 	SILKLINE_WRITE_DOCS=1 cargo test --quiet --package silkline-collector --lib pictures_of_the_manual
+	SILKLINE_PICTURES=$(CURDIR)/docs/pictures cargo test --quiet --package silkline-tests every_page_works
 
 setup-demo:
 	@$(SETUP) demo
