@@ -160,6 +160,14 @@ pub(crate) struct Case {
 const LAND: &str = "baku-poti";
 const SEA: &str = "sumgait-aktau";
 
+/// A poor day: polls that are lost or wrong, late answers, meters that flicker.
+const NOISY: Noise = Noise {
+    lost: 0.04,
+    bad: 0.03,
+    delay_ms: 400.0,
+    meter_db: 0.2,
+};
+
 fn secs(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
@@ -186,12 +194,7 @@ pub(crate) fn draw(plant: &Plant, kind: Kind, seed: u64) -> Case {
         Kind::Cut => case.cut(land, None, chance),
         Kind::CutInNoise => {
             case.cut(land, None, chance);
-            case.noise = Noise {
-                lost: 0.04,
-                bad: 0.03,
-                delay_ms: 400.0,
-                meter_db: 0.2,
-            };
+            case.noise = NOISY;
         }
         Kind::CutBesideMissingStation => {
             case.cut(land, None, chance);

@@ -120,6 +120,32 @@ struct Joint {
     border_m: f64,
 }
 
+/// Makes the records of one of the joints `near` the fault wrong.
+fn spoil(joints: &mut [Joint], near: &[usize], beside: Beside, chance: &mut Chance) {
+    if let (Some(k), true) = (near.first(), beside != Beside::Any) {
+        let k = if near.len() > 1 && chance.happens(0.5) {
+            near[1]
+        } else {
+            *k
+        };
+        match beside {
+            Beside::Wrong => {
+                joints[k].at_m += WRONG_BY * if chance.happens(0.5) { 1.0 } else { -1.0 }
+            }
+            Beside::Missing => {
+                joints[k].at_sd = NO_SURVEY;
+                joints[k].at_m += chance.normal(300.0);
+            }
+            Beside::Forgotten => {
+                joints[k].forgotten = true;
+                joints[k].at_sd = NO_SURVEY;
+                joints[k].slack = [15.0; 2];
+            }
+            Beside::Any => {}
+        }
+    }
+}
+
 impl Span {
     fn drawn(chance: &mut Chance, glass_sd: f64, beside: Beside) -> Self {
         let index = 1.0 + chance.normal(INDEX_SD);
@@ -172,28 +198,7 @@ impl Span {
                 joints[k].at_m += chance.normal(300.0);
             }
         }
-        if let (Some(k), true) = (near.first(), beside != Beside::Any) {
-            let k = if near.len() > 1 && chance.happens(0.5) {
-                near[1]
-            } else {
-                *k
-            };
-            match beside {
-                Beside::Wrong => {
-                    joints[k].at_m += WRONG_BY * if chance.happens(0.5) { 1.0 } else { -1.0 }
-                }
-                Beside::Missing => {
-                    joints[k].at_sd = NO_SURVEY;
-                    joints[k].at_m += chance.normal(300.0);
-                }
-                Beside::Forgotten => {
-                    joints[k].forgotten = true;
-                    joints[k].at_sd = NO_SURVEY;
-                    joints[k].slack = [15.0; 2];
-                }
-                Beside::Any => {}
-            }
-        }
+        spoil(&mut joints, &near, beside, chance);
         Self {
             joints,
             excess,
@@ -457,7 +462,7 @@ impl<'a> System<'a> {
                 .map(|m| (m, count + m, 2 * count + 2 * m + 1));
             let to = (n < count).then_some((n, count + n, 2 * count + 2 * n));
             // Before the window's first joint lies more than one drum, unless it is the first.
-            let from = from.or((drum == 0).then_some((usize::MAX, usize::MAX, usize::MAX)));
+            let from = from.or_else(|| (drum == 0).then_some((usize::MAX, usize::MAX, usize::MAX)));
             if drum == self.own {
                 let middle = (fault, glass_of_fault, usize::MAX);
                 if let Some(from) = from {

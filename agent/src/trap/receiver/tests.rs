@@ -158,7 +158,15 @@ async fn informs_are_answered() {
         &["-t", "20", "-r", "0", &at, "", "1.3.6.1.2.1.33.2.4"],
     ]
     .concat();
-    let outcome = send("snmpinform", &v3).await;
+    // Now and then net-snmp reads the engine id of an answer into a buffer that is one octet short
+    // and calls it silence; a sender asks again.
+    let mut outcome = send("snmpinform", &v3).await;
+    for _ in 0..2 {
+        if outcome.status.success() {
+            break;
+        }
+        outcome = send("snmpinform", &v3).await;
+    }
     assert!(outcome.status.success(), "{outcome:?}");
     event(&site, "ups", "alarm was removed").await;
 }
