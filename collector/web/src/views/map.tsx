@@ -27,6 +27,8 @@ const PEN: Record<LineState, L.PolylineOptions> = {
 };
 
 /** Landmarks this near to the shown fault stand on the map, once it is zoomed to. */
+/** When the land is asked for again. */
+const LAND_AGAIN_MS = 5_000;
 const NEAR_M = 12_000;
 const NEAR_ZOOM = 9.5;
 /** More huts than this stand on the map only once it is zoomed to. */
@@ -100,14 +102,24 @@ function makeMap(element: HTMLElement): L.Map {
   map.setView([41.5, 47.5], 6);
   map.createPane("land").classList.add("land");
   const renderer = L.canvas({ pane: "land", padding: 0.5 });
-  // Fill only: the outline of this data set draws a stray line at the antimeridian.
-  const style = { stroke: false, fill: true, fillColor: "#242d37", fillOpacity: 1, interactive: false, renderer };
-  void fetch(landUrl)
-    .then((answer) => answer.json())
-    .then((land) => L.geoJSON(feature(land, land.objects.land), { style, interactive: false, pane: "land" }).addTo(map))
-    .then(() => { element.dataset.land = "drawn"; });
+  void drawLand(map, element, renderer);
   L.control.scale({ imperial: false, position: "bottomright" }).addTo(map);
   return map;
+}
+
+/** Draws the land below everything; where it cannot be fetched now, it is asked for again. */
+async function drawLand(map: L.Map, element: HTMLElement, renderer: L.Renderer): Promise<void> {
+  // Fill only: the outline of this data set draws a stray line at the antimeridian.
+  const style = { stroke: false, fill: true, fillColor: "#242d37", fillOpacity: 1, interactive: false, renderer };
+  do {
+    const land = await fetch(landUrl).then((answer) => answer.json()).catch(() => null);
+    if (land !== null && element.isConnected) {
+      L.geoJSON(feature(land, land.objects.land), { style, interactive: false, pane: "land" }).addTo(map);
+      element.dataset.land = "drawn";
+      return;
+    }
+    await new Promise((again) => setTimeout(again, LAND_AGAIN_MS));
+  } while (element.isConnected);
 }
 
 function drawLine(layer: L.LayerGroup, line: LineDetail): void {
