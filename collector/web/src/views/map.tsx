@@ -26,9 +26,9 @@ const PEN: Record<LineState, L.PolylineOptions> = {
   well: { color: "#4fa596", weight: 3 },
 };
 
-/** Landmarks this near to the shown fault stand on the map, once it is zoomed to. */
 /** When the land is asked for again. */
 const LAND_AGAIN_MS = 5_000;
+/** Landmarks this near to the shown fault stand on the map, once it is zoomed to. */
 const NEAR_M = 12_000;
 const NEAR_ZOOM = 9.5;
 /** More huts than this stand on the map only once it is zoomed to. */
