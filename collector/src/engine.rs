@@ -41,7 +41,7 @@ use self::permits::Permits;
 use self::proof::Proofs;
 pub use self::settings::EngineSettings;
 use self::views::{Changed, Look, Says, Views};
-use self::watch::{Finding, Guide, Watch};
+use self::watch::{Finding, Guide, Stands, Watch};
 
 /// The version of the snapshot's form; another one is not read.
 const VERSION: u32 = 2;
@@ -341,9 +341,11 @@ impl LineEngine {
                 site,
                 agent,
                 online,
+                metered,
             } => {
-                let found = self.state.watch.agent((&site, &agent), online, now);
-                self.news(found.into_iter().collect(), out)
+                let stands = Stands { online, metered };
+                let found = self.state.watch.agent((&site, &agent), stands, now);
+                self.news(found, out)
             }
             Input::Operator {
                 incident,

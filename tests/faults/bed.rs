@@ -542,6 +542,7 @@ impl Bed {
                 site: site.clone(),
                 agent: agent.clone(),
                 online,
+                metered: false,
             };
             self.step(&line, input);
         }

@@ -106,7 +106,8 @@ pub struct Core {
     plant: Arc<Plant>,
     lines: Vec<LineId>,
     channels: Channels,
-    online: BTreeMap<(SiteId, AgentId), bool>,
+    /// Whether each agent is there, and whether its link costs.
+    online: BTreeMap<(SiteId, AgentId), (bool, bool)>,
     forgotten: Vec<StreamKey>,
     snapshot_at: Monotonic,
 }
@@ -126,7 +127,10 @@ impl Core {
     ) -> Result<Self, StoreError> {
         let (settings, engine_settings) = settings;
         let agents = Queries::of(writer.db()).agents()?;
-        let online = |it: crate::store::rows::AgentRow| ((it.site, it.agent), it.status.online);
+        let online = |it: crate::store::rows::AgentRow| {
+            let stands = (it.status.online, it.status.metered);
+            ((it.site, it.agent), stands)
+        };
         Ok(Self {
             engines: Engines::restore(plant, lines, engine_settings, &writer)?,
             receivers: Receivers::new(writer.store_id().clone(), writer.streams()?, now),

@@ -25,7 +25,7 @@ use crate::store::{StoreError, Transaction};
 pub(super) struct Keeper<'a, 'tx> {
     pub(super) tx: &'a mut Transaction<'tx>,
     pub(super) messages: &'a [Delivery],
-    pub(super) online: &'a mut BTreeMap<(SiteId, AgentId), bool>,
+    pub(super) online: &'a mut BTreeMap<(SiteId, AgentId), (bool, bool)>,
     /// Whether anybody looks at the live stream.
     pub(super) watched: bool,
     pub(super) permits: &'a mut Permits,
@@ -269,15 +269,20 @@ impl Keeper<'_, '_> {
     /// Engines are told only of comings and goings.
     fn status(&mut self, site: SiteId, agent: AgentId, status: &Status) -> Result<(), StoreError> {
         self.tx.status(&site, &agent, status)?;
-        let online = status.online;
+        let (online, metered) = (status.online, status.metered);
         if online {
             let told = self.permits.tell_site(&site, self.tx.now());
             self.outgoing.extend(told);
         }
-        if self.online.insert((site.clone(), agent.clone()), online) == Some(online) {
+        let stands = (online, metered);
+        if self.online.insert((site.clone(), agent.clone()), stands) == Some(stands) {
             return Ok(());
         }
-        let seen = AgentSeen { agent, online };
+        let seen = AgentSeen {
+            agent,
+            online,
+            metered,
+        };
         self.tx.told("status", None, Some(&site), &seen)?;
         let AgentSeen { agent, .. } = seen;
         let at = self.tx.now();
@@ -291,6 +296,7 @@ impl Keeper<'_, '_> {
             site: site.clone(),
             agent,
             online,
+            metered,
         };
         self.inputs.push((Whom::Site(site), told));
         Ok(())

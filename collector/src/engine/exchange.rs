@@ -70,6 +70,8 @@ pub enum Input {
         agent: AgentId,
         /// Whether it is there.
         online: bool,
+        /// Whether it is connected by a link that costs: then what does not come tells nothing.
+        metered: bool,
     },
     /// Somebody did something to an incident.
     Operator {

@@ -160,6 +160,7 @@ fn a_hut_without_power_is_no_cable_break() {
             site: site(2),
             agent: agent.clone(),
             online,
+            metered: false,
         };
         world.run(5000);
         let now = world.now;

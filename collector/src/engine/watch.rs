@@ -7,6 +7,7 @@
 //!   sample ──► receivers ──► far (who lives on whose light) ──► points ──► relations, spans
 //! ```
 
+mod agents;
 mod device;
 mod far;
 mod guide;
@@ -25,6 +26,8 @@ use silkline_protocol::device::{About, Role};
 use silkline_protocol::id::{AgentId, DeviceId, LineId, PointName, SiteId};
 use silkline_protocol::time::Timestamp;
 
+use self::agents::Agents;
+pub(super) use self::agents::Stands;
 pub(super) use self::device::Watched;
 use self::far::Far;
 pub(super) use self::guide::{Guide, port_key};
@@ -43,7 +46,7 @@ pub(super) struct Watch {
     line: LineId,
     devices: BTreeMap<String, Watched>,
     /// Agents by `site.agent`: whether they are there.
-    agents: BTreeMap<String, AgentWatch>,
+    agents: Agents,
     /// Anomalies that last, by device, point and kind.
     open: BTreeMap<String, Finding>,
     far: Far,
@@ -67,12 +70,6 @@ pub(super) enum Company {
     Silent,
     /// None has answered, not all have had the time to.
     Unknown,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct AgentWatch {
-    site: SiteId,
-    online: bool,
 }
 
 /// An anomaly and what the incidents need to know of it.
@@ -103,7 +100,7 @@ impl Watch {
         Self {
             line,
             devices: BTreeMap::new(),
-            agents: BTreeMap::new(),
+            agents: Agents::default(),
             open: BTreeMap::new(),
             far: Far::default(),
             spans: BTreeMap::new(),
@@ -143,21 +140,41 @@ impl Watch {
         }
     }
 
+    /// An agent came, went, or has another link.
     pub(super) fn agent(
         &mut self,
         (site, agent): (&SiteId, &AgentId),
+        stands: Stands,
+        now: Timestamp,
+    ) -> Vec<Finding> {
+        let name = format!("{site}.{agent}");
+        let before = self.agents.take(&name, site, stands);
+        let mut found = Vec::new();
+        if before.is_some_and(Stands::is_thin) != stands.is_thin() {
+            found = self.excuse_site(site, now);
+        }
+        if before.is_none_or(|before| before.online) != stands.online {
+            found.extend(self.came_or_went((site, name), stands.online, now));
+        }
+        found
+    }
+
+    /// The devices of a site are waited for anew, and none of them is silent.
+    fn excuse_site(&mut self, site: &SiteId, now: Timestamp) -> Vec<Finding> {
+        let mut back = Vec::new();
+        for device in self.devices.values_mut().filter(|d| d.site == *site) {
+            let change = device.silent.seen(now);
+            back.extend(change.map(|c| (device.site.clone(), device.device.clone(), c)));
+        }
+        self.silences(back, now)
+    }
+
+    fn came_or_went(
+        &mut self,
+        (site, name): (&SiteId, String),
         online: bool,
         now: Timestamp,
     ) -> Option<Finding> {
-        let name = format!("{site}.{agent}");
-        let known = AgentWatch {
-            site: site.clone(),
-            online,
-        };
-        let before = self.agents.insert(name.clone(), known);
-        if before.is_none_or(|before| before.online) == online {
-            return None;
-        }
         let change = if online {
             Change::Ended { to: now }
         } else {
@@ -218,12 +235,7 @@ impl Watch {
 
     /// Whether no agent at a site is there, though there were some.
     pub(super) fn is_offline(&self, site: &SiteId) -> bool {
-        let mut agents = self
-            .agents
-            .values()
-            .filter(|agent| agent.site == *site)
-            .peekable();
-        agents.peek().is_some() && agents.all(|agent| !agent.online)
+        self.agents.is_offline(site)
     }
 
     /// What the other devices at the site of a silent one do since then.
@@ -309,19 +321,35 @@ impl Watch {
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         self.devices
             .values()
+            .filter(|device| !self.agents.is_thin(&device.site))
             .filter_map(|device| device.silent.deadline())
             .chain(self.said.values().copied())
             .min()
     }
 
     pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Finding> {
+        let agents = &self.agents;
         let mut silent = Vec::new();
         for device in self.devices.values_mut() {
+            if agents.is_thin(&device.site) {
+                continue;
+            }
             let change = device.silent.expire(now);
             silent.extend(change.map(|c| (device.site.clone(), device.device.clone(), c)));
         }
+        let mut found = self.silences(silent, now);
+        found.extend(self.forget_said(now));
+        found
+    }
+
+    /// What the silences of devices that began or ended make.
+    fn silences(
+        &mut self,
+        changes: Vec<(SiteId, DeviceId, Change)>,
+        now: Timestamp,
+    ) -> Vec<Finding> {
         let mut found = Vec::new();
-        for (site, device, change) in silent {
+        for (site, device, change) in changes {
             let news = News {
                 device: device_name(&site, &device),
                 point: None,
@@ -331,7 +359,6 @@ impl Watch {
             };
             found.extend(self.finding(news, (site, Some(device)), now));
         }
-        found.extend(self.forget_said(now));
         found
     }
 
@@ -538,16 +565,58 @@ mod tests {
         );
     }
 
+    fn there(online: bool) -> Stands {
+        let metered = false;
+        Stands { online, metered }
+    }
+
+    #[test]
+    fn what_does_not_come_over_a_link_that_costs_is_no_silence() {
+        let mut watch = watch();
+        let agent: AgentId = "main".parse().unwrap();
+        tell(&mut watch, "e");
+        take(&mut watch, "e", 0, (Reading::Value(-17.0), false));
+        let due = watch.deadline().unwrap();
+        assert_eq!(
+            watch.expire(due).len(),
+            1,
+            "silent before the other way was found"
+        );
+        let thin = Stands {
+            online: true,
+            metered: true,
+        };
+        let over = watch.agent((&site(), &agent), thin, second(60));
+        assert_eq!(over[0].anomaly.to, Some(second(60)));
+        assert_eq!(watch.deadline(), None);
+        assert_eq!(watch.expire(second(10_000)), []);
+        let found = watch.agent((&site(), &agent), there(true), second(10_000));
+        assert_eq!(found, []);
+        assert_eq!(watch.deadline(), Some(second(10_030)), "waited for anew");
+    }
+
     #[test]
     fn an_agent_comes_and_goes_once() {
         let mut watch = watch();
         let agent: AgentId = "main".parse().unwrap();
-        assert!(watch.agent((&site(), &agent), true, second(1)).is_none());
+        assert!(
+            watch
+                .agent((&site(), &agent), there(true), second(1))
+                .is_empty()
+        );
         assert!(!watch.is_offline(&site()));
-        assert!(watch.agent((&site(), &agent), false, second(2)).is_some());
-        assert!(watch.agent((&site(), &agent), false, second(3)).is_none());
+        assert!(
+            !watch
+                .agent((&site(), &agent), there(false), second(2))
+                .is_empty()
+        );
+        assert!(
+            watch
+                .agent((&site(), &agent), there(false), second(3))
+                .is_empty()
+        );
         assert!(watch.is_offline(&site()));
-        let back = watch.agent((&site(), &agent), true, second(4)).unwrap();
-        assert_eq!(back.anomaly.to, Some(second(4)));
+        let back = watch.agent((&site(), &agent), there(true), second(4));
+        assert_eq!(back[0].anomaly.to, Some(second(4)));
     }
 }

@@ -43,6 +43,8 @@ pub struct PastStep {
 pub(crate) struct AgentSeen {
     pub(crate) agent: AgentId,
     pub(crate) online: bool,
+    #[serde(default)]
+    pub(crate) metered: bool,
 }
 
 /// The stored form of [`Input::Operator`].
@@ -276,13 +278,18 @@ fn record(row: &Row<'_>) -> Column<Option<Numbered>> {
         }
         "status" => {
             let (site, seen): (SiteId, AgentSeen) = (text(row, 2)?, json(row, 6)?);
-            let AgentSeen { agent, online } = seen;
+            let AgentSeen {
+                agent,
+                online,
+                metered,
+            } = seen;
             (
                 Whom::Site(site.clone()),
                 Input::AgentStatus {
                     site,
                     agent,
                     online,
+                    metered,
                 },
             )
         }

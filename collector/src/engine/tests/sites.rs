@@ -43,6 +43,7 @@ fn an_agent_that_is_gone_with_all_it_polls_is_one_incident() {
         site: site(3),
         agent: agent.clone(),
         online,
+        metered: false,
     };
     let now = world.now;
     world.step(status(true), now);
