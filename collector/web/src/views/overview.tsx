@@ -18,7 +18,13 @@ interface Props {
   select: (id: string) => void;
 }
 
-export default function Overview({ model, now, selected, select }: Props) {
+export default function Overview(props: Props) {
+  const { loaded, trouble } = props.model;
+  // All at once: a card that comes later would push away what somebody is reading.
+  return loaded ? <Known {...props} /> : <p class="boot dim" role="status">{trouble ?? "Asking the collector…"}</p>;
+}
+
+function Known({ model, now, selected, select }: Props) {
   // The worst incident explains itself without a click; anything else is a choice.
   const shown = useIncident(selected, model) ?? model.incidents[0] ?? null;
   const line = model.lines.find((line) => line.id === shown?.place.line) ?? null;
@@ -29,7 +35,7 @@ export default function Overview({ model, now, selected, select }: Props) {
         <Diagrams lines={model.lines} incidents={model.incidents} shown={shown} now={now} select={select} />
       </main>
       <aside class="what" tabIndex={0} aria-label="what is open">
-        {model.loaded && model.incidents.length === 0 && <Calm model={model} now={now} />}
+        {model.incidents.length === 0 && <Calm model={model} now={now} />}
         {model.incidents.length > 1 && <Incidents incidents={model.incidents} lines={model.lines} services={model.services} shown={shown} now={now} select={select} />}
         {shown !== null && <Incident key={shown.id} incident={shown} line={line} services={touched(model.services, shown)} now={now} />}
         <Lately model={model} now={now} />
