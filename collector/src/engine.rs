@@ -14,6 +14,7 @@
 mod causes;
 pub mod exchange;
 mod light;
+mod observe;
 pub mod permits;
 mod proof;
 mod prove;
@@ -41,7 +42,7 @@ use self::permits::Permits;
 use self::proof::Proofs;
 pub use self::settings::EngineSettings;
 use self::views::{Changed, Look, Says, Views};
-use self::watch::{Finding, Guide, Stands, Watch};
+use self::watch::{Finding, Guide, Watch};
 
 /// The version of the snapshot's form; another one is not read.
 const VERSION: u32 = 2;
@@ -283,7 +284,6 @@ impl LineEngine {
 
     /// Takes one input; whether anything came of it.
     fn take(&mut self, input: Input, out: &mut Vec<Output>) -> bool {
-        let now = self.state.now;
         match input {
             Input::Started => {
                 if core::mem::take(&mut self.warmed) {
@@ -293,36 +293,6 @@ impl LineEngine {
                 true
             }
             Input::Tick | Input::Elsewhere(_) => true,
-            Input::Sample {
-                site,
-                device,
-                late,
-                sample,
-            } => {
-                let watch = &mut self.state.watch;
-                let found = watch.sample((&site, &device), (&sample, late), now);
-                // A reading that changes nothing can still settle a loss.
-                self.news(found, out) || self.state.look_again.is_some()
-            }
-            Input::About {
-                site,
-                device,
-                about,
-            } => {
-                self.state.watch.about((&site, &device), about, now);
-                self.instrument(&site, &device);
-                false
-            }
-            Input::Event {
-                site,
-                device,
-                late,
-                event,
-            } => {
-                let watch = &mut self.state.watch;
-                let found = watch.event((&site, &device), (&event, late), now);
-                self.news(found, out)
-            }
             Input::Trace {
                 id,
                 site,
@@ -337,16 +307,6 @@ impl LineEngine {
                 self.state.permits.take(change);
                 true
             }
-            Input::AgentStatus {
-                site,
-                agent,
-                online,
-                metered,
-            } => {
-                let stands = Stands { online, metered };
-                let found = self.state.watch.agent((&site, &agent), stands, now);
-                self.news(found, out)
-            }
             Input::Operator {
                 incident,
                 who,
@@ -355,6 +315,10 @@ impl LineEngine {
                 self.operate(&incident, (&who, action), out);
                 true
             }
+            told @ (Input::Sample { .. }
+            | Input::About { .. }
+            | Input::Event { .. }
+            | Input::AgentStatus { .. }) => self.observe(told, out),
         }
     }
 
