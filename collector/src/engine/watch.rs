@@ -319,19 +319,20 @@ impl Watch {
 
     /// When somebody will be silent.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
+        let thin = self.agents.thin();
         self.devices
             .values()
-            .filter(|device| !self.agents.is_thin(&device.site))
+            .filter(|device| !thin.contains(&&device.site))
             .filter_map(|device| device.silent.deadline())
             .chain(self.said.values().copied())
             .min()
     }
 
     pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Finding> {
-        let agents = &self.agents;
+        let thin = self.agents.thin();
         let mut silent = Vec::new();
         for device in self.devices.values_mut() {
-            if agents.is_thin(&device.site) {
+            if thin.contains(&&device.site) {
                 continue;
             }
             let change = device.silent.expire(now);

@@ -49,17 +49,15 @@ impl Agents {
 
     /// Whether no agent at a site is there, though there were some.
     pub(super) fn is_offline(&self, site: &SiteId) -> bool {
-        let mut here = self.at(site).peekable();
+        let here = self.0.values().filter(|agent| agent.site == *site);
+        let mut here = here.peekable();
         here.peek().is_some() && here.all(|agent| !agent.online)
     }
 
-    /// Whether what comes from a site comes thinly.
-    pub(super) fn is_thin(&self, site: &SiteId) -> bool {
-        self.at(site).any(|agent| agent.stands().is_thin())
-    }
-
-    fn at<'a>(&'a self, site: &'a SiteId) -> impl Iterator<Item = &'a Agent> {
-        self.0.values().filter(move |agent| agent.site == *site)
+    /// The sites from which samples come thinly; as a rule there are none.
+    pub(super) fn thin(&self) -> Vec<&SiteId> {
+        let thin = self.0.values().filter(|agent| agent.stands().is_thin());
+        thin.map(|agent| &agent.site).collect()
     }
 }
 
@@ -79,14 +77,14 @@ mod tests {
     #[test]
     fn a_site_is_thin_while_an_agent_that_is_there_pays_for_its_link() {
         let (mut agents, site) = (Agents::default(), "s1".parse().unwrap());
-        assert!(!agents.is_thin(&site) && !agents.is_offline(&site));
+        assert!(agents.thin().is_empty() && !agents.is_offline(&site));
         for (online, metered, thin) in [
             (true, false, false),
             (true, true, true),
             (false, true, false),
         ] {
             agents.take("s1.main", &site, Stands { online, metered });
-            assert_eq!(agents.is_thin(&site), thin);
+            assert_eq!(agents.thin().contains(&&site), thin);
             assert_eq!(agents.is_offline(&site), !online);
         }
     }
