@@ -1,5 +1,5 @@
 // Where a crew found a fault, as crews say it: `km 256.84`, `255+1816`, `40.52328, 47.51434`, or a
-// closure with or without metres from it.
+// closure with or without metres from it; ` ± 3` behind it where it was measured better than by pacing.
 
 /** What the API takes. */
 export interface FoundAt {
@@ -9,6 +9,7 @@ export interface FoundAt {
   landmark?: string;
   offset_m?: number;
   chainage_m?: number;
+  plus_minus_m?: number;
 }
 
 const NUMBER = String.raw`[+-]?\d+(?:[.,]\d+)?`;
@@ -17,11 +18,20 @@ const COORDINATES = /^([+-]?\d+\.\d+)\s*[,; ]\s*([+-]?\d+\.\d+)$/;
 const POST = /^(?:post\s+)?([\w/-]+)\s*\+\s*(\d+)(?:\s*m)?$/i;
 const OFFSET = /^(.*?\S)\s*([+-])\s*(\d+(?:[.,]\d+)?)\s*m$/;
 
+const SURE = new RegExp(String.raw`^(.*?\S)\s*(?:±|\+\/-)\s*(${NUMBER})(?:\s*m)?$`);
+
 const number = (text: string) => Number(text.replace(",", "."));
 
 /** The place that is meant; null where it cannot be told. `landmarks` are those of the line. */
 export function foundAt(said: string, landmarks: string[]): FoundAt | null {
-  const text = said.trim();
+  const sure = SURE.exec(said.trim());
+  const place = placeAt(sure?.[1] ?? said.trim(), landmarks);
+  if (sure === null || place === null) return place;
+  const plus_minus_m = number(sure[2] ?? "");
+  return plus_minus_m > 0 ? { ...place, plus_minus_m } : null;
+}
+
+function placeAt(text: string, landmarks: string[]): FoundAt | null {
   const named = (name: string) => landmarks.find((one) => one.toLowerCase() === name.trim().toLowerCase());
   const landmark = named(text);
   if (landmark !== undefined) return { landmark, offset_m: 0 };
@@ -43,7 +53,11 @@ export function foundAt(said: string, landmarks: string[]): FoundAt | null {
 }
 
 /** The same in words, so that a slip is seen before it is sent. */
-export function foundWords({ lat, lon, post, landmark, offset_m, chainage_m }: FoundAt): string {
+export function foundWords({ plus_minus_m, ...place }: FoundAt): string {
+  return placeWords(place) + (plus_minus_m === undefined ? "" : ` ± ${plus_minus_m} m`);
+}
+
+function placeWords({ lat, lon, post, landmark, offset_m, chainage_m }: FoundAt): string {
   if (lat !== undefined && lon !== undefined) return `at ${lat.toFixed(5)}, ${lon.toFixed(5)}`;
   if (post !== undefined) return `at post ${post.replace("+", " + ")} m`;
   if (chainage_m !== undefined) return `at km ${(chainage_m / 1_000).toFixed(3)}`;

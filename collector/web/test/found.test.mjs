@@ -19,6 +19,14 @@ test("a chainage, coordinates, a post and a landmark are told apart", () => {
   assert.deepEqual(read("bridge 7+2"), { landmark: "bridge 7+2", offset_m: 0 });
 });
 
+test("how well it was measured may stand behind it", () => {
+  assert.deepEqual(read("km 256.84 ± 2"), { chainage_m: 256_840, plus_minus_m: 2 });
+  assert.deepEqual(read("40.52328, 47.51434 +/- 1,5 m"), { lat: 40.52328, lon: 47.51434, plus_minus_m: 1.5 });
+  assert.deepEqual(read("closure 061 + 40 m ± 3 m"), { landmark: "closure 061", offset_m: 40, plus_minus_m: 3 });
+  assert.equal(foundWords(read("255+18 ± 3 m")), "at post 255 + 18 m ± 3 m");
+  for (const text of ["km 1 ± 0", "± 3", "km 1 ±"]) assert.equal(read(text), null, text);
+});
+
 test("what cannot be told is not guessed", () => {
   for (const text of ["", "near the bridge", "closure 999", "-5", "95.0, 47.0", "closure 999 + 40 m"]) assert.equal(read(text), null, text);
 });

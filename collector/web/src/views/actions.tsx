@@ -67,11 +67,11 @@ function More({ act, nameless, landmarks }: Shared) {
         <button disabled={nameless || !(shelved > 0 && shelved <= 720)} onClick={() => act("shelve", { until: until() })}>Shelve: tell nobody for {shelved > 0 ? shelved : "…"} h</button>
       </p>
       <p>
-        <input aria-label="where it was found" class="note" list="landmarks" placeholder="found at km, lat, lon, post+m, or closure ± m" value={told} onInput={(event) => setTold(event.currentTarget.value)} />
+        <input aria-label="where it was found" class="note" list="landmarks" placeholder="found at: km, lat, lon, post+m or closure + m" value={told} onInput={(event) => setTold(event.currentTarget.value)} />
         <datalist id="landmarks">{landmarks.map((name) => <option value={name} />)}</datalist>
         <button disabled={nameless || wrong} onClick={() => act("close", { found })}>Close{found !== null ? `, found ${foundWords(found)}` : ""}</button>
       </p>
-      {wrong && <p class="warn small">Write km 256.840, or 40.52328, 47.51434, or 255+1816, or closure 061 + 40 m (towards B).</p>}
+      {wrong && <p class="warn small">Write km 256.840, or 40.52328, 47.51434, or 255+1816, or closure 061 + 40 m (towards B); and ± 2 m behind it, if you measured.</p>}
       {!wrong && found === null && <p class="dim small">The place that the crew found makes every next one better.</p>}
     </details>
   );
