@@ -8,6 +8,7 @@
 
 mod blind;
 mod glass;
+mod mode;
 mod posterior;
 
 pub use self::blind::blind;

@@ -6,6 +6,7 @@ use silkline_protocol::unit::RouteLength;
 
 use super::OUTLIERS;
 use super::glass::{Glass, Hypothesis};
+use super::mode::{Mode, modes};
 use crate::place::{Candidate, rounded, to_mm};
 use crate::spread::{Spread, normal_below};
 
@@ -107,20 +108,27 @@ impl Likelihood {
     }
 
     fn at(&self, x: f64, length: f64) -> f64 {
-        let own = match &self.shape {
+        (1.0 - OUTLIERS).mul_add(self.own(x), OUTLIERS / length)
+    }
+
+    /// Whether it tells this place, rather than being wrong about it.
+    fn means(&self, x: f64, length: f64) -> bool {
+        !self.is_stretch() && (1.0 - OUTLIERS) * self.own(x) > OUTLIERS / length
+    }
+
+    fn own(&self, x: f64) -> f64 {
+        match &self.shape {
             Shape::Normal(spread) => spread.density(x),
             Shape::Stretch(low, high) => {
                 let inside = normal_below((x - low) / SOFT_M) - normal_below((x - high) / SOFT_M);
                 inside / (high - low).max(1.0)
             }
-        };
-        (1.0 - OUTLIERS).mul_add(own, OUTLIERS / length)
+        }
     }
 }
 
 /// Multiplies everything.
 pub(super) fn combine(line: &Line, glass: Option<&Glass>, sources: &[Likelihood]) -> Answer {
-    let length = line.length().get().max(1.0);
     let hypotheses = glass.map_or_else(
         || {
             vec![Hypothesis {
@@ -130,49 +138,93 @@ pub(super) fn combine(line: &Line, glass: Option<&Glass>, sources: &[Likelihood]
         },
         |glass| glass.hypotheses(line.length()),
     );
-    let xs = grid(length, &hypotheses, sources);
-    let ground: Vec<f64> = xs
-        .iter()
-        .map(|x| sources.iter().map(|s| s.at(*x, length)).product())
-        .collect();
-    let told = sources.iter().any(|source| !source.is_stretch());
-    let mut singles = Vec::new();
-    let mut pair: Vec<Cluster> = Vec::new();
-    for hypothesis in hypotheses {
-        let count = hypothesis.places.len().max(1) as f64;
-        let is_pair = hypothesis.places.len() == 2;
-        let flat = vec![(None, Vec::new())];
-        let places = hypothesis
-            .places
-            .into_iter()
-            .map(|(spread, ids)| (Some(spread), ids));
-        let places = if is_pair || places.len() > 0 {
-            places.collect()
-        } else {
-            flat
-        };
-        for (spread, ids) in places {
-            let prior = |x: f64| spread.as_ref().map_or(1.0 / length, |s| s.density(x));
-            let values = xs.iter().zip(&ground).map(|(x, g)| prior(*x) * g).collect();
-            let Some((mass, density)) = Density::of(&xs, values) else {
-                continue;
-            };
-            let is_point = told || spread.is_some();
-            let weight = hypothesis.weight * mass / count;
-            let cluster = Cluster {
-                weight,
-                density,
-                ids,
-                is_point,
-            };
-            if is_pair {
-                pair.push(cluster)
-            } else {
-                singles.push(cluster)
-            }
+    let ground = Told::of(line, &hypotheses, sources);
+    let (mut singles, mut pair) = (Vec::new(), Vec::new());
+    for Hypothesis { weight, places } in hypotheses {
+        match places.len() {
+            0 => singles.extend(ground.clusters(weight, None)),
+            2 => pair.extend(
+                places
+                    .iter()
+                    .flat_map(|p| ground.clusters(weight / 2.0, Some(p))),
+            ),
+            _ => singles.extend(places.iter().flat_map(|p| ground.clusters(weight, Some(p)))),
         }
     }
-    conclude(line, &xs, singles, pair, sources)
+    conclude(line, &ground.xs, singles, pair, sources)
+}
+
+/// What all sources but traces tell of each point of the line.
+struct Told<'a> {
+    length: f64,
+    xs: Vec<f64>,
+    product: Vec<f64>,
+    sources: &'a [Likelihood],
+    /// Whether any of them tells a point.
+    is_point: bool,
+}
+
+impl<'a> Told<'a> {
+    fn of(line: &Line, hypotheses: &[Hypothesis], sources: &'a [Likelihood]) -> Self {
+        let length = line.length().get().max(1.0);
+        let xs = grid(length, hypotheses, sources);
+        let all = |x: &f64| sources.iter().map(|s| s.at(*x, length)).product();
+        Self {
+            length,
+            product: xs.iter().map(all).collect(),
+            xs,
+            sources,
+            is_point: sources.iter().any(|source| !source.is_stretch()),
+        }
+    }
+
+    /// Where the fault is if traces mean `place`, or nothing.
+    fn clusters(&self, weight: f64, place: Option<&(Spread, Vec<String>)>) -> Vec<Cluster> {
+        let prior = |x: f64| place.map_or(1.0 / self.length, |(spread, _)| spread.density(x));
+        let both = self.xs.iter().zip(&self.product);
+        let values: Vec<f64> = both.map(|(x, told)| prior(*x) * told).collect();
+        let meant = |x: f64| {
+            let by_traces = place.filter(|_| prior(x) > OUTLIERS / self.length);
+            let traces = by_traces.into_iter().flat_map(|(_, ids)| ids);
+            let others = self.sources.iter().filter(|s| s.means(x, self.length));
+            traces.chain(others.map(|s| &s.id)).cloned().collect()
+        };
+        let cluster = |(values, ids)| {
+            let (mass, density) = Density::of(&self.xs, values)?;
+            Some(Cluster {
+                weight: weight * mass,
+                density,
+                ids,
+                is_point: self.is_point || place.is_some(),
+            })
+        };
+        let parts = parts(&self.xs, &values, meant);
+        parts.into_iter().filter_map(cluster).collect()
+    }
+}
+
+/// A density in parts: one for each set of sources that mean one place of it. Humps that the same
+/// sources mean stay together: a source may be unsure between them.
+fn parts(
+    xs: &[f64],
+    values: &[f64],
+    meant: impl Fn(f64) -> Vec<String>,
+) -> Vec<(Vec<f64>, Vec<String>)> {
+    let mut parts: Vec<(Vec<f64>, Vec<String>)> = Vec::new();
+    for Mode { points, peak } in modes(values) {
+        let ids = xs.get(peak).map(|x| meant(*x)).unwrap_or_default();
+        let known = parts.iter().position(|(_, others)| *others == ids);
+        let known = known.unwrap_or_else(|| {
+            parts.push((vec![0.0; values.len()], ids));
+            parts.len() - 1
+        });
+        let Some((part, _)) = parts.get_mut(known) else {
+            continue;
+        };
+        let own = part.iter_mut().zip(values).take(points.end);
+        own.skip(points.start).for_each(|(to, from)| *to = *from);
+    }
+    parts
 }
 
 fn conclude(
@@ -228,7 +280,9 @@ fn conclude(
 
 /// From the first to the last of several places.
 fn outer(clusters: &[Cluster]) -> Option<[RouteLength; 2]> {
-    let means = clusters.iter().map(|cluster| cluster.density.middle);
+    let most = clusters.iter().map(|c| c.weight).fold(0.0, f64::max);
+    let likely = clusters.iter().filter(|c| c.weight >= WORTH * most);
+    let means = likely.map(|cluster| cluster.density.middle);
     let low = means.clone().min_by(f64::total_cmp)?;
     Some([low, means.max_by(f64::total_cmp)?].map(RouteLength::of))
 }

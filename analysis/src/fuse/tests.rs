@@ -217,6 +217,55 @@ fn a_burst_that_both_ends_see_tells_the_place_by_its_delay() {
     }
 }
 
+fn burst(chainage: f64) -> Evidence {
+    let speed = silkline_protocol::unit::LIGHT_M_PER_S / 1.4682;
+    let start = silkline_protocol::time::Timestamp::from_seconds(1_800_000_000);
+    let late = |glass: f64| start + core::time::Duration::from_secs_f64(glass * 1.007 / speed);
+    let finding = Finding::Transient {
+        t_a: late(chainage),
+        t_b: late(160_000.0 - chainage),
+        plus_minus_ns: 1_000.0,
+    };
+    told("burst", finding)
+}
+
+#[test]
+fn sources_that_contradict_are_each_shown_and_named() {
+    // Neither is a trace, and the middle between them is nobody's.
+    let place_of = |evidence| {
+        let place: Place = place(evidence);
+        assert_eq!((place.chainage_m, place.interval95_m), (None, None));
+        assert!(!place.consistent);
+        let of = |c: &crate::place::Candidate| (c.chainage_m.km().round(), c.sources.clone());
+        place.candidates.iter().map(of).collect::<Vec<_>>()
+    };
+    let own = |id: &str| vec![id.to_owned()];
+    let two = place_of(vec![burst(40_000.0), report(121_000.0, 20.0)]);
+    assert_eq!(two, [(40.0, own("burst")), (121.0, own("crew"))]);
+    let evidence = vec![burst(130_000.0), report(60_000.0, 20.0), from_a(30_000.0)];
+    let three = place_of(evidence);
+    let wanted = [(30.0, own("a")), (60.0, own("crew")), (130.0, own("burst"))];
+    assert_eq!(three, wanted);
+}
+
+#[test]
+fn a_wrong_report_does_not_stretch_the_damage_between_two_breaks() {
+    let evidence = vec![from_a(30_000.0), from_b(52_000.0), report(70_000.0, 20.0)];
+    let extent = place(evidence).extent_m.unwrap().get();
+    assert!((extent - 22_000.0).abs() < 50.0, "{extent}");
+}
+
+#[test]
+fn two_that_agree_outvote_a_third_who_is_not_left_unsaid() {
+    let evidence = vec![burst(121_000.0), report(41_237.0, 20.0), from_a(41_237.0)];
+    let place = place(evidence);
+    let at = place.chainage_m.unwrap().get();
+    assert!((at - 41_237.0).abs() < 3.0, "{at}");
+    assert!(!place.consistent, "{:?}", place.chi2_p);
+    let burst = place.sources.iter().find(|it| it.id == "burst").unwrap();
+    assert!((burst.alone_m.unwrap().km() - 121.0).abs() < 0.1);
+}
+
 #[test]
 fn a_coherent_shot_counts_from_the_repeater_it_names() {
     let mut cotdr = otdr("c", "ganja-b", 9_000.0);
