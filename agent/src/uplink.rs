@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::command::Request;
 use crate::config::UplinkSettings;
+use crate::pulse::Pulse;
 use crate::spool::{SpoolError, SpoolHandle};
 
 mod backoff;
@@ -41,6 +42,8 @@ use look::Lookout;
 use session::{End, Session};
 use ways::Ways;
 
+/// How late the loop may be: it waits for the spool, and says goodbye.
+const GRACE: Duration = Duration::from_secs(120);
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -109,6 +112,15 @@ impl Uplink {
         Ok((uplink, status))
     }
 
+    /// The same, heard of by `pulse` as long as it goes on.
+    #[must_use]
+    pub fn with(self, pulse: Pulse) -> Self {
+        Self {
+            session: self.session.with(pulse),
+            ..self
+        }
+    }
+
     /// Keeps the link until `shutdown`, whatever the brokers do.
     ///
     /// At shutdown the retained status is set to offline, within two seconds.
@@ -126,6 +138,7 @@ impl Uplink {
                 End::NeverUp => false,
             };
             let pause = backoff.after(was_up, uuid::Uuid::now_v7().as_u128());
+            self.session.is_heard_by(self.session.moment() + pause);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = shutdown.cancelled() => return Ok(()),

@@ -413,6 +413,7 @@ impl Crew {
         };
         let spool = self.means.spool.clone();
         let (uplink, status) = Uplink::new(whose, config.uplinks.clone(), spool, sender)?;
+        let uplink = uplink.with(self.means.pulses.of("uplink"));
         self.link_status.send_replace(Some(status));
         // Not a child of `stop`: it leaves last.
         let retire = CancellationToken::new();

@@ -19,10 +19,11 @@ use super::link::{Happened, Link, Over, States};
 use super::look::Lookout;
 use super::pump::{Next, Parcel, Pump};
 use super::question::Questions;
-use super::{GOODBYE, UplinkStatus, Whose};
+use super::{GOODBYE, GRACE, UplinkStatus, Whose};
 use crate::clock::Moment;
 use crate::command::Request;
 use crate::config::{Metered, UplinkSettings};
+use crate::pulse::Pulse;
 use crate::spool::{SpoolError, SpoolHandle, SpoolStatus};
 
 /// How often the status is published again while only the spool's depth changes.
@@ -57,6 +58,7 @@ pub(super) struct Session {
     told: watch::Sender<UplinkStatus>,
     /// The link that is in use costs.
     metered: Option<Metered>,
+    pulse: Pulse,
 }
 
 /// What belongs to one connection.
@@ -92,7 +94,17 @@ impl Session {
             commands,
             told,
             metered: None,
+            pulse: Pulse::default(),
         })
+    }
+
+    pub(super) fn with(self, pulse: Pulse) -> Self {
+        Self { pulse, ..self }
+    }
+
+    /// Says that the loop goes on at `next` at the latest.
+    pub(super) fn is_heard_by(&self, next: Moment) {
+        self.pulse.expect_by(next + GRACE);
     }
 
     /// The broker that stands at `way` is tried next.
@@ -128,6 +140,7 @@ impl Session {
         loop {
             let deadline = self.deadline(&talk);
             let clock = self.whose.clock;
+            self.is_heard_by(deadline.max(clock.moment()));
             tokio::select! {
                 Some(happened) = link.happened.recv() => self.take(happened, &mut talk)?,
                 over = &mut link.poller => {

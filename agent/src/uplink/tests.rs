@@ -487,3 +487,30 @@ async fn with_the_fibre_cut_alarms_go_by_the_metered_link_and_all_the_rest_when_
     assert!(seen.stored.values().all(|times| *times == 1), "nor twice");
     assert_eq!(seen.gaps, []);
 }
+
+#[tokio::test]
+async fn a_loop_that_is_stuck_is_missed_and_one_that_waits_is_not() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = way(listener.local_addr().unwrap().port(), None, "");
+    drop(listener);
+    let clock = Clock::start();
+    let store = crate::rig::Store::new(clock);
+    let whose = Whose {
+        site: "ganja".parse().unwrap(),
+        agent: "main".parse().unwrap(),
+        clock,
+    };
+    let (ask, _commands) = mpsc::channel(4);
+    let (uplink, _status) = Uplink::new(whose, vec![nobody], store.spool.clone(), ask).unwrap();
+    let pulses = crate::pulse::Pulses::default();
+    let uplink = uplink.with(pulses.of("uplink"));
+    let mut going = Box::pin(uplink.run(CancellationToken::new()));
+    let over = tokio::time::timeout(Duration::from_millis(200), &mut going).await;
+    assert!(over.is_err(), "it goes on without a broker");
+    // From here on nobody drives it.
+    let after = |seconds| pulses.overdue(clock.moment() + Duration::from_secs(seconds));
+    assert_eq!(after(60), None);
+    assert_eq!(after(600).as_deref(), Some("uplink"));
+    drop(going);
+    assert_eq!(after(600), None, "it has left");
+}
