@@ -112,8 +112,6 @@ pub enum EventKind {
     ShotBlocked,
     /// The edge turned a trace of its own into a place.
     Located,
-    /// The link to the brokers runs over another way, or over none.
-    UplinkChanged,
     /// A kind that a newer sender knows and this reader does not.
     #[serde(other)]
     Unknown,

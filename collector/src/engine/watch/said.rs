@@ -61,7 +61,6 @@ impl Watch {
             | EventKind::PermitEnded
             | EventKind::ShotBlocked
             | EventKind::Located
-            | EventKind::UplinkChanged
             | EventKind::Unknown => Vec::new(),
         }
     }
