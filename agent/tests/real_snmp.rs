@@ -45,13 +45,18 @@ impl Drop for Snmpd {
     }
 }
 
-const USERS: [(&str, &str, &str); 6] = [
+const USERS: [(&str, &str, &str); 10] = [
     ("plain", "SHA", ""),
     ("one", "SHA", "AES"),
     ("two", "SHA-256", "AES"),
     ("five", "SHA-512", "AES"),
     ("wide", "SHA-256", "AES-256"),
     ("cisco", "SHA-256", "AES-256-C"),
+    // Their keys are too short for the cipher, and are made longer in one of two ways.
+    ("short", "SHA", "AES-256"),
+    ("reeder", "SHA", "AES-256-C"),
+    ("long", "SHA-512", "AES-256"),
+    ("longest", "SHA-512", "AES-256-C"),
 ];
 
 /// snmpd with users of every kind; nothing where it is not installed.
@@ -167,26 +172,29 @@ async fn voltage(link: &mut SnmpLink) -> Result<SnmpValue, Fault> {
 async fn every_version_and_level_of_security_reads() {
     let Some(snmpd) = snmpd().await else { return };
     let aes = Some((PrivacyKind::Aes128, PRIVACY));
+    let wide = Some((PrivacyKind::Aes256, PRIVACY));
+    let cisco = Some((PrivacyKind::Aes256Cisco, PRIVACY));
+    let (sha, sha_256, sha_512) = (
+        Some((AuthKind::Sha1, AUTH)),
+        Some((AuthKind::Sha256, AUTH)),
+        Some((AuthKind::Sha512, AUTH)),
+    );
     for access in [
         SnmpAccess::V1(Secret::Inline("corridor".into())),
         community("corridor"),
         user("plain", None, None),
-        user("one", Some((AuthKind::Sha1, AUTH)), None),
-        user("two", Some((AuthKind::Sha256, AUTH)), None),
-        user("five", Some((AuthKind::Sha512, AUTH)), None),
-        user("one", Some((AuthKind::Sha1, AUTH)), aes),
-        user("two", Some((AuthKind::Sha256, AUTH)), aes),
-        user("five", Some((AuthKind::Sha512, AUTH)), aes),
-        user(
-            "wide",
-            Some((AuthKind::Sha256, AUTH)),
-            Some((PrivacyKind::Aes256, PRIVACY)),
-        ),
-        user(
-            "cisco",
-            Some((AuthKind::Sha256, AUTH)),
-            Some((PrivacyKind::Aes256Cisco, PRIVACY)),
-        ),
+        user("one", sha, None),
+        user("two", sha_256, None),
+        user("five", sha_512, None),
+        user("one", sha, aes),
+        user("two", sha_256, aes),
+        user("five", sha_512, aes),
+        user("wide", sha_256, wide),
+        user("cisco", sha_256, cisco),
+        user("short", sha, wide),
+        user("reeder", sha, cisco),
+        user("long", sha_512, wide),
+        user("longest", sha_512, cisco),
     ] {
         let mut link = snmpd.link(access.clone(), LONG);
         for _ in 0..3 {
