@@ -28,6 +28,7 @@ use crate::clock::Clock;
 use crate::pulse::Pulse;
 
 mod account;
+mod block;
 mod disk;
 mod file;
 pub mod inspect;
@@ -35,6 +36,8 @@ mod ledger;
 mod pack;
 pub mod reader;
 mod room;
+mod seal;
+mod sealed;
 mod template;
 mod writer;
 

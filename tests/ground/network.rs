@@ -197,7 +197,18 @@ impl Network {
         let spool = open(&file_in(&self.agent_data(site)));
         let query = "SELECT s.epoch, r.key & 0xffffffffff FROM record r \
                      JOIN stream s ON s.id = r.key >> 40 WHERE r.class = 3";
-        numbers(&spool, query)
+        let mut found = numbers(&spool, query);
+        // Samples that have waited long lie in blocks.
+        let blocks = "SELECT s.epoch, b.first & 0xffffffffff, b.key & 0xffffffffff FROM block b \
+                      JOIN stream s ON s.id = b.key >> 40";
+        let mut blocks = spool.prepare(blocks).unwrap();
+        let blocks = blocks.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        for (epoch, first, last) in blocks.unwrap().map(Result::unwrap) {
+            let epoch: Vec<u8> = epoch;
+            let (first, last): (i64, i64) = (first, last);
+            found.extend((first..=last).map(|seq| (epoch.clone(), seq)));
+        }
+        found
     }
 
     /// Waits until everything spooled by `sites` is stored, then holds the two against each other:

@@ -16,6 +16,7 @@ use super::StreamId;
 use super::account::Kinds;
 use super::file::{key, of_key};
 use super::ledger::{Ledger, Row};
+use super::sealed;
 
 /// The newest version that a record begins with: one whose words are kept apart from its numbers.
 pub(super) const RECORD_VERSION: i64 = 2;
@@ -25,7 +26,7 @@ const WHOLE: i64 = 1;
 /// What a record takes beside its own bytes: its row, its index entry, their pages' share.
 const OVERHEAD: u64 = 100;
 
-const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+pub(super) const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
 /// A record as it will travel, apart from its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +37,22 @@ pub(super) struct Letter {
     pub(super) payload: Vec<u8>,
 }
 
-/// Where a record lies, when it was taken in, and what it takes.
+/// Where a record lies, or a block of them, when the newest of it was taken in, and what it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot {
     pub(super) stream: StreamId,
     pub(super) seq: Seq,
+    /// The last of its records: the same, where it is one.
+    pub(super) last: Seq,
     pub(super) at: Timestamp,
     pub(super) bytes: u64,
+}
+
+impl Slot {
+    /// The numbers of its records.
+    pub(super) fn seqs(self) -> impl Iterator<Item = Seq> {
+        (self.seq.get()..=self.last.get()).filter_map(Seq::new)
+    }
 }
 
 impl Letter {
@@ -60,6 +70,16 @@ impl Letter {
             topic: codec::topic(line, site, body).to_string(),
             properties: properties.unwrap_or_default(),
             payload: codec::payload(body),
+        }
+    }
+
+    /// What stands for a sample of which the words are gone: no reader takes it for whole.
+    pub(super) const fn of_nothing() -> Self {
+        Self {
+            class: Class::Sample,
+            topic: String::new(),
+            properties: String::new(),
+            payload: Vec::new(),
         }
     }
 
@@ -254,8 +274,33 @@ pub(super) fn put_about(
     Ok(())
 }
 
-/// The records of a stream in `lo..=hi`, of one class or of any, lowest first.
+/// What is held of a stream in `lo..=hi`, of one class or of any, lowest first: the first so many, and
+/// whether these are all. Blocks are there with those that lie in the range as a whole.
 pub(super) fn slots(
+    file: &Connection,
+    class: Option<Class>,
+    span: (StreamId, Seq, Seq),
+    limit: usize,
+) -> rusqlite::Result<(Vec<Slot>, bool)> {
+    let mut slots = rows(file, class, span, limit)?;
+    let mut is_all = slots.len() < limit;
+    if class.is_none_or(|class| class == Class::Sample) {
+        let blocks = sealed::slots(file, span)?;
+        let end = blocks.last().map(|block| block.last);
+        if let Some(end) = end.filter(|_| blocks.len() == sealed::AT_A_TIME) {
+            is_all = false;
+            slots.retain(|slot| slot.seq < end);
+        }
+        slots.extend(blocks);
+        slots.sort_unstable_by_key(|slot| slot.seq);
+        is_all &= slots.len() <= limit;
+        slots.truncate(limit);
+    }
+    Ok((slots, is_all))
+}
+
+/// The records of a stream in `lo..=hi` that lie by themselves, lowest first.
+fn rows(
     file: &Connection,
     class: Option<Class>,
     (stream, lo, hi): (StreamId, Seq, Seq),
@@ -306,7 +351,7 @@ pub(super) fn find(
         .and_then(|(slot, class)| slot.map(|slot| (slot, class))))
 }
 
-/// Removes the records of a stream in `lo..=hi`.
+/// Removes the records of a stream in `lo..=hi`, and the blocks of which all lies there.
 pub(super) fn remove(
     file: &Connection,
     stream: StreamId,
@@ -314,7 +359,7 @@ pub(super) fn remove(
 ) -> rusqlite::Result<()> {
     file.prepare_cached("DELETE FROM record WHERE key BETWEEN ?1 AND ?2")?
         .execute([key(stream, lo), key(stream, hi)])?;
-    Ok(())
+    sealed::remove(file, (stream, lo, hi))
 }
 
 fn slot(sql: &SqlRow<'_>) -> rusqlite::Result<Option<Slot>> {
@@ -322,6 +367,7 @@ fn slot(sql: &SqlRow<'_>) -> rusqlite::Result<Option<Slot>> {
     Ok(of_key(sql.get(0)?).map(|(stream, seq)| Slot {
         stream,
         seq,
+        last: seq,
         at,
         bytes,
     }))

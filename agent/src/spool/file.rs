@@ -14,7 +14,7 @@ use silkline_protocol::time::Timestamp;
 use super::{SpoolError, StreamId};
 
 /// The layout that this program writes.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// Bits of a key below the stream's number: a thousand records a second for 34 years.
 const SEQ_BITS: u32 = 40;
@@ -68,7 +68,20 @@ const LAYOUT: &str = "
     );
 ";
 
-/// What a file of version 1 lacks.
+/// What every file lacks before version 3: a block's key is that of its last record.
+const BLOCKS: &str = "
+    CREATE TABLE block (
+        key INTEGER PRIMARY KEY,
+        first INTEGER NOT NULL,
+        v INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        crc INTEGER NOT NULL,
+        body BLOB NOT NULL
+    );
+";
+
+/// What a file of version 1 lacks besides.
 const SINCE_1: &str = "
     ALTER TABLE record ADD COLUMN template INTEGER;
     CREATE TABLE template (
@@ -134,10 +147,12 @@ fn open(path: &Path) -> Result<Connection, SpoolError> {
     let lacks = match version {
         0 => Some(LAYOUT),
         1 => Some(SINCE_1),
+        2 => Some(""),
         _ => None,
     };
     if let Some(lacks) = lacks {
-        let layout = format!("BEGIN IMMEDIATE; {lacks} PRAGMA user_version = {VERSION}; COMMIT;");
+        let layout =
+            format!("BEGIN IMMEDIATE; {lacks} {BLOCKS} PRAGMA user_version = {VERSION}; COMMIT;");
         file.execute_batch(&layout)?;
     }
     let mark = beside(path, ".suspect");

@@ -106,10 +106,11 @@ pub fn export(path: &Path, folder: &Path) -> Result<Exported, SpoolError> {
         let held = row.newest.map(|newest| (Seq::FIRST, newest));
         let mut from = held;
         while let Some((lo, hi)) = from.filter(|(lo, hi)| lo <= hi) {
-            let slots = disk::slots(reader.file(), None, (id, lo, hi), 1_000)?;
-            from = slots.last().map(|slot| (slot.seq.next(), hi));
-            for slot in slots {
-                match write(&reader, (id, row.epoch, slot.seq), folder, &mut list) {
+            let (slots, _) = disk::slots(reader.file(), None, (id, lo, hi), 1_000)?;
+            from = slots.last().map(|slot| (slot.last.next(), hi));
+            let numbers = slots.into_iter().flat_map(|slot| slot.seqs());
+            for seq in numbers {
+                match write(&reader, (id, row.epoch, seq), folder, &mut list) {
                     Ok(()) => done.records += 1,
                     Err(SpoolError::Damaged(_) | SpoolError::Checksum(_)) => done.unreadable += 1,
                     Err(error) => return Err(error),

@@ -130,6 +130,14 @@ impl Ledger {
         }
     }
 
+    /// Notes that records of a stream lie otherwise now, and take `after` instead of `before`.
+    pub(super) fn repacked(&mut self, id: StreamId, (before, after): (u64, u64)) {
+        if let Some(row) = self.rows.get_mut(&id) {
+            row.bytes = row.bytes.saturating_sub(before).saturating_add(after);
+            self.changed.insert(id);
+        }
+    }
+
     /// Believes a collector's state of a line, also where it takes numbers back.
     ///
     /// A stream that the state does not mention is uncommitted if records of it are held; if none are,

@@ -18,7 +18,7 @@ const HEAD: &[u8] = b"{\"at\":\"";
 /// The most digits that a number may have here: its mantissa and places then fit 64 bits.
 const DIGITS: usize = 15;
 /// The most places after the point.
-const PLACES: u64 = 15;
+pub(super) const PLACES: u64 = 15;
 
 /// A payload taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,8 +113,36 @@ fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     Some((((mantissa << 1) | u64::from(negative)) << 4 | places, rest))
 }
 
+/// The places after the point of a number.
+pub(super) const fn places(number: u64) -> u64 {
+    number & 15
+}
+
+/// A number without its point; nothing for a zero below zero, and beyond all that is packed.
+pub(super) fn mantissa(number: u64) -> Option<i64> {
+    let digits = i64::try_from(number >> 5).ok()?;
+    let is_negative = (number >> 4) & 1 == 1;
+    match (is_negative, digits) {
+        (true, 0) => None,
+        (true, digits) => Some(-digits),
+        (false, digits) => Some(digits),
+    }
+}
+
+/// The number of so many units of its last place, written as short as may be: a digit stays after the
+/// point, where there is one.
+pub(super) fn shortest(value: i64, mut places: u64) -> Option<u64> {
+    let mut digits = value.unsigned_abs();
+    while places > 1 && digits.is_multiple_of(10) {
+        digits /= 10;
+        places -= 1;
+    }
+    let is_negative = u64::from(value < 0);
+    Some((digits.checked_mul(2)? | is_negative).checked_mul(16)? | places)
+}
+
 fn write(payload: &mut Vec<u8>, number: u64) {
-    let (places, rest) = (usize::try_from(number & 15).unwrap_or(0), number >> 4);
+    let (places, rest) = (usize::try_from(places(number)).unwrap_or(0), number >> 4);
     if rest & 1 == 1 {
         payload.push(b'-');
     }
@@ -131,7 +159,7 @@ fn write(payload: &mut Vec<u8>, number: u64) {
 }
 
 /// Seven bits a byte, the lowest first.
-fn push(numbers: &mut Vec<u8>, mut number: u64) {
+pub(super) fn push(numbers: &mut Vec<u8>, mut number: u64) {
     while number > 0x7F {
         numbers.push(low(number) | 0x80);
         number >>= 7;
@@ -144,7 +172,7 @@ const fn low(number: u64) -> u8 {
     low & 0x7F
 }
 
-fn pull(numbers: &mut &[u8]) -> Option<u64> {
+pub(super) fn pull(numbers: &mut &[u8]) -> Option<u64> {
     let mut number = 0u64;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = numbers.split_first()?;

@@ -2,6 +2,8 @@
 //!
 //! Readers never wait for the writer, nor it for them: the file is in write-ahead mode.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -10,12 +12,41 @@ use silkline_protocol::delivery::thrift::Alarms;
 use silkline_protocol::delivery::{Epoch, Ranges, Seq};
 use silkline_protocol::id::LineId;
 
+use super::block::Sealed;
 use super::disk::{self, Letter, RECORD_VERSION};
 use super::file::{key, of_key, open_to_read};
-use super::{SpoolError, StreamId, pack};
+use super::{SpoolError, StreamId, pack, sealed};
 
 /// How far back the newest sample of a device is looked for: that of the slowest device of a large hut.
 const SAMPLES_LOOKED_AT: i64 = 5000;
+
+const FIRST_OF_CLASS: &str = "SELECT key, bytes FROM record INDEXED BY record_by_class
+    WHERE class = ?3 AND key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1";
+const LAST_OF_CLASS: &str = "SELECT key, bytes FROM record INDEXED BY record_by_class
+    WHERE class = ?3 AND key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1";
+// Records and blocks in one statement, so that what moves from one to the other is never missed. Blocks
+// do not overlap: the first that ends at or after a number is the only one that may hold it.
+const FIRST_OF_ALL: &str = "SELECT * FROM (SELECT key, bytes FROM record
+        WHERE key BETWEEN ?1 AND ?2 AND ?3 = -1 ORDER BY key LIMIT 1)
+    UNION ALL
+    SELECT max(first, ?1), bytes / (key - first + 1)
+        FROM (SELECT key, first, bytes FROM block WHERE key >= ?1 ORDER BY key LIMIT 1) WHERE first <= ?2
+    ORDER BY 1 LIMIT 1";
+const FIRST_SAMPLE: &str = "SELECT * FROM (SELECT key, bytes FROM record INDEXED BY record_by_class
+        WHERE class = ?3 AND key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1)
+    UNION ALL
+    SELECT max(first, ?1), bytes / (key - first + 1)
+        FROM (SELECT key, first, bytes FROM block WHERE key >= ?1 ORDER BY key LIMIT 1) WHERE first <= ?2
+    ORDER BY 1 LIMIT 1";
+const LAST_SAMPLE: &str = "SELECT * FROM (SELECT key, bytes FROM record INDEXED BY record_by_class
+        WHERE class = ?3 AND key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1)
+    UNION ALL
+    SELECT min(key, ?2), bytes / (key - first + 1)
+        FROM (SELECT key, first, bytes FROM block WHERE key >= ?2 ORDER BY key LIMIT 1) WHERE first <= ?2
+    UNION ALL
+    SELECT key, bytes / (key - first + 1)
+        FROM (SELECT key, first, bytes FROM block WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1)
+    ORDER BY 1 DESC LIMIT 1";
 
 /// A stream as its sender begins with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,10 +89,15 @@ pub struct LastAbout {
     pub stored: Stored,
 }
 
+/// Blocks of samples that are kept open: one for each stream that is sent at a time.
+const OPEN_BLOCKS: usize = 16;
+
 /// A connection that reads.
 #[derive(Debug)]
 pub struct Reader {
     file: Connection,
+    /// Blocks that were read lately, since their samples are asked for one after the other.
+    opened: RefCell<VecDeque<(sealed::Held, Vec<Sealed>)>>,
 }
 
 /// One stream's records, for its sender.
@@ -76,6 +112,7 @@ impl Reader {
     pub(super) fn open(path: &Path) -> Result<Self, SpoolError> {
         Ok(Self {
             file: open_to_read(path)?,
+            opened: RefCell::default(),
         })
     }
 
@@ -125,6 +162,43 @@ impl Reader {
     /// [`SpoolError::Newer`] for a record of a newer program, [`SpoolError::Checksum`] where its bytes
     /// are not what was written, else what the disk said.
     pub fn record(&self, stream: StreamId, seq: Seq) -> Result<Option<Stored>, SpoolError> {
+        if let Some(found) = self.row(stream, seq)? {
+            return Ok(Some(found));
+        }
+        match self.sealed(stream, seq)? {
+            Some(found) => Ok(Some(found)),
+            // It may have been taken out of its block in between.
+            None => self.row(stream, seq),
+        }
+    }
+
+    /// A record that lies in a block.
+    fn sealed(&self, stream: StreamId, seq: Seq) -> Result<Option<Stored>, SpoolError> {
+        let Some(held) = sealed::around(&self.file, stream, seq)? else {
+            return Ok(None);
+        };
+        if held.version > sealed::VERSION {
+            return Err(SpoolError::Newer(held.version));
+        }
+        let mut opened = self.opened.borrow_mut();
+        if !opened.iter().any(|(known, _)| *known == held) {
+            let samples = sealed::samples(&self.file, &held)?;
+            opened.push_front((held, samples.ok_or(SpoolError::Checksum(seq))?));
+            opened.truncate(OPEN_BLOCKS);
+        }
+        let samples = opened.iter().find(|(known, _)| *known == held);
+        let at = usize::try_from(seq.get() - held.slot.seq.get()).unwrap_or(usize::MAX);
+        let sample = samples.and_then(|(_, samples)| samples.get(at));
+        let letter = match sample {
+            Some(sample) => sealed::letter(&self.file, sample)?,
+            None => None,
+        };
+        let letter = letter.ok_or(SpoolError::Checksum(seq))?;
+        Ok(Some(stored(letter, false)))
+    }
+
+    /// A record that lies by itself.
+    fn row(&self, stream: StreamId, seq: Seq) -> Result<Option<Stored>, SpoolError> {
         let mut statement = self.file.prepare_cached(
             "SELECT v, class, crc, coalesce(template.topic, record.topic),
                     coalesce(template.properties, record.properties), payload,
@@ -263,24 +337,21 @@ impl Spool for StreamView<'_> {
 
     fn first(&self, class: Option<Class>, from: Seq, to: Seq) -> Result<Option<Entry>, SpoolError> {
         let span = (key(self.stream, from), key(self.stream, to));
-        let statement = if class.is_some() {
-            "SELECT key, bytes FROM record INDEXED BY record_by_class
-             WHERE class = ?3 AND key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1"
-        } else {
-            "SELECT key, bytes FROM record
-             WHERE key BETWEEN ?1 AND ?2 AND ?3 = -1 ORDER BY key LIMIT 1"
+        let statement = match class {
+            None => FIRST_OF_ALL,
+            Some(Class::Sample) => FIRST_SAMPLE,
+            Some(_) => FIRST_OF_CLASS,
         };
         self.reader.edge(statement, class, span)
     }
 
     fn last(&self, class: Class, from: Seq, to: Seq) -> Result<Option<Entry>, SpoolError> {
         let span = (key(self.stream, from), key(self.stream, to));
-        self.reader.edge(
-            "SELECT key, bytes FROM record INDEXED BY record_by_class
-             WHERE class = ?3 AND key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1",
-            Some(class),
-            span,
-        )
+        let statement = match class {
+            Class::Sample => LAST_SAMPLE,
+            _ => LAST_OF_CLASS,
+        };
+        self.reader.edge(statement, Some(class), span)
     }
 }
 

@@ -80,6 +80,7 @@ impl Writer {
                 )?;
             }
         }
+        self.seal()?;
         self.forget_streams(now)
     }
 
@@ -141,6 +142,7 @@ impl Writer {
         seq: Seq,
         why: &str,
     ) -> Result<(), SpoolError> {
+        self.unseal(stream, seq)?;
         if let Some((slot, class)) = disk::find(&self.file, stream, seq)? {
             self.count(class, 1, why);
             self.let_go(&[slot])?;
@@ -179,17 +181,17 @@ impl Writer {
         why: Option<&str>,
     ) -> Result<(), SpoolError> {
         for (lo, hi) in span.iter() {
-            let slots = disk::slots(&self.file, None, (id, lo, hi), STEP)?;
+            let (slots, is_all) = disk::slots(&self.file, None, (id, lo, hi), STEP)?;
             let (all, mut old) = (slots.len(), slots);
             old.retain(|slot| slot.at < before);
             if let Some(why) = why {
                 for slot in &old {
                     let class = disk::find(&self.file, id, slot.seq)?.map(|(_, class)| class);
-                    self.count(class.unwrap_or(-1), 1, why);
+                    self.count(class.unwrap_or(-1), self.open_in(slot), why);
                 }
             }
             let done = old.len() < all;
-            self.has_more |= old.len() == STEP;
+            self.has_more |= !done && !is_all;
             self.let_go(&old)?;
             if done {
                 break;
@@ -210,26 +212,31 @@ impl Writer {
         if excess == 0 || budget == 0 {
             return Ok(budget);
         }
-        let mut slots = disk::slots(&self.file, class, span, budget)?;
+        let (mut slots, _) = disk::slots(&self.file, class, span, budget)?;
         slots.retain(|slot| {
             let wanted = excess > 0;
             excess = excess.saturating_sub(slot.bytes);
             wanted
         });
         if let Some(class) = class {
-            self.count(
-                disk::class_number(class),
-                slots.len() as u64,
-                "the spool was full",
-            );
+            let open = slots.iter().map(|slot| self.open_in(slot)).sum();
+            self.count(disk::class_number(class), open, "the spool was full");
         }
         self.let_go(&slots)?;
         Ok(budget - slots.len())
     }
 
-    fn let_go(&mut self, slots: &[Slot]) -> Result<(), SpoolError> {
+    /// How many records of a slot no collector has committed.
+    pub(super) fn open_in(&self, slot: &Slot) -> u64 {
+        let mut all = Ranges::new();
+        all.insert(slot.seq, slot.last);
+        let row = self.ledger.row(slot.stream);
+        row.map_or(0, |row| all.without(&row.committed).count())
+    }
+
+    pub(super) fn let_go(&mut self, slots: &[Slot]) -> Result<(), SpoolError> {
         for slot in slots {
-            let span = (slot.seq, slot.seq);
+            let span = (slot.seq, slot.last);
             disk::remove(&self.file, slot.stream, span)?;
             self.ledger.let_go(slot.stream, span, slot.bytes);
         }
@@ -305,7 +312,7 @@ impl Writer {
         Ok(())
     }
 
-    fn count(&mut self, class: i64, records: u64, why: &str) {
+    pub(super) fn count(&mut self, class: i64, records: u64, why: &str) {
         if records == 0 {
             return;
         }

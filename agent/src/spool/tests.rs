@@ -14,6 +14,8 @@ use silkline_protocol::time::Timestamp;
 use super::reader::Stored;
 use super::*;
 
+mod sealed;
+
 fn settings(folder: &Path) -> SpoolSettings {
     SpoolSettings {
         path: folder.join("spool.db"),
@@ -707,7 +709,7 @@ async fn a_file_of_the_version_before_is_taken_up_with_its_records() {
     drop(spool);
     old.execute_batch(
         "DROP INDEX template_by_topic; DROP TABLE template; ALTER TABLE record DROP COLUMN template;
-         PRAGMA user_version = 1;",
+         DROP TABLE block; PRAGMA user_version = 1;",
     )
     .unwrap();
     drop(old);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use silkline_protocol::delivery::{Epoch, Ranges};
+use silkline_protocol::delivery::{Epoch, Ranges, Seq};
 use silkline_protocol::id::LineId;
 use silkline_protocol::message::Body;
 use silkline_protocol::time::Timestamp;
@@ -32,6 +32,8 @@ pub(super) struct Writer {
     pub(super) dropped: Dropped,
     /// Whether the last tidying stopped before it was through.
     pub(super) has_more: bool,
+    /// How far each stream has been looked through for what can be sealed.
+    pub(super) sealed_to: BTreeMap<StreamId, Seq>,
     clock: Clock,
     epoch: Epoch,
     tidied: Moment,
@@ -56,6 +58,7 @@ impl Writer {
             causes: Causes::default(),
             dropped: Dropped::default(),
             has_more: false,
+            sealed_to: BTreeMap::new(),
             clock,
             epoch: Epoch::from_bytes(*uuid::Uuid::now_v7().as_bytes()),
             tidied: Moment::START,
@@ -112,6 +115,7 @@ impl Writer {
         let _ = self.file.execute_batch("ROLLBACK");
         self.named = None;
         self.templates = Templates::default();
+        self.sealed_to.clear();
         self.ledger = disk::load(&self.file)?.with(account);
         Err(error)
     }
@@ -135,6 +139,7 @@ impl Writer {
         let slot = Slot {
             stream,
             seq,
+            last: seq,
             at: now,
             bytes,
         };
