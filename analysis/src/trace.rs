@@ -22,6 +22,7 @@ mod compare;
 mod edge;
 mod end;
 mod event;
+mod joint;
 mod line;
 mod noise;
 pub mod report;

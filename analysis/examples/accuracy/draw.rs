@@ -18,6 +18,9 @@ const MOST_SAMPLES: f64 = 40_000.0;
 /// Length of a nanosecond of pulse on the trace, at the group index of the shots.
 const METRES_A_NS: f64 = 0.102_095_5;
 
+/// The backscatter coefficient that files tell.
+const TOLD_BACKSCATTER: f64 = -81.5;
+
 /// What a mark is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -80,6 +83,8 @@ pub(crate) struct Mark {
     /// The step it shows, one way: its loss and the change of backscatter.
     pub(crate) step_db: f64,
     pub(crate) reflectance_db: Option<f64>,
+    /// By how much the glass before it scatters more than the file says, as decibels of power.
+    pub(crate) scatter_db: f64,
 }
 
 /// One shot to take.
@@ -184,7 +189,7 @@ fn fibre(dice: &mut Dice, pulse_m: f64, attenuation: f64) -> (Fibre, Vec<Mark>) 
     let count = dice.0.random_range(1..=most);
     let far = (longest / pulse_m / f64::from(count + 1)).clamp(9.0, 300.0);
     let (mut parts, mut marks) = (Vec::new(), Vec::new());
-    let (mut at_m, mut backscatter, mut budget_db) = (0.0, -81.5, 10.0);
+    let (mut at_m, mut backscatter, mut budget_db) = (0.0, TOLD_BACKSCATTER, 10.0);
     let mut part = |length: f64, backscatter: f64, then: Joint| {
         parts.push(Part {
             length: OpticalLength::of(length),
@@ -201,12 +206,14 @@ fn fibre(dice: &mut Dice, pulse_m: f64, attenuation: f64) -> (Fibre, Vec<Mark>) 
         let (kind, joint, change) = event(dice, budget_db);
         budget_db -= joint.loss.get();
         part(length, backscatter, joint);
+        let scatter_db = backscatter - TOLD_BACKSCATTER;
         backscatter += change;
         marks.push(Mark {
             at_m,
             kind,
             step_db: joint.loss.get() - change / 2.0,
             reflectance_db: joint.reflectance.map(Db::get),
+            scatter_db,
         });
     }
     let state = Walked {
@@ -253,6 +260,7 @@ fn finish(
             kind: Kind::Splice,
             step_db: loss,
             reflectance_db: None,
+            scatter_db: backscatter - TOLD_BACKSCATTER,
         });
     }
     let length = pulse_m
@@ -281,6 +289,7 @@ fn finish(
         kind,
         step_db: f64::INFINITY,
         reflectance_db,
+        scatter_db: backscatter - TOLD_BACKSCATTER,
     });
 }
 

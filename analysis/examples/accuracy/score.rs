@@ -191,6 +191,7 @@ fn outcome(physics: &Physics<'_>, k: usize, z: f64, seed: u64) -> Outcome {
         kind: Kind::Splice,
         step_db: 0.0,
         reflectance_db: None,
+        scatter_db: 0.0,
     });
     let others = case
         .marks
@@ -252,7 +253,9 @@ fn held(
     Outcome {
         place: Some(place),
         loss,
-        reflectance_error: reflectance.map(|(found, truth)| found.get() - truth),
+        // An instrument takes the file's coefficient for that of the glass.
+        reflectance_error: reflectance
+            .map(|(found, truth)| found.get() - (truth - mark.scatter_db)),
         ..blank
     }
 }

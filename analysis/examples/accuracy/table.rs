@@ -275,6 +275,7 @@ fn false_events(scores: &[Score], each: bool) {
     if each {
         misses(scores);
         strays(scores);
+        every(scores);
     }
 }
 
@@ -295,6 +296,37 @@ fn misses(scores: &[Score]) {
                 o.seed
             );
         }
+    }
+}
+
+/// Every event found, its errors and half widths, for other programs.
+fn every(scores: &[Score]) {
+    for o in scores.iter().flat_map(|s| &s.outcomes) {
+        let Some(p) = o.place else { continue };
+        let best = p.best.map_or(f64::NAN, |best| best.half_m);
+        let v = o
+            .loss
+            .map_or([f64::NAN; 3], |v| [v.error, v.half, v.best_half]);
+        println!(
+            "every {:?} {:?} {} {:.2} {:.2} {:.4} {:.6} {:.6} {:.6} {:.6} {:.6} {:.6} {:.6} {:.6} {:.4} {} {:.2}",
+            o.kind,
+            o.noise,
+            o.pulse_ns,
+            o.samples_a_pulse,
+            o.z,
+            o.step_db,
+            o.room,
+            p.error_m / o.pulse_m,
+            p.half_m / o.pulse_m,
+            best / o.pulse_m,
+            o.bound_m / o.pulse_m,
+            v[0],
+            v[1],
+            v[2],
+            o.reflectance_error.unwrap_or(f64::NAN),
+            o.seed,
+            o.at_m,
+        );
     }
 }
 

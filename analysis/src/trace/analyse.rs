@@ -55,8 +55,8 @@ pub fn analyse(trace: &Trace) -> Analysis {
     }
     let mut warnings = Vec::new();
     let mut fades = false;
-    let found = match end::search(trace, &windows) {
-        Search::Found(end, line) => Some((end, line)),
+    let mut found = match end::search(trace, &windows) {
+        Search::Found(ended) => Some(*ended),
         Search::Fades => {
             fades = true;
             warnings.push("the light fades into the noise before any end of the fibre".into());
@@ -71,18 +71,26 @@ pub fn analyse(trace: &Trace) -> Analysis {
             None
         }
     };
+    let (mut events, constant) =
+        event::find(trace, &windows, found.as_ref().map(|ended| &ended.end));
+    if let Some(ended) = &mut found {
+        if let Some(constant) = constant.filter(|constant| constant.sigma < TELLS) {
+            ended.told(trace, [constant.log, constant.sigma]);
+        }
+        events.push(event::end_event(trace, &ended.end));
+    }
     let totals = totals(
         trace,
         &windows,
-        found.as_ref().map(|(end, line)| (end, line)),
+        found.as_ref().map(|ended| (&ended.end, &ended.line)),
     );
     let noise = windows
         .iter()
         .find(|window| window.may_be_glass())
         .map(|w| Db::of(w.sigma));
     Analysis {
-        events: event::find(trace, &windows, found.as_ref().map(|(end, _)| end)),
-        end: found.map(|(end, _)| end),
+        events,
+        end: found.map(|ended| ended.end),
         start_level: totals.map(|totals| totals.start_level),
         noise,
         noise_floor: end::noise_level(trace, &windows).map(Db::of),
@@ -94,6 +102,9 @@ pub fn analyse(trace: &Trace) -> Analysis {
         fades,
     }
 }
+
+/// A receiver's constant told less surely than this, as a share, says nothing new of the end.
+const TELLS: f64 = 0.15;
 
 /// Why a trace says nothing about the fibre.
 pub(crate) fn fault(trace: &Trace, windows: &[Window]) -> Option<InstrumentFault> {

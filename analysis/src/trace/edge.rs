@@ -46,6 +46,9 @@ const USUAL_CONSTANT: f64 = 0.38;
 const USUAL_SPREAD: f64 = 0.2;
 const USUAL_SHARE: f64 = 0.7;
 
+/// A constant that other events tell is looked for within so many deviations.
+const TOLD: f64 = 4.0;
+
 /// A closure may lie this many pulses before the end, with this probability.
 const CLOSURE_REACH: f64 = 4.5;
 const CLOSURE_SHARE: f64 = 0.15;
@@ -105,6 +108,8 @@ pub(crate) struct Guess {
     pub(crate) noise: Noise,
     /// By how much the light of the line falls a metre, both ways, as a natural logarithm.
     pub(crate) fade: f64,
+    /// The receiver's constant in pulses, where other events tell it: its logarithm and deviation.
+    pub(crate) constant: Option<[f64; 2]>,
     /// Error of the model's shape, as a share of how far the light is from the line.
     pub(crate) shape_error: f64,
 }
@@ -248,7 +253,11 @@ impl Axis {
 fn explore(data: &Data, guess: &Guess, reflects: bool, closure: bool) -> Option<Explored> {
     let [low, high] = guess.between;
     let high = high + LAG * USUAL_CONSTANT * guess.pulse;
-    let [shortest, longest] = CONSTANT_RANGE.map(f64::ln);
+    let [shortest, longest] = guess
+        .constant
+        .map_or(CONSTANT_RANGE.map(f64::ln), |[log, sigma]| {
+            [log - TOLD * sigma, log + TOLD * sigma]
+        });
     let mut places = Axis {
         low,
         high,
@@ -367,6 +376,7 @@ fn tries(data: &Data, guess: &Guess, reflects: bool, axes: [Axis; 3]) -> Vec<Try
             let at = shown_at - lag;
             let (fall, rise) = data.columns(&curve, at, reflects);
             let part = Part {
+                constant: guess.constant,
                 fall: &fall,
                 rise: rise.as_ref(),
                 log_constant,
@@ -386,6 +396,7 @@ fn tries(data: &Data, guess: &Guess, reflects: bool, axes: [Axis; 3]) -> Vec<Try
 
 #[derive(Clone, Copy)]
 struct Part<'a> {
+    constant: Option<[f64; 2]>,
     fall: &'a Column,
     rise: Option<&'a Column>,
     log_constant: f64,
@@ -395,6 +406,7 @@ struct Part<'a> {
 /// Least squares for one combination; none where it would take light that does not exist.
 fn attempt(data: &Data, part: Part<'_>, closure: Option<(&Column, f64)>) -> Option<Try> {
     let Part {
+        constant,
         fall,
         rise,
         log_constant,
@@ -406,7 +418,7 @@ fn attempt(data: &Data, part: Part<'_>, closure: Option<(&Column, f64)>) -> Opti
         return None;
     }
     let mut misfit = data.power_square() - fall.power * fall.power / ff;
-    let mut log_prior = constant_prior(log_constant) - 0.5 * ff.ln();
+    let mut log_prior = constant_prior(log_constant, constant) - 0.5 * ff.ln();
     // The closure's column without what the fall explains of it; the same for the reflection.
     let (mut loss, mut loss_own, mut loss_fall) = (0.0, 1.0, 0.0);
     if let Some((column, _)) = closure {
@@ -458,8 +470,13 @@ fn attempt(data: &Data, part: Part<'_>, closure: Option<(&Column, f64)>) -> Opti
     })
 }
 
-/// Logarithm of how usual a time constant is: mostly a receiver matched to its pulse.
-fn constant_prior(log_constant: f64) -> f64 {
+/// Logarithm of how usual a time constant is: what other events tell, or mostly a receiver matched
+/// to its pulse.
+fn constant_prior(log_constant: f64, told: Option<[f64; 2]>) -> f64 {
+    if let Some([log, sigma]) = told {
+        let off = (log_constant - log) / sigma;
+        return -0.5 * off * off - (sigma * core::f64::consts::TAU.sqrt()).ln();
+    }
     let [low, high] = CONSTANT_RANGE.map(f64::ln);
     let off = (log_constant - USUAL_CONSTANT.ln()) / USUAL_SPREAD;
     let usual = (-0.5 * off * off).exp() / (USUAL_SPREAD * core::f64::consts::TAU.sqrt());

@@ -17,6 +17,9 @@ use super::line::Line;
 use super::samples::{Trace, cut};
 use super::windows::{GLASS_DB_PER_KM, Look, Window};
 
+/// A receiver's constant is told no better than this, as a share.
+const LEAST_TOLD: f64 = 0.000_5;
+
 /// A fall of less is no candidate for an end, in one-way decibels.
 const LEAST_DROP_DB: f64 = 2.5;
 
@@ -66,14 +69,38 @@ pub struct EndOfFibre {
 /// The end, or why none is seen.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Search {
-    /// Here it is, with the line of the glass before it.
-    Found(EndOfFibre, Line),
+    /// Here it is.
+    Found(Box<Ended>),
     /// The light fades into the noise before any end.
     Fades,
     /// There is light up to the last sample.
     Beyond,
     /// Nothing looks like fibre.
     NoFibre,
+}
+
+/// An end with what it was found by.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Ended {
+    /// The end.
+    pub(crate) end: EndOfFibre,
+    /// The line of the glass before it.
+    pub(crate) line: Line,
+    range: place::Range,
+}
+
+impl Ended {
+    /// The end placed anew with what events tell of the receiver: the logarithm of its constant in
+    /// pulses, and how sure; as it was where that does not explain it.
+    pub(crate) fn told(&mut self, trace: &Trace, [log, sigma]: [f64; 2]) {
+        let told = [log, sigma.max(LEAST_TOLD)];
+        let again = place::locate(trace, &self.line, self.range, Some(told));
+        let far = self.end.plus_minus.get() + trace.pulse().get();
+        let near = |end: &EndOfFibre| (end.at.get() - self.end.at.get()).abs() < far;
+        if let Some(end) = again.filter(near) {
+            self.end = end;
+        }
+    }
 }
 
 /// The highest and the lowest level of the receiver, as the whole trace shows them.
@@ -156,7 +183,9 @@ fn ends_behind(trace: &Trace, windows: &[Window], k: usize, sky: Sky) -> Option<
         noise_level: sky.noise,
         limit: sky.limit,
     };
-    place::locate(trace, &before, range).map(|end| Search::Found(end, before))
+    let line = before;
+    place::locate(trace, &line, range, None)
+        .map(|end| Search::Found(Box::new(Ended { end, line, range })))
 }
 
 /// The highest level that `run` samples in a row reach.

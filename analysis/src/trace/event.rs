@@ -28,6 +28,7 @@ use grid::Grid;
 use segments::Cut;
 
 use super::end::EndOfFibre;
+use super::joint::Constant;
 use super::samples::Trace;
 use super::windows::Window;
 
@@ -74,10 +75,14 @@ pub struct Event {
     pub saturated: bool,
 }
 
-/// Finds all events up to the end of the fibre, the end included, in order.
-pub(crate) fn find(trace: &Trace, windows: &[Window], end: Option<&EndOfFibre>) -> Vec<Event> {
+/// Finds all events before the end of the fibre, in order, and what they tell of the receiver.
+pub(crate) fn find(
+    trace: &Trace,
+    windows: &[Window],
+    end: Option<&EndOfFibre>,
+) -> (Vec<Event>, Option<Constant>) {
     let Some(mut grid) = Grid::of(trace, windows, end) else {
-        return end.map(|end| end_event(trace, end)).into_iter().collect();
+        return (Vec::new(), None);
     };
     let cuts = glass(&mut grid);
     let mut found = measure::weeded(trace, &grid, &cuts);
@@ -90,10 +95,9 @@ pub(crate) fn find(trace: &Trace, windows: &[Window], end: Option<&EndOfFibre>) 
         found = measure::weeded(trace, &grid, &cuts);
         places = measure::places(&grid, &found);
     }
-    let mut events = measure::events(trace, &grid, &found, &places);
+    let (mut events, constant) = measure::events(trace, &grid, &found, &places);
     ghost::mark(trace, &mut events);
-    events.extend(end.map(|end| end_event(trace, end)));
-    events
+    (events, constant)
 }
 
 /// Cuts the grid into straight glass, with the noise that this glass itself shows: events inflate
@@ -123,7 +127,7 @@ fn glass(grid: &mut Grid) -> Vec<Cut> {
 }
 
 /// The end as the last event of the list.
-fn end_event(trace: &Trace, end: &EndOfFibre) -> Event {
+pub(crate) fn end_event(trace: &Trace, end: &EndOfFibre) -> Event {
     Event {
         at: end.at,
         plus_minus: end.plus_minus,

@@ -44,7 +44,7 @@ const SPACING_ERROR_M: f64 = 5.9e-7;
 const POWER_A_DB: f64 = std::f64::consts::LN_10 / 5.0;
 
 /// Where to look for an onset, and what is known there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Range {
     /// First sample.
     pub(super) start: usize,
@@ -60,8 +60,14 @@ pub(super) struct Range {
     pub(super) limit: Option<f64>,
 }
 
-/// Finds the onset of the drop between two samples.
-pub(super) fn locate(trace: &Trace, before: &Line, range: Range) -> Option<EndOfFibre> {
+/// Finds the onset of the drop between two samples, with the receiver's constant where other
+/// events tell it.
+pub(super) fn locate(
+    trace: &Trace,
+    before: &Line,
+    range: Range,
+    constant: Option<[f64; 2]>,
+) -> Option<EndOfFibre> {
     let levels = trace.stretch(range.start, range.stop);
     let step = trace.step_m();
     let sigma = sigma_near(trace, before, [range.start, range.glass_to]);
@@ -81,8 +87,13 @@ pub(super) fn locate(trace: &Trace, before: &Line, range: Range) -> Option<EndOf
         noise,
         limit: range.limit,
         bright: peak.height > (20.0 * sigma).max(1.0),
+        constant,
     };
-    let found = place(&scene).filter(|(edge, _)| edge.at.is_finite() && edge.sigma.is_finite());
+    let found = place(&scene);
+    if constant.is_some() && found.is_none() {
+        return None;
+    }
+    let found = found.filter(|(edge, _)| edge.at.is_finite() && edge.sigma.is_finite());
     let (edge, shape) = found.unwrap_or_else(|| {
         let at = (onset.calm as f64 + 0.5) * step;
         (
@@ -124,6 +135,8 @@ struct Scene<'a> {
     limit: Option<f64>,
     /// A peak so high that its own rise says where it is.
     bright: bool,
+    /// The receiver's constant, if it is known.
+    constant: Option<[f64; 2]>,
 }
 
 /// The onset by the model's pulse where that explains the samples, else by one behind a filter
@@ -131,6 +144,14 @@ struct Scene<'a> {
 fn place(scene: &Scene<'_>) -> Option<(Edge, f64)> {
     let pulse = scene.trace.pulse().get();
     let whole = scene.points(if scene.bright { 1.3 } else { 2.2 });
+    if let Some(told) = scene.constant {
+        let guess = Guess {
+            constant: Some(told),
+            ..scene.guess(0.0, 0.0)
+        };
+        let exact = edge::fit(&whole, &guess).filter(|edge| edge.misfit < GOOD_FIT);
+        return exact.map(|exact| (exact, 0.0));
+    }
     for shape_error in SHAPE_ERRORS {
         let exact = edge::fit(&whole, &scene.guess(0.0, shape_error));
         if let Some(exact) = exact.filter(|edge| edge.misfit < GOOD_FIT) {
@@ -165,6 +186,7 @@ impl Scene<'_> {
             filter: filter * pulse,
             noise: self.noise,
             fade: (-self.line.slope / step * POWER_A_DB).max(0.0),
+            constant: None,
             shape_error,
         }
     }

@@ -7,6 +7,7 @@ use super::grid::{Fit, Grid};
 use super::place::{self, Edge, Place};
 use super::segments::Cut;
 use super::{Event, EventKind, reflectance};
+use crate::trace::joint::{self, Constant, Course, Found, Glass, Start};
 use crate::trace::line::median;
 use crate::trace::samples::{Trace, whole};
 
@@ -34,6 +35,13 @@ const MOST_EDGE: f64 = 4.0;
 /// takes so many constants to settle at the least.
 const NEGLIGIBLE: f64 = 1.0;
 const FEWEST_CONSTANTS: f64 = 3.5;
+
+/// Part of a sample by which an instrument misplaces its samples, as one standard deviation.
+const SAMPLING: f64 = 0.02;
+
+/// What the file's field of the spacing rounds off a sample, as one standard deviation: it counts
+/// in 1e-14 s.
+const SPACING_ERROR_M: f64 = 5.9e-7;
 
 /// Glass shorter than this is not cut shorter still.
 const FEWEST_POINTS: usize = 6;
@@ -136,7 +144,14 @@ pub(crate) fn edge(grid: &Grid, places: &[Place]) -> Option<f64> {
 }
 
 /// The events at their places, their glass measured where the receiver has settled.
-pub(crate) fn events(trace: &Trace, grid: &Grid, found: &Weeded, places: &[Place]) -> Vec<Event> {
+///
+/// What they say of the receiver comes along.
+pub(crate) fn events(
+    trace: &Trace,
+    grid: &Grid,
+    found: &Weeded,
+    places: &[Place],
+) -> (Vec<Event>, Option<Constant>) {
     let Weeded { cuts, joints } = found;
     let mut better = cuts.clone();
     let mut began = cuts.first().map_or(0, |launch| launch.to);
@@ -169,11 +184,89 @@ pub(crate) fn events(trace: &Trace, grid: &Grid, found: &Weeded, places: &[Place
         .filter(|joint| joint.peak.stands() || joint.may_be(0.5 * least))
         .collect();
     let places = place::places(grid, &edges(grid, &joints));
-    let pairs = joints.iter().zip(&places);
-    pairs
-        .filter(|(joint, _)| joint.peak.stands() || joint.loss > -MOST_GAIN_DB)
-        .map(|(joint, place)| event(trace, grid, joint, place))
-        .collect()
+    let (solved, constant) = together(trace, grid, better.first(), (&joints, &places));
+    let triples = joints.iter().zip(&places).zip(&solved);
+    let events = triples
+        .filter(|((joint, _), _)| joint.peak.stands() || joint.loss > -MOST_GAIN_DB)
+        .map(|((joint, place), found)| {
+            let event = event(trace, grid, joint, place);
+            found.map_or(event, |found| better_known(trace, joint, &found, event))
+        });
+    (events.collect(), constant)
+}
+
+/// All that is unknown around the events solved together.
+fn together(
+    trace: &Trace,
+    grid: &Grid,
+    launch: Option<&Cut>,
+    (joints, places): (&[Joint], &[Place]),
+) -> (Vec<Option<Found>>, Option<Constant>) {
+    let step = trace.step_m();
+    let sample = |point: usize| grid.first + point * grid.group;
+    let glass = |fit: &Fit, km: f64| Glass {
+        level: fit.at(km),
+        slope: fit.slope / 1_000.0,
+    };
+    let tail = |fit: &Fit| {
+        fit.tail.map(|[height, second, reach, _]| {
+            [
+                (height + second) * std::f64::consts::LN_10 / 5.0,
+                reach * 1_000.0,
+            ]
+        })
+    };
+    let start = |(joint, place): (&Joint, &Place)| {
+        let km = place.at * grid.step_km;
+        let stands = joint.peak.stands();
+        let height = joint.peak.reflected(place.constant / grid.pulse_points);
+        Start {
+            at: grid.sample(place.at) * step,
+            sigma: place.sigma * grid.group as f64 * step,
+            hidden: [joint.cut.from, joint.cut.to].map(sample),
+            before: glass(&joint.before, km),
+            after: glass(&joint.after, km),
+            height: if stands { height.max(0.01) } else { 0.0 },
+            saturated: stands && joint.peak.flat,
+            constant: place.constant * grid.group as f64 * step,
+            tail: tail(&joint.after),
+        }
+    };
+    let starts: Vec<Start> = joints.iter().zip(places).map(start).collect();
+    let course = Course {
+        from: sample(launch.map_or(0, |launch| launch.to)),
+        to: sample(grid.levels.len()),
+        tail: joints.first().and_then(|joint| tail(&joint.before)),
+        limit: grid.limit.unwrap_or(f64::MAX),
+        slope: grid.slope / 1_000.0,
+    };
+    joint::solve(trace, &course, &starts)
+}
+
+/// An event with what was found of it together with its neighbours.
+fn better_known(trace: &Trace, joint: &Joint, found: &Found, event: Event) -> Event {
+    let [loss, loss_sigma] = found.loss;
+    let reflects = joint.peak.stands() || found.height.is_some();
+    let kind = match (reflects, loss < 0.0) {
+        (true, _) => EventKind::Reflective,
+        (false, true) => EventKind::Gain,
+        (false, false) => EventKind::Loss,
+    };
+    let samples = found.at / trace.step_m();
+    let sampling = (SAMPLING * trace.step_m()).hypot(SPACING_ERROR_M * samples);
+    let told = loss > -MOST_GAIN_DB;
+    let height = found.height.map(|[height, _]| height);
+    Event {
+        at: trace.position(samples),
+        plus_minus: OpticalLength::of(1.96 * found.sigma.hypot(sampling)),
+        kind,
+        loss: told.then(|| Db::of(loss)),
+        loss_plus_minus: told.then(|| Db::of(1.96 * loss_sigma)),
+        reflectance: height
+            .filter(|height| *height > 0.0)
+            .and_then(|height| reflectance(trace, height)),
+        ..event
+    }
 }
 
 /// Points from an event's start to where what is left of its light no longer counts: the more of

@@ -1,0 +1,166 @@
+//! Least squares for the unknowns of a model, with what the noise lets them stray.
+
+use super::blocks::Whitener;
+use super::model::{Light, Model};
+use super::noise::Noise;
+use super::solve::{Normal, Root};
+
+/// Steps towards the bottom, at the most.
+const STEPS: usize = 16;
+
+/// A step that gains less is the last.
+const SETTLED: f64 = 0.02;
+
+/// Damping at first, the factors it changes by, and where it is given up.
+const DAMPING: f64 = 1e-3;
+const CALMER: f64 = 0.1;
+const WILDER: f64 = 8.0;
+const HOPELESS: f64 = 1e7;
+
+/// What is known of an unknown before: its value and deviation, and how far it may go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Belief {
+    pub(super) value: f64,
+    pub(super) sigma: f64,
+    pub(super) range: [f64; 2],
+}
+
+impl Belief {
+    /// Nothing is known.
+    pub(super) const OPEN: Self = Self {
+        value: 0.0,
+        sigma: f64::INFINITY,
+        range: [f64::NEG_INFINITY, f64::INFINITY],
+    };
+
+    /// Nothing but that it is not negative.
+    pub(super) const POSITIVE: Self = Self {
+        range: [0.0, f64::INFINITY],
+        ..Self::OPEN
+    };
+}
+
+/// What the unknowns are at the bottom.
+#[derive(Clone, Debug)]
+pub(super) struct Bottom {
+    pub(super) values: Vec<f64>,
+    /// Misfit, what is known before included.
+    pub(super) cost: f64,
+    /// Blocks beyond unknowns.
+    pub(super) freedom: f64,
+    pub(super) root: Root,
+}
+
+impl Bottom {
+    /// How much more than noise is missed, at least 1.
+    pub(super) fn excess(&self) -> f64 {
+        (self.cost / self.freedom).max(1.0)
+    }
+
+    /// Deviation of a sum of the unknowns by the noise alone.
+    pub(super) fn sigma(&self, shares: &[f64]) -> f64 {
+        self.root.variance(shares).max(0.0).sqrt()
+    }
+}
+
+/// A model with its data and beliefs.
+pub(super) struct Problem<'a> {
+    pub(super) model: &'a Model,
+    pub(super) beliefs: &'a [Belief],
+    pub(super) noise: Noise,
+}
+
+/// One look at the unknowns.
+struct Look {
+    cost: f64,
+    normal: Normal,
+    side: Vec<f64>,
+}
+
+impl Problem<'_> {
+    /// Goes down to the bottom from these values, twice: the noise goes with the light.
+    pub(super) fn solve(&self, start: Vec<f64>) -> Option<Bottom> {
+        let whitener = self.whitener(&start);
+        let near = self.descend(start, &whitener)?;
+        let whitener = self.whitener(&near.values);
+        self.descend(near.values, &whitener)
+    }
+
+    fn whitener(&self, values: &[f64]) -> Whitener {
+        let Light { glass, .. } = self.model.light(values);
+        let model = self.model;
+        Whitener::new(&model.blocks, &glass, &self.noise, model.spacing)
+    }
+
+    fn descend(&self, mut values: Vec<f64>, whitener: &Whitener) -> Option<Bottom> {
+        let mut here = self.look(&values, whitener);
+        let mut damping = DAMPING;
+        for _ in 0..STEPS {
+            let step = here.normal.root(damping)?.solve(&here.side);
+            let moved = self.moved(&values, &step);
+            let there = self.look(&moved, whitener);
+            let gain = here.cost - there.cost;
+            if gain.is_nan() || gain < 0.0 {
+                damping *= WILDER;
+                if damping > HOPELESS {
+                    break;
+                }
+                continue;
+            }
+            (values, here) = (moved, there);
+            damping *= CALMER;
+            if gain < SETTLED {
+                break;
+            }
+        }
+        let free = self
+            .beliefs
+            .iter()
+            .filter(|b| b.sigma.is_infinite())
+            .count();
+        let blocks = self.model.blocks.len() as f64;
+        here.cost.is_finite().then_some(())?;
+        Some(Bottom {
+            root: here.normal.root(0.0)?,
+            values,
+            cost: here.cost,
+            freedom: (blocks - free as f64).max(1.0),
+        })
+    }
+
+    fn moved(&self, values: &[f64], step: &[f64]) -> Vec<f64> {
+        let moved = values.iter().zip(step).zip(self.beliefs);
+        let within = |((value, step), belief): ((&f64, &f64), &Belief)| {
+            let [low, high] = belief.range;
+            (value + step).clamp(low, high)
+        };
+        moved.map(within).collect()
+    }
+
+    fn look(&self, values: &[f64], whitener: &Whitener) -> Look {
+        let width = self.model.layout.count + 1;
+        let light = self.model.light(values);
+        let mut rows = Vec::with_capacity(self.model.blocks.len() * width);
+        let each = self.model.blocks.iter().zip(&light.all);
+        for ((block, all), row) in each.zip(light.rows.chunks_exact(width - 1)) {
+            rows.extend_from_slice(row);
+            rows.push(block.power - all);
+        }
+        whitener.apply(&mut rows, width);
+        let mut normal = Normal::new(width);
+        for row in rows.chunks_exact(width) {
+            normal.add(row);
+        }
+        let (mut normal, mut side, mut cost) = normal.split();
+        for (k, (belief, value)) in self.beliefs.iter().zip(values).enumerate() {
+            let stiff = belief.sigma.powi(-2);
+            let off = belief.value - value;
+            normal.stiffen(k, stiff + 1e-12 * normal.own(k) + 1e-30);
+            if let Some(own) = side.get_mut(k).filter(|_| stiff > 0.0) {
+                *own += stiff * off;
+                cost += stiff * off * off;
+            }
+        }
+        Look { cost, normal, side }
+    }
+}

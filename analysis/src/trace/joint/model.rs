@@ -1,0 +1,344 @@
+//! The light around a few edges as a function of everything unknown, with its derivatives.
+//!
+//! In linear power over the unit, with `s` the share of a step that shows and `r` of a reflection:
+//!
+//! ```text
+//! P(z) = Σ glassⱼ(z)·(sⱼ - sⱼ₊₁) + Σ heightₖ·r(z - xₖ) + Σ lingerₖ·r(z - xₖ; reach) + launch tail
+//! glassⱼ(z) = exp(levelⱼ + slopeⱼ·(z - refⱼ))
+//! ```
+
+use super::blocks::Block;
+use super::receiver::{Receiver, Seen};
+
+/// A derivative by the logarithm of a length is taken over this step.
+const SMALL: f64 = 1e-3;
+
+/// So few samples of a block are looked at one by one; of more, two places tell the mean of
+/// anything smooth.
+const ONE_BY_ONE: usize = 4;
+
+/// Where an unknown stands in the row of all of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EdgeAt {
+    pub(super) place: usize,
+    /// The reflection's height over the light at the edge.
+    pub(super) height: Option<usize>,
+    /// What of it lingers, and the logarithm of how long.
+    pub(super) linger: Option<[usize; 2]>,
+}
+
+/// What the unknowns are, and where each stands.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    /// Logarithm of the receiver's constant.
+    pub(super) constant: usize,
+    /// Level and slope of each stretch of glass, and the place its level counts from.
+    pub(super) glass: Vec<([usize; 2], f64)>,
+    pub(super) edges: Vec<EdgeAt>,
+    /// What lingers from before the first block, and the logarithm of how long.
+    pub(super) launch: Option<[usize; 2]>,
+    pub(super) count: usize,
+}
+
+impl Layout {
+    /// For glass that counts from these places, and edges with these parts.
+    pub(super) fn new(refs: &[f64], parts: &[[bool; 2]], launch: bool) -> Self {
+        let mut count = 0;
+        let mut next = || {
+            count += 1;
+            count - 1
+        };
+        let constant = next();
+        let glass = refs.iter().map(|at| ([next(), next()], *at)).collect();
+        let edge = |[reflects, lingers]: &[bool; 2]| EdgeAt {
+            place: next(),
+            height: reflects.then(&mut next),
+            linger: lingers.then(|| [next(), next()]),
+        };
+        let edges = parts.iter().map(edge).collect();
+        let launch = launch.then(|| [next(), next()]);
+        Self {
+            constant,
+            glass,
+            edges,
+            launch,
+            count,
+        }
+    }
+}
+
+/// What does not change while the unknowns do.
+#[derive(Clone, Debug)]
+pub(super) struct Model {
+    pub(super) layout: Layout,
+    pub(super) blocks: Vec<Block>,
+    pub(super) pulse: f64,
+    pub(super) fade: f64,
+    pub(super) spacing: f64,
+    /// Light that each reflection's height counts in.
+    pub(super) units: Vec<f64>,
+}
+
+/// What one block shows of one edge.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shown {
+    seen: Seen,
+    /// Derivatives by the logarithm of the constant.
+    step_more: f64,
+    rise_more: f64,
+    linger: f64,
+    linger_more: f64,
+}
+
+/// The receivers an edge is seen through.
+struct Eyes {
+    quick: [Receiver; 2],
+    slow: Option<[Receiver; 2]>,
+}
+
+/// The light of every block, that of its glass alone, and the derivatives, a row a block.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Light {
+    pub(super) all: Vec<f64>,
+    pub(super) glass: Vec<f64>,
+    pub(super) rows: Vec<f64>,
+}
+
+fn at(values: &[f64], index: usize) -> f64 {
+    values.get(index).copied().unwrap_or(0.0)
+}
+
+fn put(row: &mut [f64], index: usize, value: f64) {
+    if let Some(own) = row.get_mut(index) {
+        *own += value;
+    }
+}
+
+impl Model {
+    /// The light for these unknowns, with its derivatives.
+    pub(super) fn light(&self, values: &[f64]) -> Light {
+        let width = self.layout.count;
+        let eyes: Vec<Eyes> = self
+            .layout
+            .edges
+            .iter()
+            .map(|e| self.eyes(values, e))
+            .collect();
+        let mut light = Light {
+            all: Vec::with_capacity(self.blocks.len()),
+            glass: Vec::with_capacity(self.blocks.len()),
+            rows: vec![0.0; self.blocks.len() * width],
+        };
+        let mut shown = Vec::with_capacity(eyes.len());
+        let mut sent = Vec::with_capacity(self.layout.glass.len() + 1);
+        for (block, row) in self.blocks.iter().zip(light.rows.chunks_exact_mut(width)) {
+            shown.clear();
+            let pairs = self.layout.edges.iter().zip(&eyes);
+            shown.extend(pairs.map(|(edge, eyes)| self.shown(block, at(values, edge.place), eyes)));
+            sent.clear();
+            let glass = |([level, slope], from): &([usize; 2], f64)| {
+                (at(values, *level) + at(values, *slope) * (block.at - from)).exp()
+            };
+            sent.extend(self.layout.glass.iter().map(glass));
+            let (back, others) = self.fill(values, block, (&shown, &sent), row);
+            light.glass.push(back);
+            light.all.push(back + others);
+        }
+        light
+    }
+
+    fn eyes(&self, values: &[f64], edge: &EdgeAt) -> Eyes {
+        let pair = |log: f64, fade: f64| {
+            [log, log + SMALL].map(|log| Receiver::new(self.pulse, log.exp(), fade))
+        };
+        let constant = at(values, self.layout.constant);
+        let slow = edge.linger.map(|[_, reach]| pair(at(values, reach), 0.0));
+        Eyes {
+            quick: pair(constant, self.fade),
+            slow,
+        }
+    }
+
+    /// What a block shows of an edge, averaged over its samples where that matters.
+    fn shown(&self, block: &Block, place: f64, eyes: &Eyes) -> Shown {
+        let middle = block.at - place;
+        let half = block.count as f64 * self.spacing / 2.0;
+        if middle + half <= 0.0 {
+            return Shown::default();
+        }
+        let near = middle - half < 1.5 * self.pulse && block.fine;
+        let (parts, first, step) = if near || block.count <= ONE_BY_ONE {
+            let first = middle - half + 0.5 * self.spacing;
+            (block.count, first, self.spacing)
+        } else {
+            let off = self.spacing * (((block.count as f64).powi(2) - 1.0) / 12.0).sqrt();
+            (2, middle - off, 2.0 * off)
+        };
+        let mut sum = Shown::default();
+        for k in 0..parts {
+            sum.add(first + step * k as f64, eyes);
+        }
+        sum.over(parts as f64)
+    }
+
+    /// One row of derivatives; gives the light of the glass and what stands over it.
+    fn fill(
+        &self,
+        values: &[f64],
+        block: &Block,
+        (shown, sent): (&[Shown], &[f64]),
+        row: &mut [f64],
+    ) -> (f64, f64) {
+        let layout = &self.layout;
+        let step = |k: usize| shown.get(k).map_or(0.0, |s| s.seen.step);
+        let mut back = 0.0;
+        for (j, ([level, slope], from)) in layout.glass.iter().enumerate() {
+            let entered = j.checked_sub(1).map_or(1.0, step);
+            let light = at(sent, j) * (entered - step(j));
+            back += light;
+            put(row, *level, light);
+            put(row, *slope, light * (block.at - from));
+        }
+        let mut others = 0.0;
+        for (k, (edge, shown)) in layout.edges.iter().zip(shown).enumerate() {
+            let change = at(sent, k + 1) - at(sent, k);
+            let unit = at(&self.units, k);
+            put(row, edge.place, -change * shown.seen.rise / self.pulse);
+            put(row, layout.constant, change * shown.step_more);
+            if let Some(index) = edge.height {
+                let height = at(values, index) * unit;
+                others += height * shown.seen.rise;
+                put(row, index, unit * shown.seen.rise);
+                put(row, edge.place, -height * shown.seen.slope);
+                put(row, layout.constant, height * shown.rise_more);
+            }
+            if let Some([index, reach]) = edge.linger {
+                let linger = at(values, index) * unit;
+                others += linger * shown.linger;
+                put(row, index, unit * shown.linger);
+                put(row, reach, linger * shown.linger_more);
+            }
+        }
+        if let Some([index, reach]) = layout.launch {
+            let first = self.blocks.first().map_or(0.0, |block| block.at);
+            let off = (block.at - first) / at(values, reach).exp();
+            let left = (-off).exp();
+            others += at(values, index) * left;
+            put(row, index, left);
+            put(row, reach, at(values, index) * left * off);
+        }
+        (back, others)
+    }
+}
+
+impl Shown {
+    fn add(&mut self, u: f64, eyes: &Eyes) {
+        if u <= 0.0 {
+            return;
+        }
+        let [here, more] = eyes.quick.map(|receiver| receiver.at(u));
+        self.seen.step += here.step;
+        self.seen.rise += here.rise;
+        self.seen.slope += here.slope;
+        self.step_more += more.step - here.step;
+        self.rise_more += more.rise - here.rise;
+        if let Some(slow) = eyes.slow {
+            let [here, more] = slow.map(|receiver| receiver.at(u).rise);
+            self.linger += here;
+            self.linger_more += more - here;
+        }
+    }
+
+    fn over(mut self, count: f64) -> Self {
+        self.seen.step /= count;
+        self.seen.rise /= count;
+        self.seen.slope /= count;
+        self.step_more /= count * SMALL;
+        self.rise_more /= count * SMALL;
+        self.linger /= count;
+        self.linger_more /= count * SMALL;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> (Model, Vec<f64>) {
+        let layout = Layout::new(
+            &[0.0, 1_000.0, 1_300.0],
+            &[[false, false], [true, true]],
+            true,
+        );
+        let block = |i: u32| Block {
+            at: 10.0 * f64::from(i),
+            count: 1,
+            power: 1.0,
+            fine: true,
+        };
+        let model = Model {
+            layout,
+            blocks: (0..300).map(block).collect(),
+            pulse: 100.0,
+            fade: 1e-4,
+            spacing: 10.0,
+            units: vec![1.0, 0.9],
+        };
+        let values = vec![
+            38_f64.ln(),
+            0.0,
+            -1e-4,
+            -0.1,
+            -1e-4,
+            -0.3,
+            -1.2e-4,
+            1_003.0,
+            1_301.0,
+            5.0,
+            0.02,
+            400_f64.ln(),
+            0.05,
+            300_f64.ln(),
+        ];
+        (model, values)
+    }
+
+    #[test]
+    fn every_unknown_has_its_derivative() {
+        let (model, values) = model();
+        let light = model.light(&values);
+        assert_eq!(model.layout.count, values.len());
+        for unknown in 0..values.len() {
+            let by = 1e-5 * values[unknown].abs().max(0.01);
+            let moved = |by: f64| {
+                let mut values = values.clone();
+                values[unknown] += by;
+                model.light(&values).all
+            };
+            let (low, high) = (moved(-by), moved(by));
+            for (i, (low, high)) in low.iter().zip(&high).enumerate() {
+                let slope = (high - low) / (2.0 * by);
+                let told = light.rows[i * model.layout.count + unknown];
+                // The ramp's own derivative leaves out how glass fades along a pulse.
+                let off = (slope - told).abs();
+                let kink = (model.blocks[i].at - 1_301.0).abs() < 1e-9;
+                assert!(
+                    kink || off < 0.03 * slope.abs() + 3e-5,
+                    "{unknown} {i}: {slope} {told}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn glass_alone_lies_between_its_levels() {
+        let (model, values) = model();
+        let light = model.light(&values);
+        assert!((light.glass[0] - 1.0).abs() < 1e-9);
+        let last = light.glass.last().unwrap();
+        let wanted = (-0.3 - 1.2e-4 * (2_990.0 - 1_300.0_f64)).exp();
+        assert!((last / wanted - 1.0).abs() < 1e-6, "{last} {wanted}");
+        assert!(light.all[135] > 4.0);
+    }
+}
