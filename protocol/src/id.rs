@@ -1,13 +1,17 @@
 //! Names of things: valid in a topic, a path and a URL once parsed.
 //!
 //! An id is `[a-z0-9-]{1,64}`; a point is `[a-z0-9_]{1,64}` with an optional `.index`. A few words
-//! are reserved because they stand where an id could stand in a topic.
+//! are reserved because they stand where an id could stand in a topic. A copy of a name shares its
+//! text: names are copied with every record.
 
 use core::fmt;
 use core::str::FromStr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::text;
 
 /// Words that topics use themselves, so no line, site or device may be called so.
 pub const RESERVED: [&str; 4] = ["site", "incident", "status", "committed"];
@@ -75,10 +79,9 @@ fn check_point(text: &str) -> Result<(), BadId> {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $check:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
         #[schemars(with = "String")]
-        pub struct $name(Box<str>);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The name as text.
@@ -99,8 +102,7 @@ macro_rules! id {
         impl TryFrom<String> for $name {
             type Error = BadId;
             fn try_from(text: String) -> Result<Self, BadId> {
-                $check(&text)?;
-                Ok(Self(text.into_boxed_str()))
+                text.parse()
             }
         }
 
@@ -113,7 +115,19 @@ macro_rules! id {
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0.into_string()
+                id.as_str().to_owned()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                text::parsed(from)
             }
         }
 

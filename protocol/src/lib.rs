@@ -16,6 +16,7 @@ pub mod permit;
 pub mod plant;
 pub mod sample;
 pub mod settings;
+mod text;
 pub mod time;
 pub mod topic;
 pub mod unit;

@@ -1,10 +1,13 @@
 //! What a poll of one device brought: every reading under one timestamp, each a value or the
 //! reason there is none.
 
+use core::fmt;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::id::PointName;
 use crate::time::Timestamp;
@@ -15,14 +18,15 @@ pub struct Sample {
     /// When the device answered, by the agent's clock.
     pub at: Timestamp,
     /// What it said, point by point.
+    #[serde(deserialize_with = "in_order")]
     pub readings: BTreeMap<PointName, Reading>,
 }
 
 /// The value of a point at a time, or why there is none.
 ///
 /// On the wire a number, the word `"dark"`, or `{"bad": reason}`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(from = "WireReading", into = "WireReading")]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(into = "WireReading")]
 #[schemars(with = "WireReading")]
 pub enum Reading {
     /// A finite number in the unit that the device's `about` states for the point.
@@ -58,12 +62,19 @@ pub enum BadReading {
     Unknown,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+/// The form on the wire; it is read by hand, since a collector reads hundreds of thousands a second.
+#[derive(Clone, Copy, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum WireReading {
     Value(f64),
     Word(Word),
     Bad { bad: BadReading },
+}
+
+/// What says that there is no value.
+#[derive(Deserialize)]
+struct NoValue {
+    bad: BadReading,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
@@ -72,13 +83,66 @@ enum Word {
     Dark,
 }
 
-impl From<WireReading> for Reading {
-    fn from(wire: WireReading) -> Self {
-        match wire {
-            WireReading::Value(value) => Self::of(value),
-            WireReading::Word(Word::Dark) => Self::Dark,
-            WireReading::Bad { bad } => Self::Bad(bad),
+impl<'de> Deserialize<'de> for Reading {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(OneReading)
+    }
+}
+
+/// Reads one reading.
+struct OneReading;
+
+impl<'de> Visitor<'de> for OneReading {
+    type Value = Reading;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number, \"dark\" or {\"bad\": reason}")
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Reading, E> {
+        Ok(Reading::of(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Reading, E> {
+        Ok(Reading::of(value as f64))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Reading, E> {
+        Ok(Reading::of(value as f64))
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<Reading, E> {
+        let Word::Dark = Word::deserialize(StrDeserializer::new(word))?;
+        Ok(Reading::Dark)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Reading, A::Error> {
+        let NoValue { bad } = NoValue::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Reading::Bad(bad))
+    }
+}
+
+/// Readings of a sample. Senders write them in order, and what is in order makes a map at once.
+fn in_order<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<PointName, Reading>, D::Error> {
+    from.deserialize_map(AllReadings)
+}
+
+/// Reads all readings of a sample; of a point that is there twice the last one counts.
+struct AllReadings;
+
+impl<'de> Visitor<'de> for AllReadings {
+    type Value = BTreeMap<PointName, Reading>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(one) = map.next_entry()? {
+            all.push(one);
         }
+        Ok(all.into_iter().collect())
     }
 }
 
@@ -138,6 +202,33 @@ mod tests {
             Reading::Dark
         );
         assert_eq!(serde_json::to_string(&sample).unwrap(), text);
+    }
+
+    #[test]
+    fn whole_numbers_are_numbers_and_other_words_are_none() {
+        let read = |text: &str| serde_json::from_str::<Reading>(text);
+        assert_eq!(read("-17").unwrap(), Reading::Value(-17.0));
+        assert_eq!(read("412").unwrap(), Reading::Value(412.0));
+        let later = r#"{"since":3,"bad":"refused"}"#;
+        assert_eq!(read(later).unwrap(), Reading::Bad(BadReading::Refused));
+        for wrong in ["\"bright\"", "null", "true", "{}", "[]"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn of_a_point_that_is_there_twice_the_last_reading_counts() {
+        let text = r#"{"at":"2026-01-02T03:04:05Z","readings":{"b":1,"a":2,"b":3}}"#;
+        let sample: Sample = serde_json::from_str(text).unwrap();
+        let read: Vec<_> = sample
+            .readings
+            .iter()
+            .map(|(p, r)| (p.as_str(), *r))
+            .collect();
+        assert_eq!(
+            read,
+            [("a", Reading::Value(2.0)), ("b", Reading::Value(3.0))]
+        );
     }
 
     #[test]
