@@ -249,7 +249,7 @@ impl LineEngine {
             self.state.watch.excuse(now);
         }
         let mut last = None;
-        while let Some(due) = self.deadline().filter(|due| *due <= now) {
+        while let Some(due) = self.due(now) {
             // A timer that does not move on would hold up the line for ever; it is due again at
             // the next step instead.
             if last.replace(due) == Some(due) {
@@ -271,7 +271,17 @@ impl LineEngine {
     /// When to step again at the latest, with [`Input::Tick`] if nothing else.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        let silent = self.state.watch.deadline();
+        self.soonest(self.state.watch.deadline())
+    }
+
+    /// The first timer that is due at `now`.
+    fn due(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let silent = self.state.watch.due(now);
+        self.soonest(silent).filter(|due| *due <= now)
+    }
+
+    /// The first of all timers, that of the devices given.
+    fn soonest(&self, silent: Option<Timestamp>) -> Option<Timestamp> {
         let causes = self.state.causes.deadline(&self.settings);
         silent
             .into_iter()

@@ -56,6 +56,11 @@ impl Dark {
     /// Takes a reading of `at`.
     pub fn reading(&mut self, reading: Reading, at: Timestamp) -> Option<Change> {
         let light = Light::of(reading)?;
+        // As a rule nothing has changed, and then nobody wants words.
+        if light == self.light {
+            self.at = at;
+            return None;
+        }
         self.judged(light, at, (at, "no light".to_owned()))
     }
 

@@ -12,8 +12,12 @@ mod device;
 mod far;
 mod guide;
 mod point;
+mod points;
+mod ports;
+mod roster;
 mod said;
 mod sample;
+mod soonest;
 mod tune;
 
 use core::time::Duration;
@@ -32,7 +36,9 @@ pub(super) use self::device::Watched;
 use self::far::Far;
 pub(super) use self::guide::{Guide, port_key};
 pub(super) use self::point::Point;
-use self::tune::Tuned;
+use self::ports::Ports;
+use self::roster::Roster;
+use self::soonest::Soonest;
 
 /// A device that tells no poll interval is expected this often by those beside it.
 const POLL: Duration = Duration::from_secs(10);
@@ -44,7 +50,7 @@ const ALIKE: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Watch {
     line: LineId,
-    devices: BTreeMap<String, Watched>,
+    devices: Roster,
     /// Agents by `site.agent`: whether they are there.
     agents: Agents,
     /// Anomalies that last, by device, point and kind.
@@ -57,6 +63,8 @@ pub(super) struct Watch {
     /// What the plant and the settings tell.
     #[serde(skip)]
     guide: Guide,
+    #[serde(skip)]
+    soonest: Soonest,
 }
 
 /// What the devices beside a silent one do.
@@ -99,44 +107,42 @@ impl Watch {
     pub(super) fn new(line: LineId) -> Self {
         Self {
             line,
-            devices: BTreeMap::new(),
+            devices: Roster::default(),
             agents: Agents::default(),
             open: BTreeMap::new(),
             far: Far::default(),
             spans: BTreeMap::new(),
             said: BTreeMap::new(),
             guide: Guide::default(),
+            soonest: Soonest::default(),
         }
     }
 
     /// Tells what the plant and the settings say: anew after every start.
     pub(super) fn guided(&mut self, guide: Guide) {
-        for (name, device) in &mut self.devices {
-            let feed = guide.feed(&device.site);
-            for (point, watched) in &mut device.points {
-                let about = device.about.as_ref();
-                watched.tune(Tuned::of((name, point), about, feed, &guide.rules));
-            }
-        }
+        self.devices.each_mut(|name, device| {
+            device.tune(name, &guide);
+            device.ports = Ports::default();
+        });
         self.guide = guide;
     }
 
     /// We were away: nobody was silent for that.
     pub(super) fn excuse(&mut self, now: Timestamp) {
-        for device in self.devices.values_mut() {
-            device.silent.excuse(now);
-        }
+        self.devices.each_mut(|_, device| device.silent.excuse(now));
+        self.soonest.forget();
     }
 
     pub(super) fn about(&mut self, at: (&SiteId, &DeviceId), about: About, now: Timestamp) {
-        let feed = self.guide.feed(at.0);
         let name = device_name(at.0, at.1);
-        let device = self.devices.entry(name.clone());
-        let device = device.or_insert_with(|| Watched::new(at.0, at.1, now));
+        let number = self.devices.meet(&name, || Watched::new(at.0, at.1, now));
+        let Some(device) = self.devices.nth_mut(number) else {
+            return;
+        };
         device.describe(about, now);
-        let about = device.about.as_ref();
-        for (point, watched) in &mut device.points {
-            watched.tune(Tuned::of((&name, point), about, feed, &self.guide.rules));
+        self.soonest.moved(device.silent.deadline());
+        if device.tune(&name, &self.guide) {
+            self.pair(number);
         }
     }
 
@@ -149,6 +155,7 @@ impl Watch {
     ) -> Vec<Finding> {
         let name = format!("{site}.{agent}");
         let before = self.agents.take(&name, site, stands);
+        self.soonest.forget();
         let mut found = Vec::new();
         if before.is_some_and(Stands::is_thin) != stands.is_thin() {
             found = self.excuse_site(site, now);
@@ -162,10 +169,12 @@ impl Watch {
     /// The devices of a site are waited for anew, and none of them is silent.
     fn excuse_site(&mut self, site: &SiteId, now: Timestamp) -> Vec<Finding> {
         let mut back = Vec::new();
-        for device in self.devices.values_mut().filter(|d| d.site == *site) {
-            let change = device.silent.seen(now);
-            back.extend(change.map(|c| (device.site.clone(), device.device.clone(), c)));
-        }
+        self.devices.each_mut(|_, device| {
+            if device.site == *site {
+                let change = device.silent.seen(now);
+                back.extend(change.map(|c| (device.site.clone(), device.device.clone(), c)));
+            }
+        });
         self.silences(back, now)
     }
 
@@ -328,16 +337,25 @@ impl Watch {
             .min()
     }
 
+    /// The first moment up to `now` at which somebody falls silent.
+    pub(super) fn due(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.soonest.is_after(now) {
+            return None;
+        }
+        let first = self.deadline();
+        self.soonest.is(first);
+        first.filter(|due| *due <= now)
+    }
+
     pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Finding> {
         let thin = self.agents.thin();
         let mut silent = Vec::new();
-        for device in self.devices.values_mut() {
-            if thin.contains(&&device.site) {
-                continue;
+        self.devices.each_mut(|_, device| {
+            if !thin.contains(&&device.site) {
+                let change = device.silent.expire(now);
+                silent.extend(change.map(|c| (device.site.clone(), device.device.clone(), c)));
             }
-            let change = device.silent.expire(now);
-            silent.extend(change.map(|c| (device.site.clone(), device.device.clone(), c)));
-        }
+        });
         let mut found = self.silences(silent, now);
         found.extend(self.forget_said(now));
         found

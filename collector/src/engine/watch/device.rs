@@ -10,10 +10,15 @@ use silkline_analysis::series::relation::{Port, Relations};
 use silkline_analysis::series::silent::Silent;
 use silkline_protocol::device::{About, Role};
 use silkline_protocol::id::{DeviceId, PointName, SiteId};
-use silkline_protocol::sample::{Reading, Sample};
+use silkline_protocol::sample::Reading;
 use silkline_protocol::time::Timestamp;
 
+use super::guide::{Guide, port_key};
 use super::point::Point;
+use super::points::{Points, Poll};
+use super::ports::{PortNames, Ports};
+use super::sample::input_key;
+use super::tune::Tuned;
 
 /// Intervals between samples that are remembered where nobody tells the poll.
 const INTERVALS: usize = 8;
@@ -31,7 +36,9 @@ pub(in crate::engine) struct Watched {
     pub(super) about: Option<About>,
     pub(super) silent: Silent,
     pub(super) newest: Timestamp,
-    pub(super) points: BTreeMap<PointName, Point>,
+    pub(super) points: Points,
+    #[serde(skip)]
+    pub(super) ports: Ports,
     /// Receivers by index.
     pub(super) receivers: BTreeMap<String, Seat>,
     relations: BTreeMap<String, Relations>,
@@ -59,14 +66,15 @@ impl Watched {
             about: None,
             silent: Silent::unknown(now),
             newest: Timestamp::EPOCH,
-            points: BTreeMap::new(),
+            points: Points::default(),
+            ports: Ports::default(),
             receivers: BTreeMap::new(),
             relations: BTreeMap::new(),
             intervals: VecDeque::new(),
         }
     }
 
-    pub(in crate::engine) fn points(&self) -> &BTreeMap<PointName, Point> {
+    pub(in crate::engine) const fn points(&self) -> &Points {
         &self.points
     }
 
@@ -93,6 +101,19 @@ impl Watched {
         self.about = Some(about);
     }
 
+    /// Goes by what the device, the plant and the settings tell; whether any point means something
+    /// else now.
+    pub(super) fn tune(&mut self, name: &str, guide: &Guide) -> bool {
+        let (feed, about) = (guide.feed(&self.site), self.about.as_ref());
+        let mut other = false;
+        for (point, watched) in self.points.iter_mut() {
+            let tuned = Tuned::of((name, point), about, feed, &guide.rules);
+            other |= watched.role != tuned.role;
+            watched.tune(tuned);
+        }
+        other
+    }
+
     /// It was heard of at `now`; learns how often that is where it does not tell.
     pub(super) fn seen(&mut self, now: Timestamp) -> Option<Change> {
         let told = self.about.as_ref().is_some_and(|about| about.poll_ms > 0);
@@ -111,30 +132,47 @@ impl Watched {
         back
     }
 
-    /// What a sample says of each receiver, by index.
-    pub(super) fn receive(&mut self, sample: &Sample) -> Vec<(String, Heard)> {
+    /// What a poll says of each receiver, by index.
+    pub(super) fn receive(&mut self, poll: Poll<'_>) -> Vec<(String, Heard)> {
         let mut seen: BTreeMap<&str, (Option<Reading>, Option<Reading>)> = BTreeMap::new();
-        for (name, reading) in &sample.readings {
-            let role = self.points.get(name).map(|point| point.role);
+        for (place, name, reading) in poll.readings() {
+            let role = self.points.at(place).map(|point| point.role);
             let entry = match role {
                 Some(Role::Ber | Role::Osnr) => seen.entry(name.index().unwrap_or("")).or_default(),
                 _ => continue,
             };
             if role == Some(Role::Ber) {
-                entry.0 = greater(entry.0, *reading);
+                entry.0 = greater(entry.0, reading);
             } else {
-                entry.1 = greater(entry.1, *reading);
+                entry.1 = greater(entry.1, reading);
             }
         }
         let mut heard = Vec::new();
         for (index, (errors, osnr)) in seen {
             let seat = self.receivers.entry(index.to_owned()).or_default();
-            heard.push((
-                index.to_owned(),
-                seat.receiver.reading(errors, osnr, sample.at),
-            ));
+            let at = poll.sample.at;
+            heard.push((index.to_owned(), seat.receiver.reading(errors, osnr, at)));
         }
         heard
+    }
+
+    /// The light inputs, each by its port's name and its own.
+    pub(super) fn inputs(&self, device: &str) -> Vec<(String, String)> {
+        let lights = self
+            .points
+            .iter()
+            .filter(|(_, it)| it.role == Role::LightIn);
+        let named = lights.map(|(point, _)| {
+            let port = port_key(device, point.index().unwrap_or(""));
+            (port, input_key(device, point))
+        });
+        named.collect()
+    }
+
+    /// The receivers, by their ports' names.
+    pub(super) fn receivers(&self, device: &str) -> Vec<String> {
+        let indexes = self.receivers.keys();
+        indexes.map(|index| port_key(device, index)).collect()
     }
 
     /// The point under whose name a receiver is told of: its bit errors, else its OSNR.
@@ -155,14 +193,14 @@ impl Watched {
     }
 
     /// What belongs together within each port, and does not any more.
-    pub(super) fn relate(&mut self, sample: &Sample) -> Vec<(PointName, Change)> {
-        let mut ports: BTreeMap<&str, (Port, [Option<&PointName>; 3])> = BTreeMap::new();
-        for name in sample.readings.keys() {
-            let Some(point) = self.points.get(name) else {
+    pub(super) fn relate(&mut self, poll: Poll<'_>) -> Vec<(PointName, Change)> {
+        let all = self.ports.all();
+        let mut polled: Vec<(Port, [Option<&PointName>; 3])> = vec![Default::default(); all.len()];
+        for (place, name, _) in poll.readings() {
+            let port = self.ports.number(place).and_then(|n| polled.get_mut(n));
+            let (Some(point), Some((port, names))) = (self.points.at(place), port) else {
                 continue;
             };
-            let index = name.index().unwrap_or("");
-            let (port, names) = ports.entry(index).or_default();
             match point.role {
                 Role::LightIn => port.input = point.last,
                 Role::LightOut => (port.output, names[0]) = (point.last, Some(name)),
@@ -172,13 +210,16 @@ impl Watched {
             }
         }
         let mut said = Vec::new();
-        for (index, (port, names)) in ports {
+        for (PortNames { index, .. }, (port, names)) in all.iter().zip(polled) {
             // What a transponder sends has nothing to do with what it receives.
             if port.input.is_none() || self.receivers.contains_key(index) {
                 continue;
             }
-            let relations = self.relations.entry(index.to_owned()).or_default();
-            let found = relations.reading(port, sample.at);
+            let relations = match self.relations.get_mut(index) {
+                Some(known) => known,
+                None => self.relations.entry(index.clone()).or_default(),
+            };
+            let found = relations.reading(port, poll.sample.at);
             let named = names.into_iter().zip(found);
             said.extend(named.filter_map(|(name, change)| Some((name?.clone(), change?))));
         }

@@ -5,13 +5,15 @@
 //! silent with it, and learns nothing.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use silkline_analysis::series::Change;
 use silkline_analysis::series::envelope::{Envelope, LAG};
 use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::Dbm;
+
+use super::guide::Guide;
 
 /// Pairs that are kept for a line; further ones are not tried.
 const PAIRS: usize = 4000;
@@ -22,10 +24,34 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// What a meter that shows no light is taken for.
 const NO_LIGHT: f64 = -60.0;
 
-/// All pairs of a line, by receiver and then by input.
+/// All pairs of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Saved")]
 pub(super) struct Far {
+    /// By receiver and then by input.
     pairs: BTreeMap<String, BTreeMap<String, Envelope>>,
+    /// The receivers of each input, by rising name; found anew from the pairs after a start.
+    #[serde(skip)]
+    of_input: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What is saved of the pairs.
+#[derive(Deserialize)]
+struct Saved {
+    pairs: BTreeMap<String, BTreeMap<String, Envelope>>,
+}
+
+impl From<Saved> for Far {
+    fn from(Saved { pairs }: Saved) -> Self {
+        let mut of_input: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (receiver, inputs) in &pairs {
+            for input in inputs.keys() {
+                let receivers = of_input.entry(input.clone()).or_default();
+                receivers.insert(receiver.clone());
+            }
+        }
+        Self { pairs, of_input }
+    }
 }
 
 /// An input that turned out to be dark because its receiver is.
@@ -37,13 +63,41 @@ pub(super) struct Fallen {
 }
 
 impl Far {
-    /// Watches an input and a receiver together.
-    pub(super) fn pair(&mut self, receiver: &str, input: &str) {
-        let known: usize = self.pairs.values().map(BTreeMap::len).sum();
-        let inputs = self.pairs.entry(receiver.to_owned()).or_default();
-        if known < PAIRS && !inputs.contains_key(input) {
-            inputs.insert(input.to_owned(), Envelope::default());
+    /// Watches inputs, each by its port's name and its own, with the receivers that may live on them.
+    pub(super) fn pair(
+        &mut self,
+        guide: &Guide,
+        inputs: &[(String, String)],
+        receivers: &[String],
+    ) {
+        for receiver in receivers {
+            for (port, input) in inputs {
+                if guide.feeds(port, receiver) {
+                    self.watch(receiver, input);
+                }
+            }
         }
+    }
+
+    /// Watches an input and a receiver together.
+    fn watch(&mut self, receiver: &str, input: &str) {
+        let known = self.pairs.get(receiver);
+        if known.is_some_and(|inputs| inputs.contains_key(input)) || self.many() >= PAIRS {
+            return;
+        }
+        let inputs = self.pairs.entry(receiver.to_owned()).or_default();
+        inputs.insert(input.to_owned(), Envelope::default());
+        let receivers = self.of_input.entry(input.to_owned()).or_default();
+        receivers.insert(receiver.to_owned());
+    }
+
+    /// Whether there is nothing to watch.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    fn many(&self) -> usize {
+        self.pairs.values().map(BTreeMap::len).sum()
     }
 
     /// Takes an input: the light that its receivers need, where it has less.
@@ -56,8 +110,9 @@ impl Far {
     ) -> Option<f64> {
         let level = Dbm::of(level.unwrap_or(NO_LIGHT));
         let mut needs = None;
-        for (receiver, inputs) in &mut self.pairs {
-            let Some(envelope) = inputs.get_mut(input) else {
+        for receiver in self.of_input.get(input).into_iter().flatten() {
+            let inputs = self.pairs.get_mut(receiver);
+            let Some(envelope) = inputs.and_then(|inputs| inputs.get_mut(input)) else {
                 continue;
             };
             envelope.input(level, at, lag(receiver));
@@ -121,7 +176,7 @@ mod tests {
     #[test]
     fn a_receiver_teaches_its_inputs_what_it_needs() {
         let mut far = Far::default();
-        far.pair("r", "in");
+        far.watch("r", "in");
         let l = lag(Duration::from_secs(1));
         let mut run = |from: i64, to: i64, level: f64, alive: bool| {
             let mut last = (None, 0);
@@ -141,10 +196,21 @@ mod tests {
     }
 
     #[test]
+    fn pairs_that_were_saved_are_all_known_by_their_inputs() {
+        let mut far = Far::default();
+        for (receiver, input) in [("r2", "a"), ("r1", "a"), ("r1", "b")] {
+            far.watch(receiver, input);
+        }
+        let json = serde_json::to_string(&far).unwrap();
+        assert!(!json.contains("of_input"), "{json}");
+        assert_eq!(serde_json::from_str::<Far>(&json).unwrap(), far);
+    }
+
+    #[test]
     fn there_is_an_end_to_pairs() {
         let mut far = Far::default();
         for k in 0..2 * PAIRS {
-            far.pair("r", &format!("in-{k}"));
+            far.watch("r", &format!("in-{k}"));
         }
         assert_eq!(far.pairs["r"].len(), PAIRS);
     }

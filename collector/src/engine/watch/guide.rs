@@ -21,6 +21,8 @@ pub(in crate::engine) struct Guide {
     lights: BTreeMap<String, BTreeSet<(PathId, bool)>>,
     /// The port that sends what a port receives.
     sender: BTreeMap<String, Vec<String>>,
+    /// The ports whose light another one receives.
+    heard: BTreeSet<String>,
 }
 
 impl Guide {
@@ -30,9 +32,11 @@ impl Guide {
         runs: &Runs,
         settings: &EngineSettings,
     ) -> Self {
+        let sender = runs.senders();
         let mut guide = Self {
             rules: settings.points.clone(),
-            sender: runs.senders(),
+            heard: sender.values().flatten().cloned().collect(),
+            sender,
             ..Self::default()
         };
         if let Some(feed) = &line.feed {
@@ -70,6 +74,11 @@ impl Guide {
     /// The ports that send what a port receives.
     pub(super) fn senders(&self, input: &str) -> &[String] {
         self.sender.get(input).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether any port receives what a port sends.
+    pub(super) fn is_heard(&self, output: &str) -> bool {
+        self.heard.contains(output)
     }
 
     /// Whether the plant says nothing of a device's ports.

@@ -37,6 +37,7 @@ impl Watch {
                     key = last.cloned().unwrap_or(key);
                 }
                 self.said.insert(key, now + NOTIFIED);
+                self.soonest.forget();
                 let change = Change::Began {
                     from: event.at,
                     severity: Severity::Warning,

@@ -1,5 +1,7 @@
 //! One sample through every detector that it concerns.
 
+use std::collections::BTreeMap;
+
 use silkline_analysis::series::dark::Light;
 use silkline_analysis::series::past::whole;
 use silkline_analysis::series::receiver::Heard;
@@ -14,6 +16,8 @@ use super::device::Watched;
 use super::far::{Fallen, lag};
 use super::guide::port_key;
 use super::point::{Context, Point};
+use super::points::Poll;
+use super::ports::Ports;
 use super::tune::Tuned;
 use super::{Finding, News, Watch};
 
@@ -25,8 +29,10 @@ impl Watch {
         now: Timestamp,
     ) -> Vec<Finding> {
         let name = device_name(site, device);
-        let known = self.devices.entry(name.clone());
-        let known = known.or_insert_with(|| Watched::new(site, device, now));
+        let number = self.devices.meet(&name, || Watched::new(site, device, now));
+        let Some(known) = self.devices.nth_mut(number) else {
+            return Vec::new();
+        };
         if late && sample.at <= known.newest {
             return Vec::new();
         }
@@ -35,24 +41,38 @@ impl Watch {
         if !late {
             let answered = sample.readings.values().any(|reading| reading.is_good());
             let back = answered.then(|| known.seen(now)).flatten();
+            self.soonest.moved(known.silent.deadline());
             news.extend(back.map(|change| about((&name, None), AnomalyKind::Silent, change)));
         }
-        self.meet(&name, sample);
-        news.extend(self.receive(&name, sample, now));
-        news.extend(self.points(&name, sample, now));
-        news.extend(self.relations(&name, sample));
+        let places = self.meet((&name, number), sample);
+        let poll = Poll {
+            name: &name,
+            number,
+            sample,
+            places: &places,
+        };
+        news.extend(self.receive(poll, now));
+        news.extend(self.points(poll, now));
+        news.extend(self.relations(poll));
         self.findings(news, now)
     }
 
-    /// Makes points that were never heard of, and pairs what may belong together.
-    fn meet(&mut self, name: &str, sample: &Sample) {
-        let Some(device) = self.devices.get_mut(name) else {
-            return;
+    /// Where the points of a sample stand: makes those that were never heard of, and pairs what may
+    /// belong together.
+    fn meet(&mut self, (name, number): (&str, usize), sample: &Sample) -> Vec<usize> {
+        let Some(device) = self.devices.nth_mut(number) else {
+            return Vec::new();
         };
+        let places = device.points.places(sample.readings.keys());
+        if let Some(places) = places {
+            if !device.ports.are_of(device.points.len()) {
+                device.ports = Ports::of(name, &device.points, &self.guide);
+            }
+            return places;
+        }
         let feed = self.guide.feed(&device.site);
-        let before = (device.points.len(), device.receivers.len());
         for point in sample.readings.keys() {
-            if device.points.contains_key(point) {
+            if device.points.get(point).is_some() {
                 continue;
             }
             let about = device.about.as_ref();
@@ -63,9 +83,7 @@ impl Watch {
             }
             device.points.insert(point.clone(), Point::new(tuned));
         }
-        if before == (device.points.len(), device.receivers.len()) {
-            return;
-        }
+        device.ports = Ports::of(name, &device.points, &self.guide);
         let indexes: Vec<String> = device.receivers.keys().cloned().collect();
         for index in indexes {
             let point = device.point_of(&index);
@@ -73,38 +91,35 @@ impl Watch {
                 seat.point = point;
             }
         }
-        self.pair();
+        let places = device.points.places(sample.readings.keys());
+        self.pair(number);
+        places.unwrap_or_default()
     }
 
-    fn pair(&mut self) {
-        let mut inputs = Vec::new();
-        let mut receivers = Vec::new();
-        for (name, device) in &self.devices {
-            let lights = device
-                .points
-                .iter()
-                .filter(|(_, p)| p.role == Role::LightIn);
-            inputs.extend(lights.map(|(point, _)| {
-                let port = port_key(name, point.index().unwrap_or(""));
-                (port, input_key(name, point))
-            }));
-            receivers.extend(device.receivers.keys().map(|index| port_key(name, index)));
-        }
-        for receiver in &receivers {
-            for (port, input) in &inputs {
-                if self.guide.feeds(port, receiver) {
-                    self.far.pair(receiver, input);
-                }
+    /// Watches the inputs of a device with every receiver, and its receivers with every input.
+    pub(super) fn pair(&mut self, number: usize) {
+        let Some((name, device)) = self.devices.named(number) else {
+            return;
+        };
+        let (inputs, receivers) = (device.inputs(name), device.receivers(name));
+        let far = &mut self.far;
+        for (other, device) in self.devices.iter() {
+            if !inputs.is_empty() {
+                far.pair(&self.guide, &inputs, &device.receivers(other));
+            }
+            if !receivers.is_empty() && other != name {
+                far.pair(&self.guide, &device.inputs(other), &receivers);
             }
         }
     }
 
     /// What the receivers of a device say, and what that says of the light on its way to them.
-    fn receive(&mut self, name: &str, sample: &Sample, now: Timestamp) -> Vec<News> {
-        let Some(device) = self.devices.get_mut(name) else {
+    fn receive(&mut self, poll: Poll<'_>, now: Timestamp) -> Vec<News> {
+        let Some(device) = self.devices.nth_mut(poll.number) else {
             return Vec::new();
         };
-        let (heard, lag) = (device.receive(sample), lag(device.poll()));
+        let (heard, lag) = (device.receive(poll), lag(device.poll()));
+        let (name, at) = (poll.name, poll.sample.at);
         let mut news = Vec::new();
         for (index, heard) in heard {
             let key = port_key(name, &index);
@@ -114,14 +129,14 @@ impl Watch {
                 Some(Light::Dark) => false,
                 Some(Light::Unknown) | None => continue,
             };
-            for fallen in self.far.receiver(&key, alive, (sample.at, lag)) {
+            for fallen in self.far.receiver(&key, alive, (at, lag)) {
                 news.extend(self.fall(fallen, now));
             }
-            let cause = self.far.cause_of(&key, sample.at, lag).map(str::to_owned);
+            let cause = self.far.cause_of(&key, at, lag).map(str::to_owned);
             let hush = !alive || self.far.is_dark(&key);
             if let Some(seat) = self.seat(name, &index) {
                 if hush {
-                    seat.hushed = sample.at + lag;
+                    seat.hushed = at + lag;
                 }
                 let point = seat.point.clone();
                 news.extend(seat_news((name, point), heard, cause, &mut seat.effect_of));
@@ -148,41 +163,50 @@ impl Watch {
             .collect()
     }
 
-    fn points(&mut self, name: &str, sample: &Sample, now: Timestamp) -> Vec<News> {
+    fn points(&mut self, poll: Poll<'_>, now: Timestamp) -> Vec<News> {
+        let (name, at) = (poll.name, poll.sample.at);
         let mut news = Vec::new();
-        for (point, reading) in &sample.readings {
-            let role = self.devices.get(name).and_then(|d| d.points.get(point));
-            let Some(role) = role.map(|point| point.role) else {
+        for (place, point, reading) in poll.readings() {
+            let device = self.devices.nth(poll.number);
+            let Some(role) = device.and_then(|device| Some(device.points.at(place)?.role)) else {
                 continue;
             };
             let mut context = Context::default();
             if role == Role::LightIn && reading.is_good() {
-                context.needs = self.needs(&input_key(name, point), reading.value(), sample.at);
+                context.needs = self.needs((name, point), reading.value(), at);
             }
-            let Some(device) = self.devices.get_mut(name) else {
+            let Some(device) = self.devices.nth_mut(poll.number) else {
                 continue;
             };
             let quality = matches!(role, Role::Ber | Role::Osnr | Role::LightIn);
-            context.hushed = quality && device.is_hushed(point, sample.at);
-            let Some(known) = device.points.get_mut(point) else {
+            context.hushed = quality && device.is_hushed(point, at);
+            let Some(known) = device.points.at_mut(place) else {
                 continue;
             };
             let was = known.dark.light();
-            let changes = known.reading(*reading, (sample.at, now), context);
+            let changes = known.reading(reading, (at, now), context);
             let back = was == Light::Dark && known.dark.light() == Light::Lit;
             let said = changes.into_iter();
             news.extend(said.map(|(kind, change)| about((name, Some(point)), kind, change)));
             if back && role == Role::LightIn {
-                news.extend(self.excuse_effects(&input_key(name, point), sample.at));
+                news.extend(self.excuse_effects(&input_key(name, point), at));
             }
         }
         news
     }
 
     /// The light that the receivers behind an input need, where it has less.
-    fn needs(&mut self, input: &str, level: Option<f64>, at: Timestamp) -> Option<f64> {
-        let devices = &self.devices;
-        self.far.input(input, level, at, |receiver| {
+    fn needs(
+        &mut self,
+        (device, point): (&str, &PointName),
+        level: Option<f64>,
+        at: Timestamp,
+    ) -> Option<f64> {
+        if self.far.is_empty() {
+            return None;
+        }
+        let (input, devices) = (input_key(device, point), &self.devices);
+        self.far.input(&input, level, at, |receiver| {
             let device = receiver.rsplit_once('/').and_then(|(d, _)| devices.get(d));
             lag(device.map_or(core::time::Duration::ZERO, Watched::poll))
         })
@@ -191,7 +215,7 @@ impl Watch {
     /// The light of an input is back: what followed from it ends with it.
     fn excuse_effects(&mut self, input: &str, at: Timestamp) -> Vec<News> {
         let mut news = Vec::new();
-        for (name, device) in &mut self.devices {
+        self.devices.each_mut(|name, device| {
             let lag = lag(device.poll());
             for seat in device.receivers.values_mut() {
                 if seat.effect_of.as_deref() != Some(input) {
@@ -200,37 +224,42 @@ impl Watch {
                 seat.effect_of = None;
                 seat.hushed = at + lag;
                 let ended = seat.receiver.excuse(at, at + lag);
-                let what = (name.as_str(), seat.point.as_ref());
+                let what = (name, seat.point.as_ref());
                 news.extend(ended.map(|change| about(what, AnomalyKind::Dark, change)));
             }
-        }
+        });
         news
     }
 
-    fn relations(&mut self, name: &str, sample: &Sample) -> Vec<News> {
-        let Some(device) = self.devices.get_mut(name) else {
+    fn relations(&mut self, poll: Poll<'_>) -> Vec<News> {
+        let (name, at) = (poll.name, poll.sample.at);
+        let Some(device) = self.devices.nth_mut(poll.number) else {
             return Vec::new();
         };
-        let within = device.relate(sample).into_iter();
+        let within = device.relate(poll).into_iter();
         let mut news: Vec<News> = within
             .map(|(point, change)| about((name, Some(&point)), AnomalyKind::Relation, change))
             .collect();
         let Some(rule) = self.span_rule() else {
             return news;
         };
-        for point in sample.readings.keys() {
-            let Some(known) = self.devices.get(name).and_then(|d| d.points.get(point)) else {
+        let Some(device) = self.devices.nth(poll.number) else {
+            return news;
+        };
+        for (place, point, _) in poll.readings() {
+            let (Some(known), Some(port)) = (device.points.at(place), device.ports.at(place))
+            else {
                 continue;
             };
-            let port = port_key(name, point.index().unwrap_or(""));
             let value = known.last.map(whole);
             match known.role {
-                Role::LightOut => self.sent(&port, value, sample.at),
+                Role::LightOut if port.sends => sent(&mut self.spans, &port.key, value, at),
                 Role::LightIn => {
                     let Some(value) = value else { continue };
-                    for sender in self.guide.senders(&port).to_vec() {
-                        let span = self.spans.entry(format!("{sender}>{port}")).or_default();
-                        let change = span.received(value, sample.at, &rule);
+                    for sender in &port.senders {
+                        let span = format!("{sender}>{}", port.key);
+                        let span = self.spans.entry(span).or_default();
+                        let change = span.received(value, at, &rule);
                         let what = (name, Some(point));
                         news.extend(change.map(|c| about(what, AnomalyKind::Relation, c)));
                     }
@@ -239,17 +268,6 @@ impl Watch {
             }
         }
         news
-    }
-
-    fn sent(&mut self, port: &str, value: Option<f64>, at: Timestamp) {
-        let prefix = format!("{port}>");
-        let ours = self.spans.range_mut(prefix.clone()..);
-        for (_, span) in ours.take_while(|(key, _)| key.starts_with(&prefix)) {
-            match value {
-                Some(value) => span.sent(value, at),
-                None => span.dark(),
-            }
-        }
     }
 
     fn span_rule(&self) -> Option<silkline_analysis::series::step::Rule> {
@@ -268,6 +286,18 @@ impl Watch {
 
     fn seat(&mut self, name: &str, index: &str) -> Option<&mut super::device::Seat> {
         self.devices.get_mut(name)?.receivers.get_mut(index)
+    }
+}
+
+/// Tells every span that a port sends into.
+fn sent(spans: &mut BTreeMap<String, Span>, port: &str, value: Option<f64>, at: Timestamp) {
+    let prefix = format!("{port}>");
+    let ours = spans.range_mut(prefix.clone()..);
+    for (_, span) in ours.take_while(|(key, _)| key.starts_with(&prefix)) {
+        match value {
+            Some(value) => span.sent(value, at),
+            None => span.dark(),
+        }
     }
 }
 
@@ -312,6 +342,6 @@ fn about((device, point): (&str, Option<&PointName>), kind: AnomalyKind, change:
 }
 
 /// An input's name among the pairs.
-fn input_key(device: &str, point: &PointName) -> String {
+pub(super) fn input_key(device: &str, point: &PointName) -> String {
     format!("{device}/{point}")
 }
