@@ -18,7 +18,7 @@ use silkline_protocol::id::StoreId;
 use super::StoreError;
 
 /// The layout that this code writes: `schema.sql`.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// The first layout that has chunks.
 pub(super) const SEALED_FROM: u32 = 2;
@@ -27,9 +27,10 @@ pub(super) const SEALED_FROM: u32 = 2;
 const OLDEST: u32 = 1;
 
 /// What leads from [`OLDEST`] to the layout after it, and so on.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     include_str!("layout/to-2.sql"),
     include_str!("layout/to-3.sql"),
+    include_str!("layout/to-4.sql"),
 ];
 
 /// Makes the tables of a new file, or brings those of an older one up to date.
@@ -102,9 +103,10 @@ mod tests {
     use crate::store::{Reader, Writer};
 
     /// Every layout that was ever released before this one.
-    const RELEASED: [(u32, &str); 2] = [
+    const RELEASED: [(u32, &str); 3] = [
         (1, include_str!("layout/version-1.sql")),
         (2, include_str!("layout/version-2.sql")),
+        (3, include_str!("layout/version-3.sql")),
     ];
 
     /// Rows as the first layout had them; later ones have all of these columns still.
@@ -172,6 +174,9 @@ mod tests {
             let cursor = reader.ask(|ask| ask.cursor("influx-samples")).unwrap();
             assert_eq!(cursor, RowId(6));
             assert_eq!(reader.ask(|ask| ask.quarantine(9)).unwrap().len(), 1);
+            let devices = reader.ask(|ask| ask.devices()).unwrap();
+            let newest = devices[0].newest.as_ref().unwrap();
+            assert_eq!(newest.at, Timestamp::from_seconds(70));
             assert_eq!(shape(&path), shape(&new), "from layout {version}");
         }
     }

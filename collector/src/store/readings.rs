@@ -15,6 +15,9 @@ use silkline_protocol::sample::{BadReading, Reading};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PointRef(pub u32);
 
+/// Bytes of a reading at most.
+const MOST: usize = 13;
+
 const VALUE: u8 = 0;
 const DARK: u8 = 1;
 const FIRST_BAD: u8 = 2;
@@ -34,7 +37,8 @@ const BAD: [BadReading; 8] = [
 /// The stored form of `readings`.
 #[must_use]
 pub fn encode(readings: impl IntoIterator<Item = (PointRef, Reading)>) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let readings = readings.into_iter();
+    let mut bytes = Vec::with_capacity(readings.size_hint().0 * MOST);
     for (point, reading) in readings {
         bytes.extend(point.0.to_le_bytes());
         match reading {

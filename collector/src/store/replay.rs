@@ -67,13 +67,16 @@ const PAST: &str = "SELECT s.id, d.line, d.site, d.device, s.late, s.at, s.readi
     FROM sample s JOIN device d ON d.ref = s.device WHERE s.id IN (
         SELECT min(id) FROM sample
         WHERE device IN (SELECT ref FROM device WHERE line = ?1)
-          AND at >= (SELECT max(seen) FROM device WHERE line = ?1) - ?2
+          AND at >= (SELECT max((SELECT max(at) FROM sample WHERE device = ref))
+              FROM device WHERE line = ?1) - ?2
         GROUP BY device, at / 900000000000)
     ORDER BY s.at, s.id";
 
 /// The devices of a line, each with the time of the line's newest sample.
-const SEEN: &str = "SELECT ref, site, device, (SELECT max(seen) FROM device WHERE line = ?1)
-    FROM device WHERE line = ?1 AND seen IS NOT NULL ORDER BY ref";
+const SEEN: &str = "WITH heard AS MATERIALIZED (SELECT ref, site, device,
+        (SELECT max(at) FROM sample WHERE device = ref) AS at FROM device WHERE line = ?1)
+    SELECT ref, site, device, (SELECT max(at) FROM heard) FROM heard
+    WHERE at IS NOT NULL ORDER BY ref";
 
 /// What each device of a line last told of itself.
 const ABOUTS: &str = "SELECT site, device, about FROM device

@@ -39,8 +39,6 @@ CREATE TABLE device (
     site  TEXT NOT NULL,
     device TEXT NOT NULL,
     about TEXT,              -- JSON, the latest
-    seen  INTEGER,           -- when its newest sample was taken, by its own time
-    newest INTEGER,          -- the id of that sample
     UNIQUE (line, site, device)
 );
 CREATE INDEX device_by_site ON device (site, device);
@@ -60,6 +58,7 @@ CREATE TABLE sample (
     seq      INTEGER NOT NULL,
     readings BLOB NOT NULL       -- see readings.rs
 );
+-- The last of a device here is its newest sample by its own time; nothing else says so.
 CREATE INDEX sample_by_device ON sample (device, at);
 
 -- Samples of one device that are no longer young, compressed by column: what is in `sample` is not

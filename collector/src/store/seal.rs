@@ -32,7 +32,8 @@ const YOUNG: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_secs(10);
 
 const OLDEST: &str = "SELECT id, at, late, stream, seq, readings FROM sample
-    WHERE device = ?1 AND id < ?2 AND id IS NOT (SELECT newest FROM device WHERE ref = ?1)
+    WHERE device = ?1 AND id < ?2 AND id IS NOT
+        (SELECT id FROM sample WHERE device = ?1 ORDER BY at DESC, id DESC LIMIT 1)
     ORDER BY at, id LIMIT ?3";
 
 /// What is known of the head without asking it.
@@ -110,7 +111,9 @@ impl Writer {
     /// Samples of a device below a number that may be sealed, counted up to `most`.
     fn waiting(&self, device: i64, below: i64, most: Option<usize>) -> Result<usize, StoreError> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM sample WHERE device = ?1 AND id < ?2
-            AND id IS NOT (SELECT newest FROM device WHERE ref = ?1) LIMIT ?3)";
+            AND id IS NOT
+                (SELECT id FROM sample WHERE device = ?1 ORDER BY at DESC, id DESC LIMIT 1)
+            LIMIT ?3)";
         let mut sql = self.db().prepare_cached(sql)?;
         let key = params![device, below, most.map_or(-1, number_of)];
         Ok(sql.query_row(key, |row| many(row, 0))?)

@@ -51,6 +51,8 @@ struct Known {
     points: BTreeMap<PointName, PointRef>,
     devices: BTreeMap<(LineId, SiteId, DeviceId), i64>,
     streams: BTreeMap<StreamKey, i64>,
+    /// The points of each device's last sample, in their order.
+    polled: BTreeMap<i64, Vec<(PointName, PointRef)>>,
     head: Head,
 }
 

@@ -17,7 +17,8 @@ use crate::store::rows::{
 };
 
 const DEVICES: &str = "SELECT d.line, d.site, d.device, d.about, s.at, s.readings
-    FROM device d LEFT JOIN sample s ON s.id = d.newest";
+    FROM device d LEFT JOIN sample s ON s.id =
+        (SELECT id FROM sample WHERE device = d.ref ORDER BY at DESC, id DESC LIMIT 1)";
 const TRACES: &str = "SELECT t.id, d.line, d.site, d.device, t.at, t.received, t.late, t.view,
     t.port, t.\"trigger\", length(t.sor), t.analysis
     FROM trace t JOIN device d ON d.ref = t.device";

@@ -155,7 +155,7 @@ impl Queries<'_> {
     /// Where the store cannot be read.
     pub fn refs(&self, query: &SeriesQuery) -> Result<Option<(i64, PointRef)>, StoreError> {
         let device = "SELECT ref FROM device WHERE site = ?1 AND device = ?2
-            ORDER BY seen DESC, ref LIMIT 1";
+            ORDER BY (SELECT max(at) FROM sample WHERE device = ref) DESC, ref LIMIT 1";
         let key = params![query.site.as_str(), query.device.as_str()];
         let device = self.rows(device, key, |row| row.get(0))?;
         let point = "SELECT ref FROM point WHERE name = ?1";

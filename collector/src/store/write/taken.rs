@@ -7,7 +7,7 @@ use silkline_protocol::delivery::{Epoch, Seq};
 use silkline_protocol::device::About;
 use silkline_protocol::id::{AgentId, DeviceId, LineId, PointName, SiteId};
 use silkline_protocol::message::{Status, TraceFile};
-use silkline_protocol::sample::Sample;
+use silkline_protocol::sample::{Reading, Sample};
 use silkline_protocol::time::Timestamp;
 
 use super::Transaction;
@@ -106,12 +106,8 @@ impl Transaction<'_> {
         device: &DeviceId,
         sample: &Sample,
     ) -> Result<RowId, StoreError> {
-        let mut readings = Vec::with_capacity(sample.readings.len());
-        for (name, reading) in &sample.readings {
-            readings.push((self.point(name)?, *reading));
-        }
-        let readings = readings::encode(readings);
         let device = self.device(origin.stream, device)?;
+        let readings = readings::encode(self.pointed(device, sample)?);
         let (id, at) = (self.number(), sample.at.nanos());
         let stream = self.stream_ref(origin);
         self.db
@@ -126,12 +122,6 @@ impl Transaction<'_> {
                 readings
             ])?;
         self.known.head.add(device);
-        self.db
-            .prepare_cached(
-                "UPDATE device SET seen = ?2, newest = ?3
-                 WHERE ref = ?1 AND (seen IS NULL OR seen <= ?2)",
-            )?
-            .execute(params![device, at, id.0])?;
         Ok(id)
     }
 
@@ -320,6 +310,31 @@ impl Transaction<'_> {
 
     fn stream_ref(&self, origin: &Origin<'_>) -> i64 {
         self.known.streams.get(origin.stream).copied().unwrap_or(0)
+    }
+
+    /// The readings of a sample under their points' numbers. A device nearly always sends the same
+    /// points: it is enough to see that they are those of its last sample.
+    fn pointed(
+        &mut self,
+        device: i64,
+        sample: &Sample,
+    ) -> Result<Vec<(PointRef, Reading)>, StoreError> {
+        let readings = &sample.readings;
+        let last = self.known.polled.get(&device);
+        let same = last.filter(|last| last.iter().map(|(name, _)| name).eq(readings.keys()));
+        if let Some(last) = same {
+            let pairs = last.iter().zip(readings.values());
+            return Ok(pairs.map(|((_, point), it)| (*point, *it)).collect());
+        }
+        let mut polled = Vec::with_capacity(readings.len());
+        let mut pointed = Vec::with_capacity(readings.len());
+        for (name, reading) in readings {
+            let point = self.point(name)?;
+            polled.push((name.clone(), point));
+            pointed.push((point, *reading));
+        }
+        self.known.polled.insert(device, polled);
+        Ok(pointed)
     }
 
     fn point(&mut self, name: &PointName) -> Result<PointRef, StoreError> {
