@@ -107,6 +107,7 @@ pub(crate) fn now(ms: i64) -> Now {
 /// Speaks for the agent of one site.
 #[derive(Clone, Debug)]
 pub(crate) struct Sender {
+    line: LineId,
     pub(crate) site: &'static str,
     pub(crate) epoch: Epoch,
     seq: Seq,
@@ -116,10 +117,17 @@ impl Sender {
     pub(crate) fn new(site: &'static str) -> Self {
         let epoch = Epoch::at(at(0), [site.as_bytes()[0]; 10]);
         Self {
+            line: line(),
             site,
             epoch,
             seq: Seq::FIRST,
         }
+    }
+
+    /// The same for another line.
+    pub(crate) fn on(self, line: &str) -> Self {
+        let line = line.parse().unwrap();
+        Self { line, ..self }
     }
 
     /// What device `edfa-1` says of its port 1; dark without `dbm`.
@@ -175,7 +183,7 @@ impl Sender {
         };
         self.seq = self.seq.next();
         codec::encode(&Record {
-            line: line(),
+            line: self.line.clone(),
             site: self.site.parse().unwrap(),
             envelope,
             body,
@@ -215,14 +223,24 @@ pub(crate) fn delivery(wire: &Wire) -> Delivery {
 pub(crate) struct Bench {
     pub(crate) core: Core,
     pub(crate) folder: TempDir,
+    plant: Arc<Plant>,
 }
 
 impl Bench {
     /// A new store; the collector has started.
     pub(crate) fn new() -> Self {
+        Self::of(plant())
+    }
+
+    /// The same for every line of another plant.
+    pub(crate) fn of(plant: Arc<Plant>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let core = load(&folder);
-        let mut bench = Self { core, folder };
+        let core = load(&folder, &plant);
+        let mut bench = Self {
+            core,
+            folder,
+            plant,
+        };
         bench.step(
             0,
             Work {
@@ -235,11 +253,16 @@ impl Bench {
 
     /// The program dies, and starts again with what the store remembers.
     pub(crate) fn restart(self) -> Self {
-        let Self { core, folder } = self;
+        let Self {
+            core,
+            folder,
+            plant,
+        } = self;
         drop(core);
         Self {
-            core: load(&folder),
+            core: load(&folder, &plant),
             folder,
+            plant,
         }
     }
 
@@ -285,10 +308,11 @@ impl Bench {
     }
 }
 
-fn load(folder: &TempDir) -> Core {
+fn load(folder: &TempDir, plant: &Arc<Plant>) -> Core {
     let file: PathBuf = folder.path().join("hot.db");
     let writer = Writer::open(&file, &"store-1".parse().unwrap()).unwrap();
     let settings = settings(folder.path(), "");
     let both = (&settings, &EngineSettings::default());
-    Core::load(writer, &plant(), &[line()], both, Monotonic::default()).unwrap()
+    let lines: Vec<LineId> = plant.lines.iter().map(|line| line.id.clone()).collect();
+    Core::load(writer, plant, &lines, both, Monotonic::default()).unwrap()
 }

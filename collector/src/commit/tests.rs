@@ -20,6 +20,7 @@ use crate::state::{ActionResult, LiveEvent, OperatorAction, Report};
 use crate::store::rows::RowId;
 
 mod permits;
+mod together;
 
 /// The committed state in `effects`, where it is due.
 fn committed(effects: &Effects) -> Option<Committed> {
