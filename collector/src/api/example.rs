@@ -10,6 +10,7 @@ use silkline_analysis::place::{Beside, Evidence, Finding, Place, PlaceKind, Sour
 use silkline_analysis::series::{Anomaly, AnomalyKind, Severity};
 use silkline_protocol::delivery::{Epoch, Seq};
 use silkline_protocol::device::About;
+use silkline_protocol::id::DeviceId;
 use silkline_protocol::message::{TraceFile, Trigger};
 use silkline_protocol::plant::Plant;
 use silkline_protocol::sample::{Reading, Sample};
@@ -25,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::state::{LiveEvent, OperatorAction, PermitAction};
 use crate::store::rows::DeviceRow;
 use crate::store::write::{Origin, StreamKey};
-use crate::store::{Reader, Writer};
+use crate::store::{Reader, Transaction, Writer};
 
 const PLANT: &str = r#"
     [[site]]
@@ -261,6 +262,17 @@ fn sor_made([metres, length]: [f64; 2], [splice_m, loss_db]: [f64; 2], seed: u32
     silkline_sor::write(&Sor::new(acquisition, curve))
 }
 
+/// A trace of view `ganja-b`.
+fn trace_of_ganja(at: Timestamp, trigger: Trigger, sor: &[u8]) -> TraceFile {
+    TraceFile {
+        at,
+        view: Some("ganja-b".parse().unwrap()),
+        port: Some(1),
+        trigger,
+        sor: sor.to_vec(),
+    }
+}
+
 /// A running server with the ends that the rest of the collector would hold.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
@@ -329,65 +341,48 @@ impl Running {
 
     /// The same, with this file as the trace.
     pub(crate) fn store_device_and(&mut self, at: Timestamp, sor: &[u8]) -> i64 {
-        let stream = StreamKey {
-            line: "dsw".parse().unwrap(),
-            site: "ganja".parse().unwrap(),
-            epoch: Epoch::from_bytes([7; 16]),
-        };
-        let device = "edfa-1".parse().unwrap();
-        let mut transaction = self.writer.begin(at).unwrap();
-        let fresh = r#"{"agent":"main","closed":[],"lost":[],"retired":false}"#;
-        transaction
-            .stream(&stream, &serde_json::from_str(fresh).unwrap())
-            .unwrap();
-        let origin = Origin {
-            stream: &stream,
-            seq: Seq::new(1).unwrap(),
-            late: false,
-        };
-        transaction.about(&origin, &device, &about()).unwrap();
-        transaction
-            .sample(&origin, &device, &sample(at, -17.2))
-            .unwrap();
-        let file = TraceFile {
-            at,
-            view: Some("ganja-b".parse().unwrap()),
-            port: Some(1),
-            trigger: Trigger::LightLost,
-            sor: sor.to_vec(),
-        };
-        let trace = transaction.trace(&origin, &device, &file).unwrap();
-        transaction.commit(true).unwrap();
-        trace.0
+        self.store(at, 7, |transaction, origin, device| {
+            transaction.about(origin, device, &about()).unwrap();
+            let poll = sample(at, -17.2);
+            transaction.sample(origin, device, &poll).unwrap();
+            let file = trace_of_ganja(at, Trigger::LightLost, sor);
+            transaction.trace(origin, device, &file).unwrap().0
+        })
     }
 
     /// Stores a scheduled trace of view `ganja-b`.
-    pub(crate) fn store_shot(&mut self, at: Timestamp, sor: Vec<u8>) {
+    pub(crate) fn store_shot(&mut self, at: Timestamp, sor: &[u8]) {
+        self.store(at, 8, |transaction, origin, device| {
+            let file = trace_of_ganja(at, Trigger::Schedule, sor);
+            transaction.trace(origin, device, &file).unwrap();
+        });
+    }
+
+    /// Stores what `write` writes of the amplifier at Ganja, in a stream of its own.
+    fn store<T>(
+        &mut self,
+        at: Timestamp,
+        epoch: u8,
+        write: impl FnOnce(&mut Transaction<'_>, &Origin<'_>, &DeviceId) -> T,
+    ) -> T {
         let stream = StreamKey {
             line: "dsw".parse().unwrap(),
             site: "ganja".parse().unwrap(),
-            epoch: Epoch::from_bytes([8; 16]),
+            epoch: Epoch::from_bytes([epoch; 16]),
         };
         let mut transaction = self.writer.begin(at).unwrap();
         let fresh = r#"{"agent":"main","closed":[],"lost":[],"retired":false}"#;
-        transaction
-            .stream(&stream, &serde_json::from_str(fresh).unwrap())
-            .unwrap();
+        let fresh = serde_json::from_str(fresh).unwrap();
+        transaction.stream(&stream, &fresh).unwrap();
         let origin = Origin {
             stream: &stream,
             seq: Seq::new(1).unwrap(),
             late: false,
         };
-        let file = TraceFile {
-            at,
-            view: Some("ganja-b".parse().unwrap()),
-            port: Some(1),
-            trigger: Trigger::Schedule,
-            sor,
-        };
         let device = "edfa-1".parse().unwrap();
-        transaction.trace(&origin, &device, &file).unwrap();
+        let written = write(&mut transaction, &origin, &device);
         transaction.commit(true).unwrap();
+        written
     }
 
     /// The file of the store.

@@ -387,7 +387,8 @@ mod tests {
             let days = 2 * shot;
             let loss = 0.2 + 0.1 * f64::from(days) / 30.0;
             let at = Timestamp::from_seconds(1_700_000_000 + i64::from(days) * 86_400);
-            server.store_shot(at, example::sor_with(30_000.0, [12_000.0, loss], shot + 1));
+            let file = example::sor_with(30_000.0, [12_000.0, loss], shot + 1);
+            server.store_shot(at, &file);
         }
         let url = server.url("/api/v1/views/ganja-b/history");
         let told: FibreHistory = Client::new()
