@@ -1,4 +1,6 @@
-//! Samples through the commit task: judged, stored, every reading through its detectors, committed.
+//! Samples through the commit task: judged, stored, every reading through its detectors, committed,
+//! sealed, the state of the engines saved once a minute. All of that is one thread's work; checkpoints
+//! are another's.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,13 +12,16 @@ use silkline_collector::commit::core::{Also, Work};
 use silkline_collector::ingest::Delivery;
 use silkline_protocol::codec;
 
-use super::corridor::{Corridor, READINGS, now};
-use super::processor;
+use super::corridor::{Corridor, READINGS, at, now};
+use super::{memory, processor};
 
 /// What must be reached. In 61 seconds of it a state of the engines is saved.
 const RATE: usize = 10_000;
 /// Amplifiers in each hut: a thousand in all.
 const EACH: usize = 20;
+/// Chunks that are sealed after a step, as the running collector does it.
+const SEALED: usize = 4;
+const MINUTE_S: usize = 60;
 
 pub(crate) fn run(seconds: usize) {
     let folder = tempfile::tempdir().unwrap();
@@ -46,11 +51,12 @@ pub(crate) fn run(seconds: usize) {
         corridor.devices(),
         began.elapsed()
     );
+    println!("  memory {}", memory());
     let stop = AtomicBool::new(false);
     let (mut spent, mut busy, mut longest, mut stored) =
         (Duration::ZERO, Duration::ZERO, Duration::ZERO, 0);
-    std::thread::scope(|scope| {
-        scope.spawn(|| checkpoints(&folder.path().join("hot.db"), &stop));
+    let aside = std::thread::scope(|scope| {
+        let aside = scope.spawn(|| checkpoints(&folder.path().join("hot.db"), &stop));
         for batch in 0..RATE * seconds / BATCH {
             let ms = (1_000 * batch * BATCH / RATE) as i64;
             let messages = polls(&mut corridor, batch, ms);
@@ -60,12 +66,21 @@ pub(crate) fn run(seconds: usize) {
             };
             let (began, worked) = (Instant::now(), processor());
             let effects = core.step(work, false, now(ms + 50)).unwrap();
+            for _ in 0..SEALED {
+                if core.writer().seal(at(ms + 50)).unwrap() == 0 {
+                    break;
+                }
+            }
             let took = began.elapsed();
             busy += processor().saturating_sub(worked);
             (spent, longest) = (spent + took, longest.max(took));
             stored += effects.tally.stored.get("sample").copied().unwrap_or(0);
+            if (batch + 1) % (RATE * MINUTE_S / BATCH) == 0 {
+                println!("  memory after {} s: {}", ms / 1_000, memory());
+            }
         }
         stop.store(true, Ordering::Relaxed);
+        aside.join().unwrap()
     });
     let given = RATE * seconds / BATCH * BATCH;
     println!(
@@ -73,7 +88,12 @@ pub(crate) fn run(seconds: usize) {
         corridor.devices()
     );
     say("judged, detected, committed", given, spent);
-    say("the same by processor time", given, busy);
+    say(
+        "the same by the commit thread's processor time",
+        given,
+        busy,
+    );
+    say("beside it, by the checkpoint thread's", given, aside);
     println!(
         "  lost {}, longest step {longest:.0?}",
         given as u64 - stored
@@ -88,14 +108,15 @@ fn polls(corridor: &mut Corridor, batch: usize, ms: i64) -> Vec<Delivery> {
         .collect()
 }
 
-/// As the running collector does them, beside the commits.
-fn checkpoints(file: &Path, stop: &AtomicBool) {
+/// As the running collector does them, beside the commits; how long they had a processor.
+fn checkpoints(file: &Path, stop: &AtomicBool) -> Duration {
     let db = Connection::open(file).unwrap();
     while !stop.load(Ordering::Relaxed) {
         db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
             .unwrap();
         std::thread::sleep(Duration::from_secs(1));
     }
+    processor()
 }
 
 /// What no collector could be faster than.

@@ -5,6 +5,9 @@
 //!   cargo bench --package silkline-collector --bench load -- ingest 61 samples of 40 readings, so many s
 //!   cargo bench --package silkline-collector --bench load -- store 30  10,000 series, so many days
 //! ```
+//!
+//! Wall time is that of a machine that does nothing else. Processor time is told beside it, thread by
+//! thread, since no other program spoils it: what the busiest thread takes bounds the rate.
 
 #![allow(
     missing_docs,
@@ -37,6 +40,19 @@ fn main() {
     if matches!(which, None | Some("store")) {
         store::run(i64::from(many.unwrap_or(4)));
     }
+}
+
+/// Megabytes of memory that this program has now, and had at most.
+fn memory() -> String {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let of = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key));
+        let kilobytes: f64 = line
+            .and_then(|line| line.split_whitespace().next()?.parse().ok())
+            .unwrap_or(f64::NAN);
+        kilobytes / 1024.0
+    };
+    format!("{:.0} MB, at most {:.0} MB", of("VmRSS:"), of("VmHWM:"))
 }
 
 /// How long this thread has had a processor: what a shared machine does not spoil.

@@ -3,13 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use silkline_collector::commit::core::{Also, Work};
+use silkline_collector::commit::core::{Also, Core, Work};
 use silkline_collector::state::LiveEvent;
 use silkline_collector::store::rows::SeriesQuery;
 use silkline_collector::store::write::{Origin, StreamKey};
 use silkline_collector::store::{Reader, Writer};
 
 use super::corridor::{Corridor, HUTS, READINGS, at, now};
+use super::{memory, processor};
 
 /// Amplifiers in each hut: 250 in all.
 const EACH: usize = 5;
@@ -38,7 +39,7 @@ pub(crate) fn run(days: i64) {
     let sealing = fill(&mut corridor, &file, minutes);
     let readings = minutes as f64 * series as f64;
     println!(
-        "  written in {:.0?}, of which sealing {sealing:.0?}: {:.0} samples/s sealed",
+        "  written in {:.0?}, of which sealing {sealing:.0?} of processor time: {:.0} samples/s sealed",
         began.elapsed(),
         readings / READINGS as f64 / sealing.as_secs_f64()
     );
@@ -51,16 +52,24 @@ pub(crate) fn run(days: i64) {
     charted(&file, minutes);
 
     let ms = minutes * MINUTE;
-    start(&mut corridor, folder.path(), ms, "as it was left");
     let db = rusqlite::Connection::open(&file).unwrap();
     db.execute("UPDATE snapshot SET state = x'00'", []).unwrap();
-    drop(db);
-    start(
-        &mut corridor,
-        folder.path(),
-        ms + MINUTE,
-        "from the history alone",
-    );
+    let mut core = start(&mut corridor, folder.path(), ms, "from the history alone");
+    // A minute more, as long as a state is saved at most, and it dies.
+    for device in 0..corridor.devices() {
+        let after = MINUTE / 2 + (device as i64 * MINUTE / 2) / corridor.devices() as i64;
+        let messages = vec![corridor.message_at(device, ms + after, false)];
+        let work = Work {
+            messages,
+            ..Work::default()
+        };
+        core.step(work, true, now(ms + after)).unwrap();
+    }
+    drop(core);
+    let sql = "SELECT sum(length(state)) FROM snapshot";
+    let bytes: f64 = db.query_row(sql, [], |row| row.get(0)).unwrap();
+    println!("  saved state of the engines: {:.1} MB", bytes / 1e6);
+    start(&mut corridor, folder.path(), ms + MINUTE, "as it was left");
 }
 
 /// Writes the history as the commit task does, and seals it; how long the sealing took.
@@ -92,9 +101,9 @@ fn fill(corridor: &mut Corridor, file: &std::path::Path, minutes: i64) -> Durati
             writer.begin(at(ms)).and_then(|tx| tx.commit(true)).unwrap();
             moved_on(file);
         }
-        let began = Instant::now();
+        let worked = processor();
         while writer.seal(at(ms)).unwrap() > 0 {}
-        sealing += began.elapsed();
+        sealing += processor().saturating_sub(worked);
     }
     drop(writer);
     let db = rusqlite::Connection::open(file).unwrap();
@@ -130,16 +139,17 @@ fn charted(file: &std::path::Path, minutes: i64) {
 }
 
 /// A start, and an input that lost its light meanwhile.
-fn start(corridor: &mut Corridor, folder: &std::path::Path, ms: i64, how: &str) {
-    let began = Instant::now();
+fn start(corridor: &mut Corridor, folder: &std::path::Path, ms: i64, how: &str) -> Core {
+    let (began, worked) = (Instant::now(), processor());
+    let passed = || (began.elapsed(), processor().saturating_sub(worked));
     let mut core = corridor.load(folder);
-    let loaded = began.elapsed();
+    let loaded = passed();
     let work = Work {
         also: Also::Start,
         ..Work::default()
     };
     core.step(work, true, now(ms)).unwrap();
-    let started = began.elapsed();
+    let started = passed();
     let messages = (0..HUTS)
         .map(|device| corridor.message_at(device, ms, true))
         .collect();
@@ -148,10 +158,20 @@ fn start(corridor: &mut Corridor, folder: &std::path::Path, ms: i64, how: &str) 
         ..Work::default()
     };
     let effects = core.step(work, true, now(ms + 100)).unwrap();
+    let done = passed();
     let found = |event: &&LiveEvent| matches!(event, LiveEvent::Anomaly(_));
     let found = effects.live.iter().filter(found).count();
     println!(
-        "  start {how}: loaded {loaded:.1?}, state saved {started:.1?}, {found} dark inputs found {:.1?}",
-        began.elapsed()
+        "  start {how}, wall and processor time, memory {}:",
+        memory()
     );
+    println!(
+        "    loaded {:.1?} {:.1?}, state saved {:.1?} {:.1?}",
+        loaded.0, loaded.1, started.0, started.1
+    );
+    println!(
+        "    {found} dark inputs found {:.1?} {:.1?}",
+        done.0, done.1
+    );
+    core
 }
