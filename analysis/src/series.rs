@@ -10,6 +10,7 @@ pub mod drift;
 pub mod envelope;
 pub mod limit;
 pub mod onset;
+mod packed;
 pub mod past;
 pub mod receiver;
 pub mod relation;

@@ -35,6 +35,7 @@ const HORIZON_DAYS: f64 = 60.0;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
     /// Number of the block and its mean in thousandths.
+    #[serde(with = "super::packed")]
     blocks: VecDeque<(i64, i64)>,
     /// The mean of the first day.
     origin: Option<i64>,

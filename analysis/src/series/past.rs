@@ -50,6 +50,7 @@ impl Reach {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Past {
     /// Milliseconds since the first reading, and the value.
+    #[serde(with = "super::packed")]
     kept: VecDeque<(i64, i64)>,
     first: Timestamp,
     /// The median of what counts, and the robust standard deviation.
@@ -120,8 +121,10 @@ impl Past {
         let mut values: Vec<i64> = self.kept.iter().filter(ripe).map(|(_, v)| *v).collect();
         self.counted = values.len();
         self.median = middle(&mut values);
-        let mut apart: Vec<i64> = values.iter().map(|v| (v - self.median).abs()).collect();
-        self.spread = thousandths(middle(&mut apart) as f64 / 1000.0 * MAD_TO_SD);
+        for value in &mut values {
+            *value = (*value - self.median).abs();
+        }
+        self.spread = thousandths(middle(&mut values) as f64 / 1000.0 * MAD_TO_SD);
     }
 }
 
