@@ -4,6 +4,7 @@
 //!   cargo bench --package silkline-collector --bench load              both, four days of history
 //!   cargo bench --package silkline-collector --bench load -- ingest 61 samples of 40 readings, so many s
 //!   cargo bench --package silkline-collector --bench load -- store 30  10,000 series, so many days
+//!   cargo bench --package silkline-collector --bench load -- store 30 1  so many amplifiers a hut, not 5
 //! ```
 //!
 //! Wall time is that of a machine that does nothing else. Processor time is told beside it, thread by
@@ -33,12 +34,14 @@ fn main() {
         .filter(|it| it != "--bench")
         .collect();
     let which = arguments.first().map(String::as_str);
-    let many: Option<u32> = arguments.get(1).and_then(|many| many.parse().ok());
+    let number = |at: usize| arguments.get(at).and_then(|it| it.parse::<u32>().ok());
+    let many = number(1);
     if matches!(which, None | Some("ingest")) {
         ingest::run(many.unwrap_or(61) as usize);
     }
     if matches!(which, None | Some("store")) {
-        store::run(i64::from(many.unwrap_or(4)));
+        let each = number(2).map_or(store::EACH, |each| each as usize);
+        store::run(i64::from(many.unwrap_or(4)), each);
     }
 }
 

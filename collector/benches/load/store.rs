@@ -13,13 +13,13 @@ use super::corridor::{Corridor, HUTS, READINGS, at, now};
 use super::{memory, processor};
 
 /// Amplifiers in each hut: 250 in all.
-const EACH: usize = 5;
+pub(crate) const EACH: usize = 5;
 const MINUTE: i64 = 60_000;
 
-pub(crate) fn run(days: i64) {
+pub(crate) fn run(days: i64, each: usize) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hot.db");
-    let mut corridor = Corridor::new(EACH);
+    let mut corridor = Corridor::new(each);
     let mut core = corridor.load(folder.path());
     let abouts = (0..corridor.devices())
         .map(|device| corridor.about(device))
