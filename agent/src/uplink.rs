@@ -38,6 +38,7 @@ mod ways;
 mod tests;
 
 use backoff::Backoff;
+pub use link::tried;
 use look::Lookout;
 use session::{End, Session};
 use ways::Ways;

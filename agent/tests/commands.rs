@@ -106,8 +106,17 @@ fn a_device_that_is_not_there_is_69_and_a_check_of_it_1() {
         probe["readings"]["in_power.1"]["reading"]["bad"],
         "unreachable"
     );
+    let broker = nobody();
+    let more = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(
+        &settings,
+        format!("{more}[[uplink]]\nurl = \"mqtt://{broker}\"\n"),
+    )
+    .unwrap();
     let (code, text, _) = said(&agent(&["--config", &settings, "check", "--live"]));
     assert!(code == 1 && text.contains("edfa-1"), "{text}");
+    let line = text.lines().find(|line| line.contains(&broker)).unwrap();
+    assert!(line.contains("refused"), "{text}");
 }
 
 #[test]

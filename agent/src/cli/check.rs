@@ -1,10 +1,11 @@
-//! `check`: whether the settings are right, and with `--live` whether every device answers.
+//! `check`: whether the settings are right, and with `--live` whether every device and broker answers.
 
 use core::fmt::Write as _;
 use std::path::Path;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::uplink;
 
 use super::probe::{self, Probe};
 use super::{Exit, Said};
@@ -53,7 +54,7 @@ pub fn settings(config: &Config) -> Said {
     Said::out(text, Exit::Done)
 }
 
-/// Polls every device once, and says which do not answer or give bad readings.
+/// Polls every device once and connects to every broker, and says which do not answer or give bad readings.
 pub async fn live(config: &Config, clock: Clock) -> Said {
     let mut text = String::new();
     let mut exit = Exit::Done;
@@ -76,6 +77,16 @@ pub async fn live(config: &Config, clock: Clock) -> Said {
             }
         };
         let _ = writeln!(text, "{:<20} {line}", device.id);
+    }
+    for broker in &config.uplinks {
+        let line = match uplink::tried(&config.site, broker).await {
+            Ok(()) => "takes us".to_owned(),
+            Err(why) => {
+                exit = Exit::NotWell;
+                why
+            }
+        };
+        let _ = writeln!(text, "{:<20} {line}", broker.broker);
     }
     Said::out(text, exit)
 }

@@ -12,12 +12,12 @@ use rumqttc::v5::mqttbytes::v5::{
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, StateError};
 use rumqttc::{Outgoing, TlsConfiguration, Transport};
 use silkline_protocol::codec::MAX_PACKET;
-use silkline_protocol::id::LineId;
+use silkline_protocol::id::{LineId, SiteId};
 use silkline_protocol::topic::{SiteTopic, Topic};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::{Whose, flight, tls};
+use super::{GOODBYE, Whose, flight, tls};
 use crate::config::UplinkSettings;
 
 /// A silent connection is noticed within one and a half of these.
@@ -79,39 +79,14 @@ impl Link {
         (will_topic, will): (String, Vec<u8>),
     ) -> Result<Self, String> {
         let id = format!("silkline-{}-{}", whose.site, whose.agent);
-        let mut options = MqttOptions::new(id, &broker.broker.host, broker.broker.port);
-        options
-            .set_keep_alive(KEEP_ALIVE)
-            .set_clean_start(true)
-            .set_connection_timeout(CONNECT_WITHIN_S)
-            .set_outgoing_inflight_upper_limit(flight::MESSAGES)
-            .set_connect_properties(ConnectProperties {
-                max_packet_size: Some(MAX_PACKET),
-                ..ConnectProperties::new()
-            })
-            .set_last_will(LastWill::new(
-                will_topic,
-                will,
-                QoS::AtLeastOnce,
-                true,
-                None,
-            ));
-        if broker.broker.tls {
-            let config = TlsConfiguration::Rustls(tls::client(broker)?);
-            options.set_transport(Transport::tls_with_config(config));
-        }
-        if let Some(password) = &broker.password {
-            let password = password
-                .reveal()
-                .map_err(|error| format!("password: {error}"))?;
-            let user = broker.username.as_deref().unwrap_or(whose.site.as_str());
-            options.set_credentials(user, password);
-        }
-        if let Some(interface) = &broker.interface {
-            let mut network = options.network_options();
-            network.set_bind_device(interface);
-            options.set_network_options(network);
-        }
+        let mut options = options(id, &whose.site, broker)?;
+        options.set_last_will(LastWill::new(
+            will_topic,
+            will,
+            QoS::AtLeastOnce,
+            true,
+            None,
+        ));
         let (client, events) = AsyncClient::new(options, REQUESTS);
         let (tell, happened) = mpsc::channel(EVENTS);
         let (told, states) = watch::channel(BTreeMap::new());
@@ -123,6 +98,62 @@ impl Link {
             poller,
         })
     }
+}
+
+/// How `broker` is spoken to, under this client id.
+fn options(id: String, site: &SiteId, broker: &UplinkSettings) -> Result<MqttOptions, String> {
+    let mut options = MqttOptions::new(id, &broker.broker.host, broker.broker.port);
+    options
+        .set_keep_alive(KEEP_ALIVE)
+        .set_clean_start(true)
+        .set_connection_timeout(CONNECT_WITHIN_S)
+        .set_outgoing_inflight_upper_limit(flight::MESSAGES)
+        .set_connect_properties(ConnectProperties {
+            max_packet_size: Some(MAX_PACKET),
+            ..ConnectProperties::new()
+        });
+    if broker.broker.tls {
+        let config = TlsConfiguration::Rustls(tls::client(broker)?);
+        options.set_transport(Transport::tls_with_config(config));
+    }
+    if let Some(password) = &broker.password {
+        let password = password
+            .reveal()
+            .map_err(|error| format!("password: {error}"))?;
+        let user = broker.username.as_deref().unwrap_or(site.as_str());
+        options.set_credentials(user, password);
+    }
+    if let Some(interface) = &broker.interface {
+        let mut network = options.network_options();
+        network.set_bind_device(interface);
+        options.set_network_options(network);
+    }
+    Ok(options)
+}
+
+/// Whether `broker` takes the site of `config`, tried once beside a running agent, whose session goes on.
+///
+/// # Errors
+///
+/// Why it does not, in words.
+pub async fn tried(site: &SiteId, broker: &UplinkSettings) -> Result<(), String> {
+    let id = format!("silkline-{site}-check-{}", std::process::id());
+    let (client, mut events) = AsyncClient::new(options(id, site, broker)?, REQUESTS);
+    let answer = async {
+        loop {
+            match events.poll().await {
+                Ok(Event::Incoming(Packet::ConnAck(_))) => return Ok(()),
+                Ok(_) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    };
+    let within = Duration::from_secs(CONNECT_WITHIN_S);
+    let answer = tokio::time::timeout(within, answer).await;
+    // A goodbye, so that the broker's log shows no fault.
+    let _ = client.try_disconnect();
+    let _ = tokio::time::timeout(GOODBYE, events.poll()).await;
+    answer.unwrap_or_else(|_| Err(format!("no answer within {within:?}")))
 }
 
 impl Drop for Link {

@@ -489,6 +489,26 @@ async fn with_the_fibre_cut_alarms_go_by_the_metered_link_and_all_the_rest_when_
 }
 
 #[tokio::test]
+async fn a_broker_is_tried_beside_the_session_that_it_has() {
+    let Some(broker) = broker(OPEN).await else {
+        return;
+    };
+    let site = "ganja".parse().unwrap();
+    let there = way(broker.port, None, "");
+    let mut agent = Agent::start(vec![there.clone()]);
+    agent
+        .link_until("connected", |link| link.connected.is_some())
+        .await;
+    assert_eq!(tried(&site, &there).await, Ok(()));
+    let link = agent.status.borrow().clone();
+    assert!(link.connected.is_some() && link.failures == 0, "{link:?}");
+    let port = broker.port;
+    drop(broker);
+    let why = tried(&site, &way(port, None, "")).await.unwrap_err();
+    assert!(why.contains("refused"), "{why}");
+}
+
+#[tokio::test]
 async fn a_loop_that_is_stuck_is_missed_and_one_that_waits_is_not() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = way(listener.local_addr().unwrap().port(), None, "");
