@@ -24,7 +24,7 @@ use silkline_agent::driver::modbus_io::{ModbusLink, Unit};
 use silkline_agent::profile::{Function, Library};
 use silkline_agent::scan;
 use tempfile::TempDir;
-use tokio::io::copy_bidirectional;
+use tokio::io::{copy, copy_bidirectional};
 use tokio::net::TcpListener;
 use tokio_serial::{SerialPort as _, SerialStream};
 
@@ -214,17 +214,13 @@ async fn libmodbus_behind_a_serial_server() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_scan_finds_a_device_that_is_not_ours() {
-    let Some(device) = device(&["tcp"]) else {
-        return;
-    };
-    let address = Address::Network(format!("127.0.0.1:{}", device.port));
+/// What a scan for these units finds, each as it is called.
+async fn scanned(address: Address, units: Vec<u8>, timeout: Duration) -> Vec<scan::Found> {
     let clock = Clock::start();
     let search = scan::modbus::Search {
         addresses: vec![address],
-        units: (1..=20).collect(),
-        timeout: Duration::from_secs(2),
+        units,
+        timeout,
     };
     let bounds = scan::Bounds {
         per_second: 1000,
@@ -232,9 +228,70 @@ async fn a_scan_finds_a_device_that_is_not_ours() {
     };
     let pace = Arc::new(scan::Pace::new(bounds, clock));
     let library = Arc::new(Library::embedded());
-    let found = scan::modbus::scan(search, &library, &pace, clock, &mut |_| {})
-        .await
-        .found;
+    let scan = scan::modbus::scan(search, &library, &pace, clock, &mut |_| {}).await;
+    assert_eq!((scan.looked_at, scan.left), (1, 0), "{scan:?}");
+    scan.found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_finds_a_device_that_is_not_ours() {
+    let Some(device) = device(&["tcp"]) else {
+        return;
+    };
+    let address = Address::Network(format!("127.0.0.1:{}", device.port));
+    let found = scanned(address, (1..=20).collect(), Duration::from_secs(2)).await;
     assert_eq!(found.len(), 1, "it answers whatever the unit: {found:?}");
     assert!(found[0].note.is_some());
+}
+
+/// Longer than the half second that libmodbus waits for the rest of what it has overheard.
+const PATIENT: Duration = Duration::from_millis(700);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_finds_a_unit_on_a_serial_line_whichever_units_were_asked_before() {
+    for before in [0, 1] {
+        let Some(mut cable) = cable() else {
+            return;
+        };
+        let line = SerialLine {
+            path: PathBuf::from(cable.near_slave.name().unwrap()),
+            baud: 115_200,
+            parity: Parity::None,
+            stop_bits: 2,
+        };
+        let units = (7 - before..=7).collect();
+        let found = tokio::select! {
+            found = scanned(Address::Serial(line.clone()), units, PATIENT) => found,
+            ended = copy_bidirectional(&mut cable.near, &mut cable.far) => panic!("{ended:?}"),
+        };
+        let places: Vec<String> = found.iter().map(|found| found.place.words()).collect();
+        assert_eq!(places, [format!("{} unit 7", line.path.display())]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_finds_a_unit_behind_a_serial_server() {
+    let Some(mut cable) = cable() else {
+        return;
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    let server = async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (mut from, mut to) = stream.split();
+            let (mut line_from, mut line_to) = tokio::io::split(&mut cable.far);
+            // One connection after the other, as a serial server takes them.
+            tokio::select! {
+                _ = copy(&mut from, &mut line_to) => {}
+                _ = copy(&mut line_from, &mut to) => {}
+            }
+        }
+    };
+    let found = tokio::select! {
+        found = scanned(Address::RtuOverTcp(at.clone()), vec![6, 7], PATIENT) => found,
+        () = server => unreachable!("it serves for ever"),
+    };
+    let places: Vec<String> = found.iter().map(|found| found.place.words()).collect();
+    assert_eq!(places, [format!("{at} (RTU) unit 7")]);
 }

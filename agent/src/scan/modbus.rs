@@ -137,7 +137,18 @@ impl Line {
         }
     }
 
+    /// Asks a unit whether it is there. On a line a silent one is asked twice: a device that has heard a
+    /// question to another takes the next thing on the line for the answer to it, and libmodbus does.
     async fn asks(&mut self, unit: u8) -> Presence {
+        match self.asks_once(unit).await {
+            Presence::Silent if !matches!(self.address, Address::Network(_)) => {
+                self.asks_once(unit).await
+            }
+            presence => presence,
+        }
+    }
+
+    async fn asks_once(&mut self, unit: u8) -> Presence {
         if !self.pace.turn().await {
             return Presence::Stop;
         }
