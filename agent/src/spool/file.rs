@@ -136,6 +136,12 @@ pub(super) fn suspect(path: &Path) {
 }
 
 fn open(path: &Path) -> Result<Connection, SpoolError> {
+    // The database says only that it can't open it, not that the disk is read-only or full.
+    let there = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(path);
+    there.map_err(|error| SpoolError::Disk(format!("{}: {error}", path.display())))?;
     let file = Connection::open(path)?;
     file.busy_timeout(BUSY)?;
     let version: i64 = file.pragma_query_value(None, "user_version", |row| row.get(0))?;
