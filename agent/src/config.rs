@@ -12,6 +12,7 @@ mod device;
 mod links;
 mod read;
 mod secret;
+mod switch;
 
 pub use access::{AuthKind, PrivacyKind, SnmpAccess, SnmpUser};
 pub(crate) use address::with_port;
@@ -22,6 +23,7 @@ pub use device::{Device, Exception, Otdr, PointRef, View, Watch};
 pub(crate) use links::uplink_of;
 pub use read::read;
 pub use secret::Secret;
+pub use switch::Behind;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -8,6 +8,8 @@
 //!
 //! A request that fails costs the readings in it and no others.
 
+pub mod fetch;
+mod fetch_io;
 pub mod modbus;
 pub mod modbus_io;
 pub mod otdr;
@@ -16,6 +18,7 @@ pub mod scpi_io;
 pub mod session;
 pub mod snmp;
 pub mod snmp_io;
+pub mod turn;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -6,6 +6,8 @@
 //!   commands ─ shot ─────┘             └─▶ recorder ─▶ spool
 //! ```
 
+mod shots;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +21,8 @@ use tokio_util::sync::CancellationToken;
 use crate::board::Board;
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, PointRef};
-use crate::driver::otdr::ShotSettings;
 use crate::place::Taken;
-use crate::poller::{Ask, Pollers, Unshot};
+use crate::poller::{Fetched, Pollers};
 use crate::pulse::Pulse;
 use crate::spool::{Outgoing, Pending, SpoolError, SpoolHandle};
 use crate::trigger::{Act, Origin, Outcome, Refusal, Told, Triggers};
@@ -65,6 +66,8 @@ enum Inbox {
     Aborted(DeviceId, bool),
     Permitted(Permit, oneshot::Sender<Vec<ViewId>>),
     File(DeviceId, Option<u16>, oneshot::Sender<Origin>),
+    Fetched(Fetched),
+    Unfetched(DeviceId, u16, String),
     Command(ViewId, oneshot::Sender<Result<(), Refusal>>),
     Renew(Arc<Config>, Arc<Config>, oneshot::Sender<()>),
 }
@@ -152,6 +155,11 @@ impl EdgeHandle {
     /// Tells the edge what a poll showed.
     pub async fn observe(&self, seen: Seen) {
         self.send(Inbox::Seen(seen)).await;
+    }
+
+    /// Takes a trace that was fetched, or why there is none.
+    pub async fn fetched(&self, fetched: Fetched) {
+        self.send(Inbox::Fetched(fetched)).await;
     }
 
     /// What a file from `port` of `device` shows, and why it was taken.
@@ -287,7 +295,11 @@ impl Edge {
             };
             for act in acts {
                 match act {
-                    Act::Start { device, settings } => self.start(device, settings),
+                    Act::Start {
+                        device,
+                        settings,
+                        through,
+                    } => self.start(device, settings, through),
                     Act::Abort { device } => self.abort(device),
                     // Gone only when the agent is leaving.
                     Act::Tell(told) => drop(self.recorder.send(Note::Event(told)).await),
@@ -312,6 +324,13 @@ impl Edge {
                 // Whoever asked may be gone.
                 let _ = reply.send(origin);
                 acts
+            }
+            Inbox::Fetched(fetched) => {
+                self.fetched(fetched);
+                Vec::new()
+            }
+            Inbox::Unfetched(device, port, reason) => {
+                self.triggers.unfetched(&device, port, &reason, now)
             }
             Inbox::Renew(old, new, reply) => {
                 self.triggers.renew(&old, &new, now);
@@ -342,64 +361,6 @@ impl Edge {
             acts.extend(self.triggers.shot_failed(&seen.device, failed, now));
         }
         acts
-    }
-
-    /// Waits for the instrument in a task of its own: it may be slow or dead. There is one such task
-    /// an instrument at most, since the triggers ask for nothing more before it has reported.
-    fn start(&self, device: DeviceId, settings: ShotSettings) {
-        let poller = self.pollers.of(&device);
-        let own = self.own.clone();
-        tokio::spawn(async move {
-            let outcome = match poller {
-                Some(poller) => ask(&poller, &device, settings).await,
-                None => Outcome::Refused("it is not polled".to_owned()),
-            };
-            if outcome != Outcome::Taken {
-                tracing::warn!(device = device.as_str(), ?outcome, "shot not started");
-            }
-            if let Some(own) = own.upgrade() {
-                let _ = own.send(Inbox::Started(device, outcome)).await;
-            }
-        });
-    }
-}
-
-impl Edge {
-    /// Waits for the instrument to stop, in a task of its own.
-    fn abort(&self, device: DeviceId) {
-        let poller = self.pollers.of(&device);
-        let own = self.own.clone();
-        tokio::spawn(async move {
-            let (done, outcome) = oneshot::channel();
-            let ask = Ask::Abort(device.clone(), done);
-            let asked = match poller {
-                Some(poller) => poller.send(ask).await.is_ok(),
-                None => false,
-            };
-            let done = asked && matches!(outcome.await, Ok(Ok(())));
-            if let Some(own) = own.upgrade() {
-                let _ = own.send(Inbox::Aborted(device, done)).await;
-            }
-        });
-    }
-}
-
-/// What came of asking for a shot.
-async fn ask(poller: &mpsc::Sender<Ask>, device: &DeviceId, settings: ShotSettings) -> Outcome {
-    let (done, outcome) = oneshot::channel();
-    let ask = Ask::Shot {
-        device: device.clone(),
-        settings,
-        done,
-    };
-    if poller.send(ask).await.is_err() {
-        return Outcome::Refused("the agent is leaving".to_owned());
-    }
-    match outcome.await {
-        Ok(Ok(())) => Outcome::Taken,
-        Ok(Err(Unshot::Blocked(blocked))) => Outcome::Blocked(blocked),
-        Ok(Err(Unshot::Fault(fault))) => Outcome::Refused(fault.to_string()),
-        Err(_) => Outcome::Refused("the agent is leaving".to_owned()),
     }
 }
 

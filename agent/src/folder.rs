@@ -14,10 +14,12 @@
 
 mod examine;
 mod name;
+mod put;
 mod settle;
 
 pub use examine::Verdict;
 pub use name::port_of;
+pub use put::{name_for, put, set_aside};
 pub use settle::{Ready, Settler, Stamp};
 
 use std::collections::VecDeque;

@@ -6,8 +6,11 @@
 //!   Ask ─ reread, shot ─▶                     └─▶ spool, a few polls ahead of the disk at most
 //! ```
 
+mod jobs;
 mod kept;
 mod waits;
+
+pub use jobs::Fetched;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -32,6 +35,8 @@ use crate::permit::{Blocked, Gate};
 use crate::pulse::Pulse;
 use crate::schedule::{Outcome, Schedule, staggered};
 use crate::spool::Pending;
+use crate::trigger::Through;
+use jobs::Busy;
 use kept::Kept;
 use waits::Waits;
 
@@ -63,6 +68,17 @@ pub enum Ask {
     },
     /// Stop the shot that runs, and say whether it was.
     Abort(DeviceId, oneshot::Sender<Result<(), Fault>>),
+    /// Turn a switch, and say when the light has settled.
+    Turn {
+        /// The switch, and the fibre that it leads to.
+        through: Through,
+        /// To which port.
+        port: u16,
+        /// Where the outcome goes.
+        done: oneshot::Sender<Result<(), Unshot>>,
+    },
+    /// Say at which port a switch stands.
+    Stands(DeviceId, oneshot::Sender<Result<f64, Fault>>),
 }
 
 /// Why a shot was not started.
@@ -107,6 +123,7 @@ struct Unit {
     driver: Driver,
     limits: Option<Kept>,
     exceptions: Exceptions,
+    busy: Option<Busy>,
     was_well: bool,
 }
 
@@ -203,6 +220,7 @@ impl Poller {
             driver,
             limits: Kept::of(device),
             exceptions: Exceptions::of(device),
+            busy: None,
             was_well: true,
         });
     }
@@ -271,6 +289,7 @@ impl Poller {
     async fn work(&mut self, edge: &EdgeHandle, stop: &CancellationToken) {
         loop {
             let due = self.schedule.deadline().unwrap_or(Moment::START);
+            let work = self.work_due();
             self.pulse
                 .expect_by(due.max(self.clock.moment()) + STUCK_AFTER);
             tokio::select! {
@@ -286,11 +305,18 @@ impl Poller {
                     Some(ask) => self.answer(ask).await,
                     None => return,
                 },
+                () = self.clock.sleep_until(work.unwrap_or(due)), if work.is_some() => {
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = self.go_on(edge) => {}
+                    }
+                }
                 () = self.clock.sleep_until(due) => {
                     let polled = tokio::select! {
                         () = stop.cancelled() => return,
                         polled = self.poll_next() => polled,
                     };
+                    self.hand_on(edge).await;
                     if let Some(mut brought) = polled {
                         self.show(&brought);
                         let seen = seen(&brought.device, &brought.sample);
@@ -302,68 +328,6 @@ impl Poller {
                     }
                 }
             }
-        }
-    }
-
-    async fn answer(&mut self, ask: Ask) {
-        match ask {
-            Ask::Reread(device) => {
-                if let Some(at) = self.position(&device) {
-                    self.schedule.hurry(at, self.clock.moment());
-                    if let Some(unit) = self.units.get_mut(at) {
-                        unit.exceptions.forget();
-                    }
-                }
-            }
-            Ask::Abort(device, done) => {
-                // Whoever asked may have stopped waiting.
-                let _ = done.send(self.abort(&device).await);
-            }
-            Ask::Shot {
-                device,
-                settings,
-                done,
-            } => {
-                let outcome = self.shoot(&device, settings).await;
-                // Whoever asked may have stopped waiting.
-                let _ = done.send(outcome);
-            }
-        }
-    }
-
-    /// Starts a shot, unless somebody works on the fibre: asked as late as can be.
-    async fn shoot(&mut self, device: &DeviceId, settings: ShotSettings) -> Result<(), Unshot> {
-        let unit = self.units.iter().find(|unit| unit.device.id == *device);
-        let Some(device) = unit.map(|unit| unit.device.clone()) else {
-            let fault = Fault::NotSupported(format!("no device {device}"));
-            return Err(Unshot::Fault(fault));
-        };
-        self.permits(&device, settings)?;
-        let done = self.link.shoot(&device, settings, &self.clock).await;
-        done.map_err(Unshot::Fault)?;
-        // Set while it was being started.
-        let Err(blocked) = self.permits(&device, settings) else {
-            return Ok(());
-        };
-        match self.link.abort(&device).await {
-            Ok(()) => Err(blocked),
-            Err(_) => Ok(()),
-        }
-    }
-
-    fn permits(&self, device: &Device, settings: ShotSettings) -> Result<(), Unshot> {
-        let mut views = device.views().filter(|view| view.port == settings.port);
-        views.try_for_each(|view| {
-            let checked = self.gate.check(&view.line, view.fibre.as_ref());
-            checked.map_err(Unshot::Blocked)
-        })
-    }
-
-    async fn abort(&mut self, device: &DeviceId) -> Result<(), Fault> {
-        let unit = self.units.iter().find(|unit| unit.device.id == *device);
-        match unit.map(|unit| unit.device.clone()) {
-            Some(device) => self.link.abort(&device).await,
-            None => Err(Fault::NotSupported(format!("no device {device}"))),
         }
     }
 
@@ -530,7 +494,9 @@ fn seen(device: &Device, sample: &Sample) -> Seen {
                 light.then(|| (name.clone(), reading.is_dark()))
             }
         });
-    let shot_failed = device.profile.shot.as_ref().and_then(|shot| {
+    let shot = device.profile.shot.as_ref();
+    // Whoever reads the trace sees for itself how the shot ended.
+    let shot_failed = shot.filter(|shot| shot.fetch.is_none()).and_then(|shot| {
         let state = sample.readings.get(shot.state.as_ref()?)?.value()?;
         #[expect(
             clippy::float_cmp,

@@ -9,6 +9,7 @@
 //!                                 └──▶ About (points, units, roles)
 //! ```
 
+mod fetch;
 mod library;
 mod limits;
 mod meaning;
@@ -19,7 +20,9 @@ mod schema;
 mod scpi;
 mod shot;
 mod snmp;
+mod switch;
 
+pub use fetch::{Blocks, Contents, FetchMap, Given, SampleForm, SampleKind, Sum, Window};
 pub use library::{Library, LibraryError};
 pub use limits::{LimitPlaces, limits_in};
 pub use meaning::{Meaning, Raw};
@@ -31,8 +34,9 @@ pub use read::read;
 pub use schema::schema;
 pub(crate) use scpi::filled;
 pub use scpi::{ScpiMap, ScpiPoint, ScpiShot, ScpiTold};
-pub use shot::{Field, FieldValue, ShotMap, ShotObject, ShotStart};
+pub use shot::{Field, FieldValue, ShotMap, ShotObject, ShotStart, Stop};
 pub use snmp::{IndexForm, ObjectType, SnmpMap, SnmpPoint, SnmpTable, TrapMap};
+pub use switch::{SwitchMap, SwitchSet};
 
 use silkline_protocol::device::{About, Limits, PointAbout, Role, Unit};
 use silkline_protocol::id::{PointName, ProfileId};
@@ -56,6 +60,8 @@ pub struct Profile {
     pub map: Map,
     /// How a shot is started, where it is an OTDR.
     pub shot: Option<ShotMap>,
+    /// How it is worked, where it is a fibre switch.
+    pub switch: Option<SwitchMap>,
 }
 
 /// The protocol of a device, with what there is to read.

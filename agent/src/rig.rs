@@ -29,8 +29,12 @@ pub(crate) struct Gateway {
     inner: Arc<Mutex<Inner>>,
 }
 
+/// What a device does with words that were written: unit, register, words.
+type Reaction = Arc<dyn Fn(&Gateway, u8, u16, &[u16]) + Send + Sync>;
+
 #[derive(Default)]
 struct Inner {
+    reaction: Option<Reaction>,
     registers: BTreeMap<(u8, u16), u16>,
     dead: BTreeSet<u8>,
     writes: Vec<(u8, u16, Vec<u16>)>,
@@ -77,6 +81,14 @@ impl Gateway {
         self.inner.lock().unwrap().writes.clone()
     }
 
+    /// Lets the devices do something when they are written to.
+    pub(crate) fn on_write(
+        &self,
+        reaction: impl Fn(&Self, u8, u16, &[u16]) + Send + Sync + 'static,
+    ) {
+        self.inner.lock().unwrap().reaction = Some(Arc::new(reaction));
+    }
+
     pub(crate) fn asked(&self, unit: u8) -> usize {
         self.inner
             .lock()
@@ -88,6 +100,20 @@ impl Gateway {
     }
 
     fn answer(&self, unit: u8, request: &Request<'_>) -> Option<Result<Response, ExceptionCode>> {
+        let answer = self.plain_answer(unit, request);
+        let reaction = self.inner.lock().unwrap().reaction.clone();
+        if let (Request::WriteMultipleRegisters(start, words), Some(reaction)) = (request, reaction)
+        {
+            reaction(self, unit, *start, words);
+        }
+        answer
+    }
+
+    fn plain_answer(
+        &self,
+        unit: u8,
+        request: &Request<'_>,
+    ) -> Option<Result<Response, ExceptionCode>> {
         let mut inner = self.inner.lock().unwrap();
         *inner.asked.entry(unit).or_default() += 1;
         if inner.dead.contains(&unit) {

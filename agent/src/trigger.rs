@@ -19,7 +19,7 @@ pub use round::{Turn, overfull};
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use silkline_protocol::id::{DeviceId, LineId, PointName, ViewId};
+use silkline_protocol::id::{DeviceId, FibreId, LineId, PointName, ViewId};
 use silkline_protocol::message::{Event, EventKind, Trigger};
 use silkline_protocol::permit::Permit;
 use silkline_protocol::time::Timestamp;
@@ -39,6 +39,8 @@ pub enum Act {
         device: DeviceId,
         /// With what.
         settings: ShotSettings,
+        /// The switch that has to be turned before, where it is a device of its own.
+        through: Option<Through>,
     },
     /// Stop the shot that runs, and tell [`Triggers::aborted`] what came of it.
     Abort {
@@ -47,6 +49,17 @@ pub enum Act {
     },
     /// Record an event.
     Tell(Told),
+}
+
+/// A switch that leads to the fibre of a shot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Through {
+    /// The switch.
+    pub switch: DeviceId,
+    /// The line of the fibre.
+    pub line: LineId,
+    /// The fibre, where it is known.
+    pub fibre: Option<FibreId>,
 }
 
 /// An event to be recorded, without its time.
@@ -245,6 +258,19 @@ impl Triggers {
     /// Takes what an OTDR says of its latest shot.
     pub fn shot_failed(&mut self, device: &DeviceId, failed: bool, now: Moment) -> Vec<Act> {
         self.with(device, now, |instrument| instrument.shot_state(failed, now))
+    }
+
+    /// Takes that the shot of `port`, which ran, brought no trace that could be had.
+    pub fn unfetched(
+        &mut self,
+        device: &DeviceId,
+        port: u16,
+        reason: &str,
+        now: Moment,
+    ) -> Vec<Act> {
+        self.with(device, now, |instrument| {
+            instrument.unfetched(port, reason, now)
+        })
     }
 
     /// Takes the arrival of a file from `port` of an OTDR, and says what it shows.

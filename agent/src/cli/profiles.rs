@@ -2,7 +2,10 @@
 
 use core::fmt::Write as _;
 
-use crate::profile::{Library, LimitPlaces, Map, ModbusPoint, Profile, SnmpPoint};
+use crate::profile::{
+    Blocks, Contents, FetchMap, Library, LimitPlaces, Map, ModbusPoint, Profile, ShotMap,
+    ShotStart, SnmpPoint, SwitchMap, SwitchSet,
+};
 
 use super::{Exit, Said};
 
@@ -89,7 +92,102 @@ fn explain(profile: &Profile) -> String {
             }
         }
     }
+    if let Some(shot) = &profile.shot {
+        shot_lines(&mut text, shot);
+    }
+    if let Some(switch) = &profile.switch {
+        text.push_str(&switch_line(switch));
+    }
     text
+}
+
+/// How a switch is worked.
+fn switch_line(switch: &SwitchMap) -> String {
+    let (position, ports) = (&switch.position, switch.ports);
+    let by = match &switch.set {
+        SwitchSet::Register(register) => format!("register {register}"),
+        SwitchSet::Object(oid, _) => oid.to_string(),
+        SwitchSet::Lines(lines) => lines.join("; "),
+    };
+    let (within, settle) = (switch.within, switch.settle);
+    format!(
+        "fibre switch of {ports} ports, set by {by}, confirmed by {position} within {within:?}, light settles \
+         in {settle:?}\n"
+    )
+}
+
+/// How a shot is started, and where its trace comes from.
+fn shot_lines(text: &mut String, shot: &ShotMap) {
+    let start = match &shot.start {
+        ShotStart::Registers { register, fields } => {
+            format!("{} values at register {register}", fields.len())
+        }
+        ShotStart::Objects(objects) => format!("a SET of {} objects", objects.len()),
+        ShotStart::Lines(lines) => lines.commands.join("; "),
+    };
+    let dark = if shot.needs_dark {
+        ", of a dark fibre only"
+    } else {
+        ""
+    };
+    let stop = if shot.can_abort() {
+        ", can be stopped"
+    } else {
+        ""
+    };
+    let _ = writeln!(text, "a shot is started by {start}{dark}{stop}");
+    let Some(fetch) = &shot.fetch else {
+        let from = match &shot.start {
+            ShotStart::Lines(lines) => format!("fetched by {}", lines.fetch),
+            ShotStart::Registers { .. } | ShotStart::Objects(_) => {
+                "a file that the instrument drops into its folder".to_owned()
+            }
+        };
+        let _ = writeln!(text, "  its trace is {from}");
+        return;
+    };
+    fetch_lines(text, fetch);
+}
+
+/// Where the blocks of a trace are, and what tells whether they are right.
+fn fetch_lines(text: &mut String, fetch: &FetchMap) {
+    let blocks = match &fetch.blocks {
+        Blocks::Registers(window) => format!(
+            "{} registers at a time from {:?} {} on",
+            window.registers, window.function, window.register
+        )
+        .to_lowercase(),
+        Blocks::Indexed { index, window, .. } => format!(
+            "{} registers at {:?} {}, the number of the block in register {index}",
+            window.registers, window.function, window.register
+        )
+        .to_lowercase(),
+        Blocks::Records { file, registers } => {
+            format!("{registers} records at a time of file {file} and those after it")
+        }
+        Blocks::Column { oid, first } => format!("the rows of {oid} from {first} on"),
+        Blocks::Selected { index, data, .. } => {
+            format!("{data}, the number of the block in {index}")
+        }
+    };
+    let contents = match fetch.contents {
+        Contents::Sor => "a SOR file",
+        Contents::Samples(_) => "samples, of which a SOR file is made",
+    };
+    let _ = writeln!(
+        text,
+        "  its trace is read within {:?}: {blocks}",
+        fetch.within
+    );
+    let _ = writeln!(text, "  the blocks are {contents}");
+    for (what, point) in [
+        ("length", fetch.length.as_ref()),
+        ("number of the trace", fetch.serial.as_ref()),
+        ("check sum", fetch.checksum.as_ref().map(|(point, _)| point)),
+    ] {
+        let point = point.map_or("not told", |point| point.as_str());
+        let _ = writeln!(text, "  {what}: {point}");
+    }
 }
 
 fn modbus_line(entry: &ModbusPoint) -> String {
@@ -154,6 +252,24 @@ mod tests {
         );
         let said = say(&library, Some("ietf-entity-sensor")).text;
         assert!(said.contains("sensors, at most 512 rows"), "{said}");
+    }
+
+    #[test]
+    fn how_an_otdr_and_a_switch_are_worked_is_explained() {
+        let library = Library::embedded();
+        let of = |id: &str| say(&library, Some(id)).text;
+        let said = of("silkline-otdr-snmp");
+        assert!(
+            said.contains("rows of 1.3.6.1.4.1.32473.14.20.1.2"),
+            "{said}"
+        );
+        assert!(said.contains("can be stopped"), "{said}");
+        let said = of("silkline-otdr-modbus");
+        assert!(said.contains("100 registers at input 1000"), "{said}");
+        let said = of("silkline-switch");
+        assert!(said.contains("confirmed by port within 5s"), "{said}");
+        assert!(of("silkline-otdr").contains("drops into its folder"));
+        assert!(of("silkline-otdr-scpi").contains("fetched by TRAC:DATA:SOR?"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use silkline_protocol::device::About;
 use silkline_protocol::id::{DeviceId, FibreId, LineId, PointName, ViewId};
 use silkline_protocol::setting_from_text;
 
-use super::{Address, SnmpAccess};
+use super::{Address, Behind, SnmpAccess};
 use crate::profile::{Point, Profile, ScpiShot, ShotStart};
 use crate::trigger::Turn;
 
@@ -90,6 +90,8 @@ pub struct Otdr {
     pub watch: Watch,
     /// The shortest time between two shots for lost light on one view.
     pub hold_off: Duration,
+    /// The switch between it and its fibres, where that is a device of its own.
+    pub switch: Option<Behind>,
     /// What it sees, port by port.
     pub views: Vec<View>,
 }

@@ -17,7 +17,7 @@ use super::device::{
 use super::{
     Address, Config, DEFAULT_AGENT, DEFAULT_DATA, DEFAULT_RETRY_CAP, DEFAULT_SHUTDOWN, Device,
     Exception, Otdr, SerialLine, SnmpAccess, SpoolBounds, TrapSettings, View, Watch, access,
-    address, links,
+    address, links, switch,
 };
 use crate::exception::may_be_withheld;
 use crate::profile::{Library, Map, ModbusMap, Profile};
@@ -91,6 +91,7 @@ fn config(top: &mut Section<'_>) -> Option<Config> {
     }
     unique(&sections, &devices);
     triggers(&mut sections, &devices);
+    switch::check(&sections, &devices);
     let uplinks = uplinks.into_iter().collect::<Option<Vec<_>>>();
     let devices = devices.into_iter().collect::<Option<Vec<_>>>();
     Some(Config {
@@ -363,23 +364,26 @@ fn check_rows(section: &Section<'_>, map: &ModbusMap, rows: Option<u16>) {
     }
 }
 
+/// The keys of a device that only an OTDR has.
+const OTDR_KEYS: [&str; 10] = [
+    "folder",
+    "pattern",
+    "scan",
+    "settle",
+    "give_up",
+    "done_keep",
+    "failed_keep",
+    "hold_off",
+    "switch",
+    "view",
+];
+
 /// `None` where it is no OTDR, `Some(None)` where it is one with mistakes.
 fn otdr(
     section: &mut Section<'_>,
     profile: Option<&Profile>,
     lines: &[LineId],
 ) -> Option<Option<Otdr>> {
-    let keys = [
-        "folder",
-        "pattern",
-        "scan",
-        "settle",
-        "give_up",
-        "done_keep",
-        "failed_keep",
-        "hold_off",
-        "view",
-    ];
     let folder: Option<PathBuf> = section.optional("folder");
     let pattern = section.or("pattern", DEFAULT_PATTERN.to_owned());
     let scan = section.or("scan", DEFAULT_SCAN);
@@ -393,8 +397,11 @@ fn otdr(
         .iter_mut()
         .map(|view_section| view(view_section, profile, lines))
         .collect();
+    let behind = section
+        .section("switch")
+        .map(|mut inner| switch::read(&mut inner));
     let Some(folder) = folder else {
-        let stray = keys.iter().filter(|key| section.has(key));
+        let stray = OTDR_KEYS.iter().filter(|key| section.has(key));
         for key in stray {
             section.wrong(key, "needs folder: where the instrument drops its files");
         }
@@ -419,9 +426,15 @@ fn otdr(
         failed_keep,
     };
     let views = views.into_iter().collect::<Option<Vec<_>>>();
+    let behind = match behind {
+        Some(None) => return Some(None),
+        Some(read) => read,
+        None => None,
+    };
     let otdr = views.map(|views| Otdr {
         watch,
         hold_off,
+        switch: behind,
         views,
     });
     let turns = otdr.as_ref().map(Otdr::turns).unwrap_or_default();

@@ -256,6 +256,7 @@ fn the_example_lists_every_key_there_is() {
                 let line = line.trim_start_matches(['#', ' ']);
                 let line = line
                     .trim_start_matches("[[device.")
+                    .trim_start_matches("[device.")
                     .trim_start_matches(['[', '[']);
                 line.strip_prefix(key)
                     .is_some_and(|rest| rest.trim_start().starts_with(['=', ']']))

@@ -16,7 +16,7 @@ use tokio_modbus::client::Context;
 use crate::clock::{Clock, Moment};
 use crate::config::{Address, Device};
 
-use super::modbus::rtu::{self, Exchange, Order};
+use super::modbus::rtu::{self, Exchange, Order, Records};
 use super::modbus::{Answer, Read};
 use super::{Fault, Patience};
 use framed::Line;
@@ -110,6 +110,20 @@ impl ModbusLink {
         match body {
             Body::Words(words) => Ok(words),
             Body::Frame(body) => Ok(rtu::words(read, &body)),
+        }
+    }
+
+    /// Reads records of a file.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no answer that can be used.
+    pub async fn records(&mut self, unit: Unit, records: Records) -> Result<Vec<u16>, Fault> {
+        match self.request(unit, &Order::Records(records)).await? {
+            Body::Words(words) => Ok(words),
+            Body::Frame(body) => records
+                .words(&body)
+                .ok_or_else(|| Fault::Garbled("an answer without its records".to_owned())),
         }
     }
 

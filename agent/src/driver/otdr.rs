@@ -9,8 +9,10 @@ use super::snmp::Put;
 /// What a shot is taken with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShotSettings {
-    /// The port of the fibre switch.
+    /// The port of the fibre switch, inside the OTDR or before it: which fibre is meant.
     pub port: u16,
+    /// What the OTDR itself is told: the same, unless its switch is a device of its own.
+    pub own_port: u16,
     /// The pulse, in nanoseconds.
     pub pulse_ns: u32,
     /// How long to average.
@@ -93,7 +95,7 @@ impl ShotSettings {
     /// What is written for `value`, with its name for people.
     pub(super) fn value(self, value: FieldValue) -> (&'static str, u64) {
         match value {
-            FieldValue::Port => ("a port", self.port.into()),
+            FieldValue::Port => ("a port", self.own_port.into()),
             FieldValue::PulseNs => ("a pulse", self.pulse_ns.into()),
             FieldValue::AverageS => ("an averaging time", self.average.as_secs().max(1)),
             FieldValue::Start => ("a start", 1),
@@ -121,6 +123,7 @@ mod tests {
         let average = Duration::from_secs(10);
         let settings = ShotSettings {
             port: 3,
+            own_port: 3,
             pulse_ns: 100_000,
             average,
         };
@@ -132,6 +135,7 @@ mod tests {
     fn an_average_below_a_second_is_a_second() {
         let settings = ShotSettings {
             port: 1,
+            own_port: 1,
             pulse_ns: 10,
             average: Duration::from_millis(1),
         };
@@ -144,6 +148,7 @@ mod tests {
         let average = Duration::from_secs(70_000);
         let settings = ShotSettings {
             port: 1,
+            own_port: 1,
             pulse_ns: 10,
             average,
         };
@@ -166,9 +171,12 @@ mod tests {
             state: None,
             failed: None,
             needs_dark: false,
+            fetch: None,
+            stop: None,
         };
         let settings = ShotSettings {
             port: 3,
+            own_port: 3,
             pulse_ns: u32::MAX,
             average: Duration::from_secs(10),
         };

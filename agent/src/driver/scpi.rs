@@ -43,6 +43,11 @@ pub fn error_in(answer: &str) -> Result<Option<String>, Fault> {
 #[must_use]
 pub fn number_in(answer: &str) -> Option<Raw> {
     let text = answer.trim();
+    // A channel list of one channel, as switches answer with (SCPI-99, volume 1, 8.3.2).
+    let channel = text
+        .strip_prefix("(@")
+        .and_then(|text| text.strip_suffix(')'));
+    let text = channel.unwrap_or(text);
     let whole = text.parse::<i64>().ok();
     whole
         .map(|number| Raw::Whole(number.into()))
@@ -140,6 +145,7 @@ mod tests {
         };
         let settings = ShotSettings {
             port: 3,
+            own_port: 3,
             pulse_ns: 300,
             average: Duration::from_millis(10),
         };

@@ -2,10 +2,9 @@
 //!
 //! After any timeout or answer that can't be read the connection is thrown away: a late answer can
 //! reach nobody. A shot is started here, looked after at each poll, and when it is over its block is
-//! fetched and put into the folder that is watched anyway, so that a trace taken in this way goes
-//! through the same checks and the same spool as one that the instrument drops by itself.
+//! fetched and handed over; it goes into the folder that is watched anyway, and so through the same checks
+//! and the same spool as one that the instrument drops by itself.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -14,6 +13,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use silkline_protocol::codec::MAX_TRACE;
 
+use super::fetch::Failure;
 use super::otdr::ShotSettings;
 use super::scpi::{
     ERROR_QUERY, MAX_ERRORS, MAX_LINE, bits_in, block_digits, block_length, decode, error_in,
@@ -35,6 +35,8 @@ pub struct ScpiLink {
     address: String,
     connection: Option<Connection>,
     running: Option<Running>,
+    /// The port and the trace of the shot that is over, or why it has none.
+    over: Option<(u16, Result<Vec<u8>, Failure>)>,
 }
 
 struct Connection {
@@ -57,7 +59,13 @@ impl ScpiLink {
             address,
             connection: None,
             running: None,
+            over: None,
         }
+    }
+
+    /// The port and the trace of a shot that has ended since this was asked last, or why it has none.
+    pub fn fetched(&mut self) -> Option<(u16, Result<Vec<u8>, Failure>)> {
+        self.over.take()
     }
 
     /// Asks for every point, and sees to the shot that runs.
@@ -111,19 +119,29 @@ impl ScpiLink {
             return Err(Fault::Refused("it is measuring already".to_owned()));
         }
         self.running = None;
-        // What others did wrong before is not ours.
-        self.errors(within).await?;
-        for line in start_lines(shot, settings) {
-            self.tell(&line, within).await?;
-        }
-        if let Some(error) = self.errors(within).await? {
-            return Err(Fault::Refused(error));
-        }
+        self.command(&start_lines(shot, settings), within).await?;
         self.running = Some(Running {
             port: settings.port,
             until: clock.moment() + settings.average + OVERTIME,
         });
         Ok(())
+    }
+
+    /// Sends `lines` one after another, upon which the instrument must have no error.
+    ///
+    /// # Errors
+    ///
+    /// Its error, or why it may not have taken them.
+    pub async fn command(&mut self, lines: &[String], within: Duration) -> Result<(), Fault> {
+        // What others did wrong before is not ours.
+        self.errors(within).await?;
+        for line in lines {
+            self.tell(line, within).await?;
+        }
+        match self.errors(within).await? {
+            Some(error) => Err(Fault::Refused(error)),
+            None => Ok(()),
+        }
     }
 
     /// Ends the shot that runs.
@@ -143,32 +161,28 @@ impl ScpiLink {
         Ok(())
     }
 
-    /// Fetches the shot that runs where it is over; its file is missed by who waits for it where that
-    /// fails, so it is only logged here.
+    /// Fetches the shot that runs where it is over.
     async fn look_after(&mut self, device: &Device, clock: &Clock) {
         let (Some(running), Some(shot)) = (self.running, device.scpi_shot()) else {
             return;
         };
-        match self.finished(device, shot, running).await {
-            Ok(false) if clock.moment() < running.until => {}
-            Ok(false) => {
+        let reason = match self.finished(device, shot, running).await {
+            Ok(false) if clock.moment() < running.until => return,
+            Ok(false) => "it runs on and is given up".to_owned(),
+            Ok(true) => {
                 self.running = None;
-                tracing::warn!(
-                    device = device.id.as_str(),
-                    "a shot runs on and is given up"
-                );
+                return;
             }
-            Ok(true) => self.running = None,
             // Silence now may be an answer later; what is refused stays so.
-            Err(fault) if fault.is_absence() && clock.moment() < running.until => {}
-            Err(fault) => {
-                self.running = None;
-                tracing::warn!(device = device.id.as_str(), %fault, "a shot could not be fetched");
-            }
-        }
+            Err(fault) if fault.is_absence() && clock.moment() < running.until => return,
+            Err(fault) => format!("its trace could not be fetched: {fault}"),
+        };
+        self.running = None;
+        let read = Vec::new();
+        self.over = Some((running.port, Err(Failure { reason, read })));
     }
 
-    /// Whether the shot is over and its file is in the folder.
+    /// Whether the shot is over and its trace is here.
     async fn finished(
         &mut self,
         device: &Device,
@@ -188,14 +202,7 @@ impl ScpiLink {
             Some(error) => Fault::Refused(error),
             None => fault,
         })?;
-        let Some(otdr) = &device.otdr else {
-            return Err(Fault::NotSupported("no folder for its traces".to_owned()));
-        };
-        let (folder, pattern) = (otdr.watch.folder.clone(), otdr.watch.pattern.clone());
-        let name = file_name(&pattern, device.id.as_str(), running.port);
-        let kept = tokio::task::spawn_blocking(move || keep(&folder, &name, &sor)).await;
-        let kept = kept.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        kept.map_err(|error| Fault::Refused(format!("its trace could not be kept: {error}")))?;
+        self.over = Some((running.port, Ok(sor)));
         Ok(true)
     }
 
@@ -314,33 +321,6 @@ impl Connection {
 #[expect(clippy::needless_pass_by_value, reason = "as map_err wants it")]
 fn broken(error: std::io::Error) -> Fault {
     Fault::Unreachable(error.to_string())
-}
-
-/// A name of the form that the folder's watch knows, for a trace from `port`.
-fn file_name(pattern: &str, device: &str, port: u16) -> String {
-    let number = uuid::Uuid::now_v7().simple().to_string();
-    let name = pattern
-        .replace("{device}", device)
-        .replace("{port}", &port.to_string());
-    let name = name.replacen('*', &number, 1).replace('*', "x");
-    if name.contains(&number) {
-        name
-    } else {
-        // A pattern without a star has one name; the watch takes each before the next comes.
-        name.replace('/', "-")
-    }
-}
-
-/// Puts a trace into the folder: whole or not at all.
-fn keep(folder: &std::path::Path, name: &str, sor: &[u8]) -> std::io::Result<PathBuf> {
-    use std::io::Write as _;
-    let (path, beside) = (folder.join(name), folder.join(format!(".{name}.part")));
-    let mut file = std::fs::File::create(&beside)?;
-    file.write_all(sor)?;
-    file.sync_all()?;
-    std::fs::rename(&beside, &path)?;
-    std::fs::File::open(folder)?.sync_all()?;
-    Ok(path)
 }
 
 #[cfg(test)]

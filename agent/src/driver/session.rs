@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::{Address, Device};
 use crate::profile::{Map, ScpiMap};
 
+use super::fetch::Failure;
 use super::modbus::ModbusDriver;
 use super::modbus_io::{ModbusLink, Unit};
 use super::otdr::{self, ShotSettings, ShotWrite};
@@ -146,14 +147,10 @@ impl Link {
         let write =
             otdr::start(map, settings).map_err(|error| Fault::Refused(error.to_string()))?;
         match (self, write) {
-            (Self::Modbus(link), ShotWrite::Registers(register, words)) => {
-                link.write(Unit::of(device), register, words).await
-            }
-            (Self::Snmp(link), ShotWrite::Objects(puts)) => link.set(&puts).await,
             (Self::Scpi(link), ShotWrite::Lines(shot)) => {
                 link.shoot((device, &shot), settings, clock).await
             }
-            (Self::Modbus(_), _) | (Self::Snmp(_), _) | (Self::Scpi(_), _) => Err(unstartable()),
+            (link, write) => link.put(device, write).await,
         }
     }
 
@@ -165,7 +162,15 @@ impl Link {
     pub async fn abort(&mut self, device: &Device) -> Result<(), Fault> {
         match (self, device.scpi_shot()) {
             (Self::Scpi(link), Some(shot)) => link.abort(device, shot).await,
-            _ => Err(Fault::NotSupported("it can't be stopped".to_owned())),
+            (link, _) => link.stop(device).await,
+        }
+    }
+
+    /// What a link that sees to shots by itself has fetched: the port, and the trace or why there is none.
+    pub fn fetched(&mut self) -> Option<(u16, Result<Vec<u8>, Failure>)> {
+        match self {
+            Self::Scpi(link) => link.fetched(),
+            Self::Modbus(_) | Self::Snmp(_) => None,
         }
     }
 
@@ -197,7 +202,8 @@ impl Driver {
         Some(Self::over(&map, device))
     }
 
-    fn over(map: &Map, device: &Device) -> Self {
+    /// The driver of a part of `device`.
+    pub(super) fn over(map: &Map, device: &Device) -> Self {
         match map {
             Map::Modbus(map) => {
                 let mut map = map.clone();

@@ -36,6 +36,12 @@ impl Oid {
         Self(self.0.iter().chain(&tail.0).copied().collect())
     }
 
+    /// This OID with one more number.
+    #[must_use]
+    pub fn child(&self, arc: u32) -> Self {
+        Self(self.0.iter().copied().chain([arc]).collect())
+    }
+
     /// This OID without its last number; `None` where it has none.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {

@@ -1,8 +1,10 @@
 //! From the text of a profile to a [`Profile`], or to every mistake in it.
 
 mod check;
+mod fetch;
 mod scpi;
 mod snmp;
+mod switch;
 mod words;
 
 pub(super) use words::{EVENTS, ROLES, SENSORS};
@@ -61,6 +63,9 @@ fn profile(top: &mut Section<'_>) -> Option<Profile> {
         None => None,
         Some(read) => Some(read?),
     };
+    let switch = top
+        .section("switch")
+        .map(|mut section| switch::read(&mut section));
     let profile = Profile {
         id: id?,
         title: title?,
@@ -70,6 +75,10 @@ fn profile(top: &mut Section<'_>) -> Option<Profile> {
         note,
         map: map?,
         shot,
+        switch: match switch {
+            None => None,
+            Some(read) => Some(read?),
+        },
     };
     check::whole(top, &profile);
     Some(profile)
@@ -340,6 +349,12 @@ fn shot(section: &mut Section<'_>) -> Option<ShotMap> {
     let state = section.optional("state");
     let failed = section.optional("failed");
     let needs_dark = section.or("needs_dark", false);
+    let fetch = section
+        .section("read")
+        .map(|mut inner| fetch::read(&mut inner));
+    let stop = section
+        .section("stop")
+        .map(|mut inner| fetch::stop(&mut inner));
     let start = if section.has("commands") {
         ShotStart::Lines(scpi::shot(section)?)
     } else if section.has("objects") {
@@ -359,6 +374,14 @@ fn shot(section: &mut Section<'_>) -> Option<ShotMap> {
         state,
         failed,
         needs_dark,
+        fetch: match fetch {
+            None => None,
+            Some(read) => Some(read?),
+        },
+        stop: match stop {
+            None => None,
+            Some(read) => Some(read?),
+        },
     })
 }
 

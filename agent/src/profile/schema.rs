@@ -3,6 +3,8 @@
 //! Editors check as one types; [`read`](super::read) checks what a schema can't say, such as registers
 //! that overlap. The schema refuses nothing that the reader takes; a test holds the two together.
 
+mod shot;
+
 use serde_json::{Map as Object, Value, json};
 use silkline_protocol::device::Unit;
 
@@ -32,7 +34,8 @@ pub fn schema() -> Value {
             "point": list(object(point(), &POINT)),
             "table": list(object(table(), &["index", "point"])),
             "trap": list(object(trap(), &["oid", "detail"])),
-            "shot": object(shot(), &[]),
+            "shot": object(shot::shot(), &[]),
+            "switch": object(shot::switch(), &["position", "ports"]),
         },
     })
 }
@@ -199,64 +202,6 @@ fn trap() -> Keys {
     ]
 }
 
-fn shot() -> Keys {
-    let values = ["port", "pulse_ns", "average_s", "start"];
-    let object_keys = vec![
-        ("oid", oid("The instance's complete OID")),
-        (
-            "type",
-            word("The type of its value", &["integer", "unsigned"]),
-        ),
-        ("value", word("What is written", &values)),
-    ];
-    vec![
-        (
-            "register",
-            whole("The first register that is written", 0, 65_535),
-        ),
-        (
-            "fields",
-            list(text("A value and its width, such as pulse_ns:u32")),
-        ),
-        (
-            "objects",
-            list(object(object_keys, &["oid", "type", "value"])),
-        ),
-        (
-            "state",
-            text("The point that tells how the last shot ended"),
-        ),
-        (
-            "failed",
-            json!({"type": "integer", "description": "Its value after a shot that failed"}),
-        ),
-        (
-            "needs_dark",
-            json!({"type": "boolean", "description": "Whether a shot needs a fibre without traffic"}),
-        ),
-        (
-            "commands",
-            list(text(
-                "SCPI: a line, with {port}, {pulse_ns} and {average_s} where the values go",
-            )),
-        ),
-        ("status", text("SCPI: the query for whether a shot runs")),
-        (
-            "running",
-            json!({"type": "integer", "description": "It runs while one of these bits is set"}),
-        ),
-        (
-            "finished",
-            json!({"type": "integer", "description": "It is over when one of these bits is set"}),
-        ),
-        (
-            "fetch",
-            text("SCPI: the query that answers with the SOR file as a block"),
-        ),
-        ("abort", text("SCPI: what ends a shot before its time")),
-    ]
-}
-
 fn object(keys: Keys, required: &[&str]) -> Value {
     let properties: Object<String, Value> = keys
         .into_iter()
@@ -401,22 +346,15 @@ mod tests {
             .collect()
     }
 
-    #[test]
-    fn the_schema_has_every_key_the_reader_knows() {
+    /// Profiles with a wrong key, each with where it stands in the schema.
+    fn with_wrong_keys() -> Vec<(String, &'static str)> {
         let modbus = "id = \"a\"\ntitle = \"A\"\nprotocol = \"modbus\"\nsource = \"page 3\"\n";
         let snmp = modbus.replace("\"modbus\"", "\"snmp\"");
         let scpi = modbus.replace("\"modbus\"", "\"scpi\"");
         let end_modbus = "[modbus]\nfunction = \"input\"\nword_order = \"big\"\n";
         let end_snmp = "[snmp]\nbase = \"1.3\"\n";
-        let all = schema();
         let wrong = "no_such_key = 1\n";
-        let at = |path: &str| {
-            all.pointer(path).unwrap()["properties"]
-                .as_object()
-                .unwrap()
-                .clone()
-        };
-        for (text, path) in [
+        vec![
             (format!("{modbus}{wrong}{end_modbus}"), ""),
             (format!("{modbus}{end_modbus}{wrong}"), "/properties/modbus"),
             (format!("{snmp}{end_snmp}{wrong}"), "/properties/snmp"),
@@ -449,10 +387,41 @@ mod tests {
                 "/properties/shot",
             ),
             (
+                format!("{modbus}{end_modbus}[shot]\n[shot.read]\ncontents = \"sor\"\n{wrong}"),
+                "/properties/shot/properties/read",
+            ),
+            (
+                format!(
+                    "{snmp}{end_snmp}[shot]\n[shot.read]\ncontents = \"samples\"\n\
+                     [shot.read.samples]\n{wrong}"
+                ),
+                "/properties/shot/properties/read/properties/samples",
+            ),
+            (
+                format!("{snmp}{end_snmp}[shot]\n[shot.stop]\noid = \"1.3\"\n{wrong}"),
+                "/properties/shot/properties/stop",
+            ),
+            (
+                format!("{modbus}{end_modbus}[switch]\n{wrong}"),
+                "/properties/switch",
+            ),
+            (
                 format!("{scpi}[[point]]\n{wrong}"),
                 "/properties/point/items",
             ),
-        ] {
+        ]
+    }
+
+    #[test]
+    fn the_schema_has_every_key_the_reader_knows() {
+        let all = schema();
+        let at = |path: &str| {
+            all.pointer(path).unwrap()["properties"]
+                .as_object()
+                .unwrap()
+                .clone()
+        };
+        for (text, path) in with_wrong_keys() {
             let keys = at(path);
             for key in known_at(&text) {
                 assert!(

@@ -6,10 +6,10 @@ use silkline_protocol::id::PointName;
 use silkline_protocol::setting_from_text;
 
 use super::scpi::values_in;
-use super::{ObjectType, Oid, ScpiShot};
+use super::{FetchMap, ObjectType, Oid, ScpiShot};
 
 /// How a shot is started.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ShotMap {
     /// What is written.
     pub start: ShotStart,
@@ -20,6 +20,31 @@ pub struct ShotMap {
     /// Whether its light would disturb traffic on the fibre, or be disturbed by it: then it is taken
     /// only of a fibre that is known to be dark.
     pub needs_dark: bool,
+    /// How the trace is read in blocks, where it is.
+    pub fetch: Option<FetchMap>,
+    /// What ends a shot before its time, where something does.
+    pub stop: Option<Stop>,
+}
+
+/// The write that ends a shot before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A holding register (Modbus).
+    Register {
+        /// Which.
+        register: u16,
+        /// What is written.
+        value: u16,
+    },
+    /// An object (SNMP).
+    Object {
+        /// The instance's OID.
+        oid: Oid,
+        /// The type of its value.
+        kind: ObjectType,
+        /// What is written.
+        value: u32,
+    },
 }
 
 /// What is written to start a shot, in one request.
@@ -53,7 +78,7 @@ impl ShotMap {
     /// Whether a shot that runs can be stopped.
     #[must_use]
     pub const fn can_abort(&self) -> bool {
-        matches!(&self.start, ShotStart::Lines(shot) if shot.abort.is_some())
+        self.stop.is_some() || matches!(&self.start, ShotStart::Lines(shot) if shot.abort.is_some())
     }
 
     /// What is written, in order.

@@ -7,14 +7,14 @@ use silkline_protocol::message::{EventKind, Trigger};
 use silkline_protocol::permit::Permit;
 
 use crate::clock::Moment;
-use crate::config::{Config, Device, PointRef, View};
+use crate::config::{Behind, Config, Device, PointRef, View};
 use crate::driver::otdr::ShotSettings;
 
 use crate::permit::Blocked;
 use crate::profile::ShotMap;
 
 use super::round::Round;
-use super::{Act, FILE_MARGIN, Lights, Origin, Outcome, Told};
+use super::{Act, FILE_MARGIN, Lights, Origin, Outcome, Through, Told};
 
 /// How soon a shot that was refused is asked for again: an instrument may be busy for other reasons.
 const RETRY: Duration = Duration::from_secs(5);
@@ -33,6 +33,9 @@ pub(super) struct Instrument {
     device: DeviceId,
     startable: bool,
     can_abort: bool,
+    /// How long the agent may take to read a trace.
+    fetch: Duration,
+    behind: Option<Behind>,
     round: Round,
     hold_off: Duration,
     views: Vec<Watched>,
@@ -113,6 +116,10 @@ impl Instrument {
             device: device.id.clone(),
             startable: shot.is_some() && device.address.is_some(),
             can_abort: shot.is_some_and(ShotMap::can_abort),
+            fetch: shot
+                .and_then(|shot| shot.fetch.as_ref())
+                .map_or(Duration::ZERO, |fetch| fetch.within),
+            behind: otdr.switch.clone(),
             round: Round::new(&otdr.turns(), now),
             hold_off: otdr.hold_off,
             views: views.collect(),
@@ -163,7 +170,7 @@ impl Instrument {
             return Vec::new();
         };
         watched.blocked_by = None;
-        let until = now + watched.view.average + FILE_MARGIN;
+        let until = now + watched.view.average + self.fetch + FILE_MARGIN;
         let trigger = wanted.trigger;
         self.state = State::Shooting {
             at,
@@ -237,6 +244,24 @@ impl Instrument {
         self.state = State::Idle;
         self.round.missed(at, now);
         let detail = format!("{}: the instrument reports a failure", trigger.word());
+        vec![self.tell(at, EventKind::ShotFailed, &detail)]
+    }
+
+    /// The shot of `port` brought no trace. What was to show a break is taken again after a while, if it
+    /// is still dark.
+    pub(super) fn unfetched(&mut self, port: u16, reason: &str, now: Moment) -> Vec<Act> {
+        let State::Shooting { at, trigger, .. } = self.state else {
+            return Vec::new();
+        };
+        let Some(watched) = self.views.get_mut(at).filter(|of| of.view.port == port) else {
+            return Vec::new();
+        };
+        if trigger == Trigger::LightLost {
+            watched.hold.postponed = true;
+        }
+        self.state = State::Idle;
+        self.round.missed(at, now);
+        let detail = format!("{}: {reason}", trigger.word());
         vec![self.tell(at, EventKind::ShotFailed, &detail)]
     }
 
@@ -384,20 +409,22 @@ impl Instrument {
                 acts.extend(self.blocked((at, wanted), &Blocked::Traffic(why), now));
                 continue;
             }
-            let View {
-                port,
-                pulse_ns,
-                average,
-                ..
-            } = watched.view;
+            let view = watched.view.clone();
+            let behind = self.behind.as_ref();
             self.state = State::Asked { at, wanted };
             acts.push(Act::Start {
                 device: self.device.clone(),
                 settings: ShotSettings {
-                    port,
-                    pulse_ns,
-                    average,
+                    port: view.port,
+                    own_port: behind.map_or(view.port, |behind| behind.own_port),
+                    pulse_ns: view.pulse_ns,
+                    average: view.average,
                 },
+                through: behind.map(|behind| Through {
+                    switch: behind.switch.clone(),
+                    line: view.line,
+                    fibre: view.fibre,
+                }),
             });
             return acts;
         }

@@ -27,6 +27,10 @@ use super::Read;
 const LONGEST_FRAME: usize = 256;
 /// Bytes without an answer after which a device is taken to be babbling.
 const MOST_BYTES: usize = 8 * LONGEST_FRAME;
+/// Read File Record.
+pub const READ_RECORDS: u8 = 20;
+/// What it calls its one kind of reference.
+const RECORD_REFERENCE: u8 = 6;
 /// How long an answer may be owed: beyond it the device or the line has dropped it.
 const OWED_FOR: Duration = Duration::from_secs(60);
 
@@ -37,6 +41,19 @@ pub enum Order {
     Read(Read),
     /// Writes holding registers from the first on.
     Write(u16, Vec<u16>),
+    /// Reads records of a file.
+    Records(Records),
+}
+
+/// Records of a file, one register each (function 20).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Records {
+    /// The file.
+    pub file: u16,
+    /// The first record.
+    pub first: u16,
+    /// How many.
+    pub count: u16,
 }
 
 /// An order whose answer can't be told from one that is owed is preceded by another one.
@@ -85,6 +102,7 @@ impl Order {
                 frame.push(u8::try_from(words.len() * 2).unwrap_or(u8::MAX));
                 frame.extend(words.iter().flat_map(|word| word.to_be_bytes()));
             }
+            Self::Records(records) => frame.extend(records.request()),
         }
         frame.extend(checksum(&frame).to_le_bytes());
         frame
@@ -99,6 +117,7 @@ impl Order {
                 Function::Input => 4,
             },
             Self::Write(..) => 16,
+            Self::Records(_) => READ_RECORDS,
         }
     }
 
@@ -107,6 +126,7 @@ impl Order {
         match self {
             Self::Read(read) => 5 + read.bytes(),
             Self::Write(..) => 8,
+            Self::Records(records) => 5 + records.answer_bytes(),
         }
     }
 
@@ -115,6 +135,38 @@ impl Order {
             function: self.function(),
             length: self.answer_length(),
         }
+    }
+}
+
+impl Records {
+    /// What follows the function code in the request (Modbus Application Protocol 1.1b3, 6.14).
+    #[must_use]
+    pub fn request(self) -> Vec<u8> {
+        let mut body = vec![7, RECORD_REFERENCE];
+        for word in [self.file, self.first, self.count] {
+            body.extend(word.to_be_bytes());
+        }
+        body
+    }
+
+    /// The words in the body of an answer; nothing where it is none.
+    #[must_use]
+    pub fn words(self, body: &[u8]) -> Option<Vec<u16>> {
+        let (head, values) = body.split_first_chunk::<3>()?;
+        let [all, own, reference] = *head;
+        let right = usize::from(all) == self.answer_bytes()
+            && usize::from(own) + 1 == self.answer_bytes()
+            && reference == RECORD_REFERENCE
+            && values.len() == 2 * usize::from(self.count);
+        let pairs = values
+            .chunks_exact(2)
+            .filter_map(|pair| pair.try_into().ok());
+        right.then(|| pairs.map(u16::from_be_bytes).collect())
+    }
+
+    /// What the answer's first byte counts: length, reference and values.
+    fn answer_bytes(self) -> usize {
+        2 + 2 * usize::from(self.count)
     }
 }
 
@@ -138,12 +190,14 @@ impl Exchange {
         if !owed.contains_key(&order.shape()) {
             return None;
         }
-        let Order::Read(read) = order else {
+        let of = |count| match order {
+            Order::Read(read) => Some(Order::Read(Read { count, ..*read })),
+            Order::Records(records) => Some(Order::Records(Records { count, ..*records })),
             // A write is confirmed by place and count, so a late confirmation is told by its content.
-            return None;
+            Order::Write(..) => None,
         };
         (1..=super::MAX_WORDS)
-            .map(|count| Order::Read(Read { count, ..*read }))
+            .filter_map(of)
             .find(|other| !owed.contains_key(&other.shape()))
     }
 
@@ -269,6 +323,7 @@ impl Order {
                 let wanted = [start.to_be_bytes(), count.to_be_bytes()].concat();
                 body == wanted
             }
+            Self::Records(records) => records.words(body).is_some(),
         }
     }
 }
@@ -296,7 +351,7 @@ pub fn words(read: Read, body: &[u8]) -> Vec<u16> {
 fn frame_in(bytes: &[u8]) -> Option<usize> {
     let function = *bytes.get(1)?;
     let length = match function {
-        1..=4 => 5 + usize::from(*bytes.get(2)?),
+        1..=4 | READ_RECORDS => 5 + usize::from(*bytes.get(2)?),
         5 | 6 | 15 | 16 => 8,
         _ if function & 0x80 != 0 => 5,
         _ => return None,

@@ -7,7 +7,7 @@ use tokio_modbus::{Request, Response};
 
 use crate::driver::Fault;
 use crate::driver::modbus::Read;
-use crate::driver::modbus::rtu::Order;
+use crate::driver::modbus::rtu::{Order, READ_RECORDS};
 use crate::profile::Function;
 
 /// Connects to `address`.
@@ -37,6 +37,11 @@ pub(super) async fn request(
     match order {
         Order::Read(read) => words(response, *read),
         Order::Write(start, words) => confirmed(&response, *start, words.len()),
+        Order::Records(records) => match &response {
+            Response::Custom(READ_RECORDS, body) => records.words(body),
+            _ => None,
+        }
+        .ok_or_else(|| Fault::Garbled(format!("a read of records answered with {response:?}"))),
     }
 }
 
@@ -53,6 +58,7 @@ fn request_of(order: &Order) -> Request<'_> {
             Function::Discrete => Request::ReadDiscreteInputs(*start, *count),
         },
         Order::Write(start, words) => Request::WriteMultipleRegisters(*start, words.into()),
+        Order::Records(records) => Request::Custom(READ_RECORDS, records.request().into()),
     }
 }
 

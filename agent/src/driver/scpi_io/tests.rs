@@ -173,13 +173,20 @@ impl Bench {
     async fn poll(&mut self) -> Polled {
         let patience = Patience::new(true);
         let what = (&self.device, &self.map);
-        self.link.poll(what, patience, &self.clock).await
+        let polled = self.link.poll(what, patience, &self.clock).await;
+        if let Some((port, Ok(sor))) = self.link.fetched() {
+            let pattern = &self.device.otdr.as_ref().unwrap().watch.pattern;
+            let name = crate::folder::name_for(pattern, self.device.id.as_str(), port);
+            crate::folder::put(self.folder.path(), &name, &sor).unwrap();
+        }
+        polled
     }
 
     async fn shoot(&mut self) -> Result<(), Fault> {
         let shot = self.device.scpi_shot().unwrap().clone();
         let settings = ShotSettings {
             port: 3,
+            own_port: 3,
             pulse_ns: 300,
             average: Duration::from_secs(10),
         };

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use silkline_protocol::settings::Section;
 
 use crate::profile::{
-    FieldValue, Function, Map, ModbusMap, ModbusPoint, Placed, Profile, ShotMap, ShotStart, SnmpMap,
+    Blocks, FetchMap, FieldValue, Function, Map, ModbusMap, ModbusPoint, Placed, Profile, ShotMap,
+    ShotStart, SnmpMap, Stop, SwitchMap, SwitchSet,
 };
 
 /// Notes every mistake of `profile` that lies between its entries.
@@ -34,6 +35,9 @@ pub(super) fn whole(top: &Section<'_>, profile: &Profile) {
     }
     if let Some(shot) = &profile.shot {
         shot_fits(top, profile, shot);
+    }
+    if let Some(switch) = &profile.switch {
+        switch_fits(top, profile, switch);
     }
 }
 
@@ -101,20 +105,103 @@ fn shot_fits(top: &Section<'_>, profile: &Profile, shot: &ShotMap) {
             "writes registers with Modbus, objects with SNMP, and lines with SCPI",
         );
     }
-    for wanted in [FieldValue::Port, FieldValue::Start] {
-        if !shot.values().any(|value| value == wanted) {
-            top.wrong(
-                "shot",
-                format!("has no field {wanted:?}: nothing would be started"),
-            );
-        }
+    if !shot.values().any(|value| value == FieldValue::Start) {
+        top.wrong("shot", "has no field Start: nothing would be started");
     }
     if let Some(state) = &shot.state
-        && profile.point(state).is_none()
+        && !has_single(profile, state)
     {
         top.wrong(
             "shot",
             format!("names the point {state}, which the profile does not have"),
         );
+    }
+    if let Some(fetch) = &shot.fetch {
+        fetch_fits(top, profile, (shot, fetch));
+    }
+    let stop_fits = match (&profile.map, &shot.stop) {
+        (_, None) | (Map::Modbus(_), Some(Stop::Register { .. })) => true,
+        (Map::Snmp(_), Some(Stop::Object { .. })) => true,
+        (Map::Modbus(_) | Map::Snmp(_) | Map::Scpi(_), Some(_)) => false,
+    };
+    if !stop_fits {
+        top.wrong(
+            "shot",
+            "has a stop of another protocol: a register with Modbus, an oid with SNMP, abort with SCPI",
+        );
+    }
+}
+
+/// A switch is set over the profile's own protocol, and tells where it stands.
+fn switch_fits(top: &Section<'_>, profile: &Profile, switch: &SwitchMap) {
+    let right = matches!(
+        (&profile.map, &switch.set),
+        (Map::Modbus(_), SwitchSet::Register(_))
+            | (Map::Snmp(_), SwitchSet::Object(..))
+            | (Map::Scpi(_), SwitchSet::Lines(_))
+    );
+    if !right {
+        top.wrong(
+            "switch",
+            "is set by a register with Modbus, an oid with SNMP, and commands with SCPI",
+        );
+    }
+    let position = &switch.position;
+    if !has_single(profile, position) {
+        top.wrong(
+            "switch",
+            format!(
+                "names the point {position}, which the profile does not have outside its tables"
+            ),
+        );
+    }
+    if profile.shot.is_some() {
+        top.wrong(
+            "switch",
+            "stands beside shot: an OTDR with a switch inside takes its port with the shot",
+        );
+    }
+}
+
+/// What is read in blocks is of the profile's own protocol, and its quantities are points.
+fn fetch_fits(top: &Section<'_>, profile: &Profile, (shot, fetch): (&ShotMap, &FetchMap)) {
+    let fits = match (&profile.map, &fetch.blocks) {
+        (
+            Map::Modbus(_),
+            Blocks::Registers(_) | Blocks::Indexed { .. } | Blocks::Records { .. },
+        ) => true,
+        (Map::Snmp(_), Blocks::Column { .. } | Blocks::Selected { .. }) => true,
+        (Map::Modbus(_) | Map::Snmp(_) | Map::Scpi(_), _) => false,
+    };
+    if !fits {
+        top.wrong(
+            "shot",
+            "reads blocks of another protocol: registers or files with Modbus, objects with SNMP",
+        );
+    }
+    if shot.state.is_none() {
+        top.wrong(
+            "shot",
+            "has no state: nothing would tell when the trace can be read",
+        );
+    }
+    for point in fetch.facts() {
+        if !has_single(profile, &point) {
+            top.wrong(
+                "shot",
+                format!(
+                    "names the point {point}, which the profile does not have outside its tables"
+                ),
+            );
+        }
+    }
+}
+
+/// Whether `name` is a point that is no row of a table.
+fn has_single(profile: &Profile, name: &silkline_protocol::id::PointName) -> bool {
+    match &profile.map {
+        Map::Modbus(map) => map.points.iter().any(|at| at.point.name == *name),
+        Map::Snmp(map) => map.points.iter().any(|at| at.point.name == *name),
+        Map::Scpi(map) => map.points.iter().any(|at| at.point.name == *name),
     }
 }

@@ -52,18 +52,21 @@ fn checked(section: &Section<'_>, key: &str, line: String) -> Option<String> {
     }
 }
 
+/// Lines that are sent one after another.
+pub(super) fn lines(section: &mut Section<'_>, key: &str) -> Option<Vec<String>> {
+    let lines: Vec<String> = section.required(key)?;
+    if lines.is_empty() || lines.len() > MOST_LINES {
+        section.wrong(key, format!("is not 1 to {MOST_LINES} lines"));
+    }
+    let lines: Vec<_> = lines
+        .into_iter()
+        .map(|line| checked(section, key, line))
+        .collect();
+    lines.into_iter().collect()
+}
+
 pub(super) fn shot(section: &mut Section<'_>) -> Option<ScpiShot> {
-    let commands: Option<Vec<String>> = section.required("commands");
-    let commands = commands.and_then(|lines| {
-        if lines.is_empty() || lines.len() > MOST_LINES {
-            section.wrong("commands", format!("is not 1 to {MOST_LINES} lines"));
-        }
-        let lines = lines.into_iter();
-        let lines: Vec<_> = lines
-            .map(|line| checked(section, "commands", line))
-            .collect();
-        lines.into_iter().collect::<Option<Vec<String>>>()
-    });
+    let commands = lines(section, "commands");
     let status = line(section, "status");
     let running: Option<u32> = section.optional("running");
     let finished: Option<u32> = section.optional("finished");

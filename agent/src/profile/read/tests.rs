@@ -1,7 +1,7 @@
 //! What a profile may say and what is refused.
 
 use super::*;
-use crate::profile::Status;
+use crate::profile::{Blocks, Contents, SampleKind, Status, SwitchSet};
 
 const GOOD: &str = r#"
 id = "a"
@@ -220,4 +220,137 @@ fn a_shot_by_snmp_sets_objects() {
     assert!(mistakes(&shot("port", "stop")).contains("one of \"port\""));
     let registers = format!("{SNMP}[shot]\nregister = 1\nfields = [\"port:u16\", \"start:u16\"]\n");
     assert!(mistakes(&registers).contains("objects with SNMP"));
+}
+
+/// An SNMP OTDR whose `[shot.read]` has these keys.
+fn reading(keys: &str) -> String {
+    let point = |name: &str, arc: u32| {
+        format!(
+            "[[point]]\nname = \"{name}\"\noid = \".{arc}.0\"\nunit = \"\"\nrole = \"other\"\n\
+             status = \"own\"\n"
+        )
+    };
+    let points = [("state", 1), ("bytes", 2), ("number", 3), ("sum", 4)];
+    let points: String = points.iter().map(|(name, arc)| point(name, *arc)).collect();
+    format!(
+        "id = \"a\"\ntitle = \"A\"\nprotocol = \"snmp\"\nsource = \"a MIB, page 3\"\n\
+         [snmp]\nbase = \"1.3.6.1.4.1.99\"\n{points}[shot]\nstate = \"state\"\n\
+         [[shot.objects]]\noid = \"1.3.6.1.4.1.99.9.0\"\ntype = \"integer\"\nvalue = \"start\"\n\
+         [shot.read]\n{keys}"
+    )
+}
+
+const ROWS: &str = "contents = \"sor\"\nbusy = [1]\ncolumn = \"1.3.6.1.4.1.99.20\"\n";
+
+#[test]
+fn a_trace_in_rows_needs_little() {
+    let profile = read("a.toml", &reading(ROWS)).unwrap();
+    let fetch = profile.shot.unwrap().fetch.unwrap();
+    assert_eq!(fetch.contents, Contents::Sor);
+    assert!(matches!(fetch.blocks, Blocks::Column { first: 1, .. }));
+    assert_eq!(fetch.within, core::time::Duration::from_secs(60));
+}
+
+#[test]
+fn what_is_wrong_with_the_reading_of_a_trace_is_told_with_its_place() {
+    let said = mistakes(&reading(
+        "contents = \"picture\"\nbusy = [1]\ncolumn = \"1.3\"\n",
+    ));
+    assert!(said.contains("a.toml:38:12: shot.read.contents"), "{said}");
+    let with = |more: &str| mistakes(&reading(&format!("{ROWS}{more}")));
+    for (more, wanted) in [
+        ("checksum = \"sum\"\n", "checksum_kind"),
+        ("length = \"furlongs\"\n", "names the point furlongs"),
+        ("within = \"2h\"\n", "shot.read.within"),
+        ("window = 3\n", "window: is no key"),
+        ("[shot.stop]\nregister = 3\nvalue = 0\n", "another protocol"),
+    ] {
+        let said = with(more);
+        assert!(said.contains(wanted), "{wanted} not in:\n{said}");
+    }
+    for (keys, wanted) in [
+        (
+            "contents = \"sor\"\nbusy = []\ncolumn = \"1.3\"\n",
+            "over at once",
+        ),
+        ("contents = \"sor\"\nbusy = [1]\n", "blocks are at"),
+        (
+            "contents = \"sor\"\nbusy = [1]\nindex = \"1.3.1\"\ndata = \"1.3.2\"\n",
+            "end by themselves",
+        ),
+        (
+            "contents = \"sor\"\nbusy = [1]\nlength = \"bytes\"\nregister = 3\n",
+            "reads blocks of another protocol",
+        ),
+        (
+            "contents = \"sor\"\nbusy = [1]\nlength = \"bytes\"\nfile = 1\nregisters = 120\n",
+            "divisor of 10000",
+        ),
+        (
+            "contents = \"samples\"\nbusy = [1]\ncolumn = \"1.3\"\n",
+            "what the numbers mean",
+        ),
+    ] {
+        let said = mistakes(&reading(keys));
+        assert!(said.contains(wanted), "{wanted} not in:\n{said}");
+    }
+    let stateless = reading(ROWS).replace("state = \"state\"\n[[shot", "[[shot");
+    assert!(mistakes(&stateless).contains("has no state"));
+}
+
+#[test]
+fn samples_say_what_they_mean_by_numbers_and_by_points() {
+    let samples = |keys: &str| {
+        reading(&format!(
+            "contents = \"samples\"\nbusy = [1]\ncolumn = \"1.3\"\n[shot.read.samples]\n{keys}"
+        ))
+    };
+    let good = "type = \"i16\"\nbyte_order = \"little\"\ndb_per_unit = 0.001\n\
+                direction = \"light\"\nspacing_m = \"bytes\"\ngroup_index = 1.4682\n\
+                wavelength_nm = 1550\n";
+    let profile = read("a.toml", &samples(good)).unwrap();
+    let fetch = profile.shot.unwrap().fetch.unwrap();
+    let Contents::Samples(form) = &fetch.contents else {
+        panic!("no samples")
+    };
+    assert!(form.little && form.up && form.kind == SampleKind::I16);
+    assert_eq!(fetch.facts(), ["bytes".parse().unwrap()]);
+    for (from, to, wanted) in [
+        ("0.001", "0", "db_per_unit"),
+        ("\"light\"", "\"sideways\"", "direction"),
+        ("1.4682", "true", "group_index"),
+        ("\"bytes\"", "\"nowhere\"", "nowhere"),
+    ] {
+        let said = mistakes(&samples(&good.replace(from, to)));
+        assert!(said.contains(wanted), "{wanted} not in:\n{said}");
+    }
+}
+
+#[test]
+fn a_switch_says_where_it_stands_and_is_set_by_its_own_protocol() {
+    let switch = |keys: &str| format!("{GOOD}[switch]\n{keys}");
+    let good = "register = 10\nposition = \"p\"\nports = 8\n";
+    let map = read("a.toml", &switch(good)).unwrap().switch.unwrap();
+    assert_eq!((map.set, map.ports), (SwitchSet::Register(10), 8));
+    for (keys, wanted) in [
+        (
+            "register = 10\nports = 8\n".to_owned(),
+            "position: is missing",
+        ),
+        (good.replace("\"p\"", "\"q\""), "names the point q"),
+        (good.replace("= 8", "= 0"), "nothing to switch"),
+        (format!("{good}offset = -2\n"), "no number for a port"),
+        (format!("{good}settle = \"2min\"\n"), "settle"),
+        (
+            good.replace("register = 10", "oid = \"1.3\""),
+            "by a register with Modbus",
+        ),
+        (
+            good.replace("register = 10", "commands = [\"ROUT:CLOS (@1)\"]"),
+            "has no {port}",
+        ),
+    ] {
+        let said = mistakes(&switch(&keys));
+        assert!(said.contains(wanted), "{wanted} not in:\n{said}");
+    }
 }
