@@ -143,7 +143,11 @@ fn device_table(
         "poll = \"{}ms\"\ntimeout = \"800ms\"",
         poll.as_millis()
     )?;
-    if !profile.as_str().starts_with("silkline-") && profile.as_str() != "victron-gx-battery" {
+    let by_snmp = match profile.as_str() {
+        "victron-gx-battery" => false,
+        name => !name.starts_with("silkline-") || name.ends_with("-snmp"),
+    };
+    if by_snmp {
         writeln!(text, "community = \"{COMMUNITY}\"")?;
     }
     if profile.as_str() == "silkline-repeater" {
@@ -156,6 +160,14 @@ fn device_table(
         return Ok(());
     };
     writeln!(text, "folder = {}", quoted(folder))?;
+    let here = plant.devices.iter().filter(|one| one.site == device.site);
+    let mut switches = here.filter(|one| one.profile.as_str() == "silkline-switch");
+    if let Some(switch) = switches
+        .next()
+        .filter(|_| profile.as_str() != "silkline-otdr")
+    {
+        writeln!(text, "\n[device.switch]\ndevice = \"{}\"", switch.id)?;
+    }
     for line in &plant.lines {
         let mine = |view: &&View| {
             let node = line.node(&view.node);

@@ -15,10 +15,12 @@ mod objects;
 mod otdr;
 mod registers;
 mod snmp;
+mod switch;
 
 pub use contents::{Contents, Object, contents};
 pub use snmp::COMMUNITY;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -70,6 +72,8 @@ pub struct Hardware {
     bench: Bench,
     scene: watch::Sender<Scene>,
     dropped: watch::Sender<Vec<Dropped>>,
+    /// Where the switch of each site stands that has one.
+    switches: BTreeMap<SiteId, watch::Sender<u16>>,
     servers: JoinSet<()>,
 }
 
@@ -87,6 +91,9 @@ pub struct Dropped {
     /// When the last byte was written, on the simulation's clock.
     pub at: Duration,
 }
+
+/// The profile of fibre switches.
+const SWITCH: &str = "silkline-switch";
 
 /// Files that are remembered.
 const DROPPED_KEPT: usize = 256;
@@ -167,11 +174,15 @@ impl Hardware {
         };
         let (dropped, _) = watch::channel(Vec::new());
         let servers = JoinSet::new();
+        let is_switch = |device: &&Device| device.profile.as_str() == SWITCH;
+        let switches = world.plant().devices.iter().filter(is_switch);
+        let switches = switches.map(|device| (device.site.clone(), watch::channel(1).0));
         let mut hardware = Self {
             reach: Vec::new(),
             bench,
             scene,
             dropped,
+            switches: switches.collect(),
             servers,
         };
         for (device, number) in world.plant().devices.iter().zip(0_u16..) {
@@ -238,18 +249,29 @@ impl Hardware {
         setup: &Setup,
     ) -> Result<Reach, NoHardware> {
         let (site, id, profile) = (&device.site, &device.id, &device.profile);
-        let folder = match profile.as_str() {
-            "silkline-otdr" => Some(own_folder(device, setup)?),
-            _ => None,
+        // The agent puts the traces that it has fetched into such a folder too.
+        let folder = match profile.as_str().starts_with("silkline-otdr") {
+            true => Some(own_folder(device, setup)?),
+            false => None,
         };
-        let outlet = folder.clone().map(|folder| otdr::Outlet {
-            folder,
+        let outlet = otdr::Outlet {
+            folder: folder
+                .clone()
+                .filter(|_| profile.as_str() == "silkline-otdr"),
+            switch: (self.switches.get(site).map(watch::Sender::subscribe))
+                .filter(|_| profile.as_str() != "silkline-otdr"),
             speed: setup.speed,
             dropped: self.dropped.clone(),
-        });
+        };
         let bound = match profile.as_str() {
-            name if outlet.is_some() || registers::knows(name) => {
-                self.modbus(device, address, outlet).await
+            "silkline-otdr"
+            | "silkline-otdr-modbus"
+            | "silkline-otdr-scpi"
+            | "silkline-otdr-snmp" => self.otdr(device, address, outlet).await,
+            SWITCH => self.switch(device, address).await,
+            name if registers::knows(name) => {
+                let gauge = modbus::Gauge::new(self.bench.clone(), device.clone());
+                self.modbus(address, Arc::new(gauge)).await
             }
             name if objects::knows(name) => self.snmp(device, address).await,
             _ => {
@@ -282,22 +304,51 @@ impl Hardware {
 
     async fn modbus(
         &mut self,
-        device: &Device,
         address: SocketAddr,
-        outlet: Option<otdr::Outlet>,
+        slave: Arc<dyn modbus::Slave>,
     ) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(address).await?;
         let bound = listener.local_addr()?;
-        let slave: Arc<dyn modbus::Slave> = match outlet {
-            Some(outlet) => {
-                let (unit, job) = otdr::unit(self.bench.clone(), device, outlet);
-                self.servers.spawn(job);
-                Arc::new(unit)
-            }
-            None => Arc::new(modbus::Gauge::new(self.bench.clone(), device.clone())),
-        };
         self.servers.spawn(modbus::serve(listener, slave));
         Ok(bound)
+    }
+
+    async fn otdr(
+        &mut self,
+        device: &Device,
+        address: SocketAddr,
+        outlet: otdr::Outlet,
+    ) -> io::Result<SocketAddr> {
+        let (core, job) = otdr::unit(self.bench.clone(), device, outlet);
+        self.servers.spawn(job);
+        match device.profile.as_str() {
+            "silkline-otdr-snmp" => {
+                let rows = otdr::rows::Rows::of(core);
+                let agent = snmp::agent_of(otdr::rows::base(), Arc::new(rows), address).await?;
+                let bound = agent.local_addr();
+                self.servers.spawn(snmp::serve(agent));
+                Ok(bound)
+            }
+            "silkline-otdr-scpi" => {
+                let listener = TcpListener::bind(address).await?;
+                let bound = listener.local_addr()?;
+                self.servers.spawn(otdr::lines::serve(listener, core));
+                Ok(bound)
+            }
+            "silkline-otdr-modbus" => {
+                let blocks = otdr::blocks::Blocks::of(core);
+                self.modbus(address, Arc::new(blocks)).await
+            }
+            _ => self.modbus(address, Arc::new(otdr::Unit(core))).await,
+        }
+    }
+
+    async fn switch(&mut self, device: &Device, address: SocketAddr) -> io::Result<SocketAddr> {
+        let stands = self.switches.get(&device.site).cloned();
+        let stands = stands.unwrap_or_else(|| watch::channel(1).0);
+        let (switch, turning) = switch::switch(self.bench.clone(), device, stands);
+        self.servers.spawn(turning);
+        self.modbus(address, Arc::new(switch)).await
     }
 
     async fn snmp(&mut self, device: &Device, address: SocketAddr) -> io::Result<SocketAddr> {

@@ -6,7 +6,7 @@ use async_snmp::Value;
 use silkline_protocol::plant::Device;
 
 use super::registers::{self, Table};
-use super::{objects, otdr};
+use super::{objects, otdr, switch};
 use crate::world::{Moment, World};
 
 /// All that a device has to say.
@@ -39,8 +39,13 @@ pub fn contents(world: &World, device: &Device, moment: Moment<'_>) -> Option<Co
         return None;
     }
     let profile = device.profile.as_str();
-    if profile == "silkline-otdr" {
-        let words = otdr::at_rest().words;
+    let at_rest = match profile {
+        "silkline-otdr" => Some(otdr::at_rest().words),
+        "silkline-otdr-modbus" => Some(otdr::blocks::at_rest().words),
+        "silkline-switch" => Some(switch::at_rest().words),
+        _ => None,
+    };
+    if let Some(words) = at_rest {
         return Some(Contents::Registers {
             holding: false,
             words,
@@ -53,12 +58,18 @@ pub fn contents(world: &World, device: &Device, moment: Moment<'_>) -> Option<Co
             words: held.words,
         });
     }
-    objects::knows(profile).then(|| {
-        let all = objects::of(world, device, moment);
+    let all = match profile {
+        "silkline-otdr-snmp" => Some(otdr::rows::at_rest()),
+        name if objects::knows(name) => Some(objects::of(world, device, moment)),
+        _ => None,
+    };
+    all.map(|all| {
         let each = all.iter().filter_map(|(oid, value)| {
             let value = match value {
                 Value::Integer(whole) => Object::Whole((*whole).into()),
-                Value::TimeTicks(ticks) => Object::Whole((*ticks).into()),
+                Value::TimeTicks(count) | Value::Gauge32(count) | Value::Counter32(count) => {
+                    Object::Whole((*count).into())
+                }
                 Value::OctetString(bytes) => Object::Bytes(bytes.to_vec()),
                 _ => return None,
             };

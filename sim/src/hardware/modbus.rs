@@ -25,6 +25,14 @@ pub(super) trait Slave: Send + Sync + 'static {
     /// What its registers hold now.
     fn registers(&self) -> Registers;
 
+    /// What its holding registers hold now, where it has both kinds.
+    fn holding(&self) -> Registers {
+        Registers {
+            table: Table::Holding,
+            ..Registers::default()
+        }
+    }
+
     /// Takes words that were written at `register`.
     fn write(&self, register: u16, words: &[u16]) -> Result<(), ExceptionCode>;
 }
@@ -113,8 +121,11 @@ impl Answering {
         if !(1..=MOST_REGISTERS).contains(&count) {
             return Err(ExceptionCode::IllegalDataValue);
         }
-        let registers = self.0.registers();
+        let mut registers = self.0.registers();
         if registers.table != table {
+            registers = self.0.holding();
+        }
+        if registers.table != table || registers.words.is_empty() {
             return Err(ExceptionCode::IllegalFunction);
         }
         let end = at

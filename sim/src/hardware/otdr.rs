@@ -1,18 +1,26 @@
-//! An OTDR with a fibre switch: told by Modbus to shoot, it averages for a while and drops a file.
+//! An OTDR with a fibre switch, inside it or before it: told to shoot, it averages for a while and drops a
+//! file, or keeps the trace to be read.
 //!
 //! ```text
-//!          written: port, pulse, average, 1
-//!   idle ──────────────────────────────────▶ busy ──── averaged, file written ───▶ done
-//!    ▲                                        │  └──── no file could be written ─▶ failed
-//!    │      written while busy: exception 6 ──┘                                     │
-//!    └──────────────────────── done and failed take orders like idle ───────────────┘
+//!          told: port, pulse, average
+//!   idle ────────────────────────────▶ busy ──── averaged ─────────────────▶ done
+//!    ▲                                  │  ├──── stopped ──────────────────▶ idle
+//!    │        told while busy: refused ─┘  └──── no file could be written ─▶ failed
+//!    └──────────────── done and failed take orders like idle ────────────────┘
 //! ```
 //!
-//! The file grows in two steps, as files of real units do: who reads it too early reads half.
+//! By Modbus with files ([`Unit`]), by Modbus with blocks ([`blocks`]), by SNMP with rows ([`rows`]), by
+//! lines ([`lines`]). A file grows in two steps, as files of real units do: who reads it too early reads
+//! half.
+
+pub(super) mod blocks;
+pub(super) mod lines;
+pub(super) mod rows;
 
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use silkline_protocol::id::{DeviceId, SiteId};
@@ -36,12 +44,16 @@ const PROGRESS_STEPS: u16 = 20;
 const HALF_WRITTEN: Duration = Duration::from_millis(300);
 
 /// What a unit is doing.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Status {
     state: State,
     port: u16,
     progress: u16,
     shots: u32,
+    /// Counts orders, so that one that was stopped is told from the next.
+    run: u64,
+    /// The last trace, where it is kept to be read.
+    trace: Arc<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,24 +67,48 @@ enum State {
 
 #[derive(Clone, Copy, Debug)]
 struct Order {
+    run: u64,
     port: u16,
     pulse_ns: u16,
     average_s: u16,
 }
 
-/// The registers of the unit.
-pub(super) struct Unit {
+/// Why an order is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    /// No fibre there, or a setting that makes no sense.
+    Nonsense,
+    /// A shot runs.
+    Busy,
+    /// The unit has ended.
+    Gone,
+}
+
+/// The unit, apart from what it is told by.
+#[derive(Clone)]
+pub(super) struct Core {
     bench: Bench,
     site: SiteId,
     device: DeviceId,
+    /// Where the switch before it stands, where it has one.
+    switch: Option<watch::Receiver<u16>>,
     status: watch::Sender<Status>,
-    /// One order: the unit refuses another while it is busy, so none ever waits.
+    /// Stopped shots and the one that was ordered after them: the unit refuses another while it is busy.
     orders: mpsc::Sender<Order>,
 }
 
-/// Where a unit's files go, and how fast it is.
+/// The registers of the unit.
+pub(super) struct Unit(pub(super) Core);
+
+/// Orders that may wait: the one that follows stopped ones.
+const ORDERS: usize = 64;
+
+/// Where a unit's traces go, and how fast it is.
 pub(super) struct Outlet {
-    pub(super) folder: PathBuf,
+    /// Its folder; kept to be read where there is none.
+    pub(super) folder: Option<PathBuf>,
+    /// Where the switch before it stands, where it has one.
+    pub(super) switch: Option<watch::Receiver<u16>>,
     /// How many times faster than real it averages.
     pub(super) speed: f64,
     /// Who is told of finished files.
@@ -85,13 +121,17 @@ pub(super) fn at_rest() -> Registers {
 }
 
 impl Status {
-    fn registers(self) -> Registers {
-        let state = match self.state {
+    const fn state_number(&self) -> u16 {
+        match self.state {
             State::Idle => 0,
             State::Busy => 1,
             State::Done => 2,
             State::Failed => 3,
-        };
+        }
+    }
+
+    fn registers(&self) -> Registers {
+        let state = self.state_number();
         let [b0, b1, b2, b3] = self.shots.to_be_bytes();
         let shots = [u16::from_be_bytes([b0, b1]), u16::from_be_bytes([b2, b3])];
         let [high, low] = shots;
@@ -107,85 +147,120 @@ pub(super) fn unit(
     bench: Bench,
     device: &Device,
     outlet: Outlet,
-) -> (Unit, impl Future<Output = ()> + Send + use<>) {
+) -> (Core, impl Future<Output = ()> + Send + use<>) {
     let (status, _) = watch::channel(Status::default());
-    let (orders, ordered) = mpsc::channel(1);
-    let (site, id) = (device.site.clone(), device.id.clone());
+    let (orders, ordered) = mpsc::channel(ORDERS);
+    let core = Core {
+        bench,
+        site: device.site.clone(),
+        device: device.id.clone(),
+        switch: outlet.switch.clone(),
+        status,
+        orders,
+    };
     let worker = Worker {
-        bench: bench.clone(),
-        site: site.clone(),
-        device: id.clone(),
+        core: core.clone(),
         pace: 1.0 / outlet.speed.max(0.01),
         outlet,
-        status: status.clone(),
     };
-    (
-        Unit {
-            bench,
-            site,
-            device: id,
-            status,
-            orders,
-        },
-        worker.work(ordered),
-    )
+    (core, worker.work(ordered))
 }
 
-impl Slave for Unit {
+impl Core {
     fn answers(&self) -> bool {
         self.bench.answers(&self.site, &self.device)
     }
 
+    /// The port of the plant's view: that of the switch before the unit, else the unit's own.
+    fn fibre(&self, own: u16) -> u16 {
+        self.switch.as_ref().map_or(own, |stands| *stands.borrow())
+    }
+
+    /// Begins a shot.
+    fn order(&self, port: u16, pulse_ns: u32, average_s: u16) -> Result<(), Refused> {
+        let pulse_ns = u16::try_from(pulse_ns).map_err(|_| Refused::Nonsense)?;
+        let world = &self.bench.world;
+        let view = world.view_of(&self.site, &self.device, self.fibre(port));
+        // Behind a switch that turns there is a fibre when it has turned.
+        let seen = view.is_some() || self.switch.is_some();
+        if !seen || pulse_ns == 0 || average_s == 0 {
+            return Err(Refused::Nonsense);
+        }
+        let mut run = None;
+        self.status.send_if_modified(|status| {
+            if status.state == State::Busy {
+                return false;
+            }
+            status.state = State::Busy;
+            (status.port, status.progress) = (port, 0);
+            status.run += 1;
+            run = Some(status.run);
+            true
+        });
+        let order = Order {
+            run: run.ok_or(Refused::Busy)?,
+            port,
+            pulse_ns,
+            average_s,
+        };
+        self.orders.try_send(order).map_err(|_| Refused::Gone)
+    }
+
+    /// Ends the shot that runs.
+    fn stop(&self) {
+        self.status.send_if_modified(|status| {
+            let busy = status.state == State::Busy;
+            if busy {
+                status.state = State::Idle;
+            }
+            busy
+        });
+    }
+
+    /// Whether `order` still runs.
+    fn runs(&self, order: Order) -> bool {
+        let status = self.status.borrow();
+        status.state == State::Busy && status.run == order.run
+    }
+}
+
+impl Slave for Unit {
+    fn answers(&self) -> bool {
+        self.0.answers()
+    }
+
     fn registers(&self) -> Registers {
-        self.status.borrow().registers()
+        self.0.status.borrow().registers()
     }
 
     fn write(&self, register: u16, words: &[u16]) -> Result<(), ExceptionCode> {
-        let [port, high, low, average_s, 1] = *words else {
-            return Err(ExceptionCode::IllegalDataValue);
-        };
         if register != SHOT_REGISTER {
             return Err(ExceptionCode::IllegalDataAddress);
         }
-        let view = self.bench.world.view_of(&self.site, &self.device, port);
-        let sensible = high == 0 && low > 0 && average_s > 0;
-        if view.is_none() || !sensible {
+        self.0.shot_words(words)
+    }
+}
+
+impl Core {
+    /// A shot as Modbus orders it: port, pulse in two registers, average, 1.
+    fn shot_words(&self, words: &[u16]) -> Result<(), ExceptionCode> {
+        let [port, high, low, average_s, 1] = *words else {
             return Err(ExceptionCode::IllegalDataValue);
-        }
-        let mut taken = false;
-        self.status.send_if_modified(|status| {
-            taken = status.state != State::Busy;
-            if taken {
-                *status = Status {
-                    state: State::Busy,
-                    port,
-                    progress: 0,
-                    ..*status
-                };
-            }
-            taken
-        });
-        if !taken {
-            return Err(ExceptionCode::ServerDeviceBusy);
-        }
-        let order = Order {
-            port,
-            pulse_ns: low,
-            average_s,
         };
-        self.orders
-            .try_send(order)
-            .map_err(|_| ExceptionCode::ServerDeviceFailure)
+        let pulse_ns = u32::from(high) << 16 | u32::from(low);
+        self.order(port, pulse_ns, average_s)
+            .map_err(|refused| match refused {
+                Refused::Nonsense => ExceptionCode::IllegalDataValue,
+                Refused::Busy => ExceptionCode::ServerDeviceBusy,
+                Refused::Gone => ExceptionCode::ServerDeviceFailure,
+            })
     }
 }
 
 struct Worker {
-    bench: Bench,
-    site: SiteId,
-    device: DeviceId,
+    core: Core,
     outlet: Outlet,
     pace: f64,
-    status: watch::Sender<Status>,
 }
 
 impl Worker {
@@ -193,60 +268,85 @@ impl Worker {
         while let Some(order) = ordered.recv().await {
             let result = self.shoot(order).await;
             if let Err(error) = &result {
-                warn!(site = %self.site, device = %self.device, %error, "a shot failed");
+                let (site, device) = (&self.core.site, &self.core.device);
+                warn!(%site, %device, %error, "a shot failed");
             }
-            self.status.send_modify(|status| {
-                let good = result.is_ok();
-                status.state = if good { State::Done } else { State::Failed };
-                status.progress = 100;
-                status.shots = status.shots.wrapping_add(u32::from(good));
+            if !self.core.runs(order) {
+                continue;
+            }
+            self.core.status.send_modify(|status| match result {
+                Ok(trace) => {
+                    status.state = State::Done;
+                    status.progress = 100;
+                    status.shots = status.shots.wrapping_add(1);
+                    status.trace = Arc::new(trace);
+                }
+                Err(_) => {
+                    status.state = State::Failed;
+                    status.progress = 100;
+                }
             });
         }
     }
 
-    async fn shoot(&self, order: Order) -> io::Result<()> {
+    /// Averages and gives the trace, which is in its folder then, where it has one; it is of no meaning
+    /// where the shot was stopped.
+    async fn shoot(&self, order: Order) -> io::Result<Vec<u8>> {
+        let core = &self.core;
         let average = Duration::from_secs(order.average_s.into()).mul_f64(self.pace);
         for step in 1..=PROGRESS_STEPS {
             tokio::time::sleep(average / u32::from(PROGRESS_STEPS)).await;
-            self.status
+            if !core.runs(order) {
+                return Ok(Vec::new());
+            }
+            core.status
                 .send_modify(|status| status.progress = step * 95 / PROGRESS_STEPS);
         }
-        let taken = self.bench.clock.wall();
+        let taken = core.bench.clock.wall();
         let settings = ShotOrder {
             pulse_ns: order.pulse_ns,
             average_s: order.average_s,
             taken,
         };
-        let view = self
-            .bench
-            .world
-            .view_of(&self.site, &self.device, order.port);
+        let world = &core.bench.world;
+        let view = world.view_of(&core.site, &core.device, core.fibre(order.port));
         let id = view.map(|(_, view)| view.id.clone());
         let sor = id.and_then(|id| {
-            self.bench
+            core.bench
                 .at_this_moment(|world, moment| world.shoot(&id, settings, moment.scene))
         });
         let sor = sor.ok_or_else(|| io::Error::other("no fibre behind this port"))?;
-        let path = self.drop_file(order.port, taken, &sor).await?;
-        debug!(path = %path.display(), "dropped a trace");
+        if let Some(folder) = &self.outlet.folder {
+            let path = self.drop_file((folder, order.port), taken, &sor).await?;
+            debug!(path = %path.display(), "dropped a trace");
+            self.tell(order.port, path);
+        }
+        Ok(sor)
+    }
+
+    fn tell(&self, port: u16, path: PathBuf) {
         let dropped = Dropped {
-            site: self.site.clone(),
-            device: self.device.clone(),
-            port: order.port,
+            site: self.core.site.clone(),
+            device: self.core.device.clone(),
+            port,
             path,
-            at: self.bench.clock.now(),
+            at: self.core.bench.clock.now(),
         };
         self.outlet.dropped.send_modify(|files| {
             let excess = (files.len() + 1).saturating_sub(DROPPED_KEPT);
             files.drain(..excess);
             files.push(dropped);
         });
-        Ok(())
     }
 
     /// Writes half of the file, rests, writes the other half.
-    async fn drop_file(&self, port: u16, taken: Timestamp, sor: &[u8]) -> io::Result<PathBuf> {
-        let (path, mut file) = self.new_file(port, taken).await?;
+    async fn drop_file(
+        &self,
+        place: (&Path, u16),
+        taken: Timestamp,
+        sor: &[u8],
+    ) -> io::Result<PathBuf> {
+        let (path, mut file) = self.new_file(place, taken).await?;
         let (half, rest) = sor.split_at(sor.len() / 2);
         file.write_all(half).await?;
         file.flush().await?;
@@ -259,12 +359,12 @@ impl Worker {
     /// A file of the unit's usual name; where there is one already, a second later's.
     async fn new_file(
         &self,
-        port: u16,
+        (folder, port): (&Path, u16),
         taken: Timestamp,
     ) -> io::Result<(PathBuf, tokio::fs::File)> {
         let mut at = taken;
         loop {
-            let path = self.outlet.folder.join(file_name(&self.device, port, at));
+            let path = folder.join(file_name(&self.core.device, port, at));
             match tokio::fs::File::create_new(&path).await {
                 Ok(file) => return Ok((path, file)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

@@ -43,6 +43,23 @@ pub(super) async fn agent(bench: Bench, device: Device, address: SocketAddr) -> 
     agent.map_err(io::Error::other)
 }
 
+/// An agent with what `objects` holds below `base`, bound to `address`.
+pub(super) async fn agent_of(
+    base: Oid,
+    objects: Arc<dyn MibHandler>,
+    address: SocketAddr,
+) -> io::Result<Agent> {
+    let agent = Agent::builder()
+        .bind(address.to_string())
+        .community(COMMUNITY.as_bytes())
+        .max_concurrent_requests(Some(MOST_WAITING))
+        .handler(base, objects)
+        .allow_all_access()
+        .build()
+        .await;
+    agent.map_err(io::Error::other)
+}
+
 /// Serves until the task is stopped.
 pub(super) async fn serve(agent: Agent) {
     if let Err(error) = agent.run().await {

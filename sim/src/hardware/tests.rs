@@ -11,6 +11,8 @@ use tokio_modbus::prelude::{Reader, Writer};
 use super::*;
 use crate::chance::Seed;
 
+mod switched;
+
 const SOON: Duration = Duration::from_secs(20);
 
 fn id<T: core::str::FromStr>(text: &str) -> T
