@@ -168,6 +168,15 @@ mod tests {
     }
 
     #[test]
+    fn a_switch_may_tell_where_it_stands_as_a_channel_list() {
+        assert_eq!(number_in("(@3)"), Some(Raw::Whole(3)));
+        assert_eq!(number_in("3\r"), Some(Raw::Whole(3)));
+        for none in ["(@)", "(@1,2)", "(@1:3)", "(3)", "@3"] {
+            assert_eq!(number_in(none), None, "{none}");
+        }
+    }
+
+    #[test]
     fn a_block_says_its_length_and_lies_are_refused() {
         assert_eq!(block_digits(*b"#5").unwrap(), 5);
         assert_eq!(block_length(b"12345", 20_000).unwrap(), 12_345);

@@ -469,3 +469,59 @@ fn an_instrument_that_needs_a_dark_fibre_shoots_no_traffic() {
     let acts = triggers.observe(&point("osc_in_power.1"), true, at(121));
     assert_eq!(ports(&acts), [1], "both dark");
 }
+
+/// The same with an OTDR whose traces are read in blocks, behind a switch of its own.
+fn switched() -> Triggers {
+    let text = CONFIG
+        .replace("silkline-otdr", "silkline-otdr-snmp")
+        .replace(
+            "folder = \"/srv/otdr\"\n",
+            "folder = \"/srv/otdr\"\n[device.switch]\ndevice = \"switch-1\"\nown_port = 4\n",
+        );
+    let switch =
+        "[[device]]\nid = \"switch-1\"\nprofile = \"silkline-switch\"\naddress = \"10.0.0.9\"\n";
+    triggers(&format!("{text}{switch}"))
+}
+
+#[test]
+fn a_shot_through_a_switch_says_which_and_to_whose_fibre() {
+    let acts = lose(&mut switched(), "in_power.2", at(1));
+    let Some(Act::Start {
+        settings,
+        through: Some(through),
+        ..
+    }) = acts.first()
+    else {
+        panic!("{acts:?}")
+    };
+    assert_eq!((settings.port, settings.own_port), (2, 4));
+    assert_eq!(through.switch.as_str(), "switch-1");
+    assert_eq!(through.line.as_str(), "baku-poti");
+    let acts = lose(&mut triggers(CONFIG), "in_power.2", at(1));
+    assert!(
+        matches!(&acts[0], Act::Start { through: None, settings, .. } if settings.own_port == 2),
+        "{acts:?}"
+    );
+}
+
+#[test]
+fn a_trace_that_could_not_be_had_is_told_and_wanted_again_while_it_is_dark() {
+    let mut triggers = switched();
+    lose(&mut triggers, "in_power.1", at(1));
+    triggers.started(&otdr(), &Outcome::Taken, at(1));
+    let other = triggers.unfetched(&otdr(), 2, "not ours", at(5));
+    assert!(other.is_empty(), "the shot of another port: {other:?}");
+    let acts = triggers.unfetched(&otdr(), 1, "block 7: no answer", at(20));
+    assert_eq!(kinds(&acts), [EventKind::ShotFailed]);
+    assert!(
+        matches!(&acts[0], Act::Tell(told) if told.detail.contains("light_lost: block 7: no answer")),
+        "{acts:?}"
+    );
+    assert!(ports(&triggers.tick(at(30))).is_empty(), "it holds off");
+    assert_eq!(ports(&triggers.tick(at(62))), [1], "still dark");
+    // Reading may take a while longer than a file would.
+    triggers.started(&otdr(), &Outcome::Taken, at(62));
+    assert!(kinds(&triggers.tick(at(62 + 10 + 100))).is_empty());
+    let late = triggers.tick(at(62 + 10 + 121));
+    assert_eq!(kinds(&late), [EventKind::ShotFailed]);
+}

@@ -179,3 +179,49 @@ fn coils_come_by_the_byte() {
         [1, 0, 1, 0, 0, 0, 0, 0, 0, 1]
     );
 }
+
+/// Records 1 and 2 of file 4, as in the example of the Modbus Application Protocol 1.1b3, 6.14.
+const RECORDS: Records = Records {
+    file: 4,
+    first: 1,
+    count: 2,
+};
+
+#[test]
+fn records_are_asked_for_and_read_as_in_the_specification() {
+    let frame = Order::Records(RECORDS).frame(9);
+    assert_eq!(frame[..10], [9, 20, 7, 6, 0, 4, 0, 1, 0, 2]);
+    let body = [6, 5, 6, 0x0D, 0xFE, 0x00, 0x20];
+    assert_eq!(RECORDS.words(&body), Some(vec![0x0DFE, 0x0020]));
+    for wrong in [
+        &body[..6],
+        &[6, 5, 7, 0x0D, 0xFE, 0x00, 0x20],
+        &[6, 4, 6, 0x0D, 0xFE, 0x00, 0x20],
+        &[8, 5, 6, 0x0D, 0xFE, 0x00, 0x20, 0, 0],
+        &[],
+    ] {
+        assert_eq!(RECORDS.words(wrong), None, "{wrong:?}");
+    }
+}
+
+#[test]
+fn records_that_come_late_are_told_from_those_asked_for_now() {
+    let mut exchange = Exchange::default();
+    let order = Order::Records(RECORDS);
+    exchange.owe(9, &order, Moment::START);
+    let next = Order::Records(Records {
+        first: 3,
+        ..RECORDS
+    });
+    // The late answer would look the same, so something of another length is asked before.
+    let before = exchange.before(9, &next, Moment::START);
+    assert!(
+        matches!(before, Some(Order::Records(Records { count, .. })) if count != 2),
+        "{before:?}"
+    );
+    let mut answer = vec![9, 20, 6, 5, 6, 0x0D, 0xFE, 0x00, 0x20];
+    answer.extend(checksum(&answer).to_le_bytes());
+    exchange.begin();
+    let found = exchange.push(9, &order, &answer);
+    assert_eq!(found, Found::Answer(answer[2..9].to_vec()));
+}
