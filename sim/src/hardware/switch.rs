@@ -14,6 +14,8 @@ use super::Bench;
 use super::modbus::Slave;
 use super::registers::Registers;
 
+/// What it calls itself, in two letters.
+const KIND: u16 = u16::from_be_bytes(*b"SW");
 const WANTED: u16 = 10;
 const PORTS: u16 = 32;
 /// How long it is between two ports.
@@ -37,7 +39,7 @@ pub(super) fn at_rest() -> Registers {
 
 fn registers(stands: u16) -> Registers {
     let mut held = Registers::default();
-    held.words.extend((0_u16..).zip([1, stands, 0, 0]));
+    held.words.extend((0_u16..).zip([KIND, stands, 0, 0]));
     held
 }
 

@@ -52,7 +52,7 @@ fn put_long(gateway: &Gateway, register: u16, value: usize) {
 /// What the hardware does when it is written to.
 fn behave(gateway: &Gateway, sor: Vec<u8>, way: Arc<Mutex<Way>>) {
     gateway.set(OTDR, 0, 2);
-    gateway.set(SWITCH, 0, 1);
+    gateway.set(SWITCH, 0, i16::from_be_bytes(*b"SW"));
     gateway.set(SWITCH, 1, 1);
     gateway.set(AMPLIFIER, 0, 1);
     for register in [16, 32] {
