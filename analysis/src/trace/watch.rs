@@ -16,9 +16,11 @@
 
 mod bins;
 mod find;
+mod fit;
+mod gls;
 mod modes;
 mod peaks;
-mod place;
+mod ramp;
 mod shift;
 mod spread;
 mod steps;
@@ -177,7 +179,7 @@ impl Watch {
             watch.learn_spread(&powers);
         }
         let events = watch.analysis.events.clone();
-        watch.peaks = peaks::follow(&watch.mean, &watch.power, &events, &powers);
+        watch.peaks = peaks::follow((&watch.mean, &watch.power), watch.fade(), &events, &powers);
         Ok(watch)
     }
 
@@ -310,7 +312,7 @@ impl Watch {
         self.spread = Spread::learn(&falls, bins);
         self.spread.widen(&self.steep(), TREMBLE);
         let louder = vec![1.0; bins.count];
-        let search = Search::new(&self.noise(&louder, 1.0));
+        let search = Search::new(&self.noise(&louder, 1.0), self.bins);
         let loudest = falls.iter().map(|fall| search.loudest(fall));
         // No model of noise holds for the next instrument: the largest step that any good shot
         // shows is taken for what it is, nothing.
@@ -339,6 +341,16 @@ impl Watch {
         let sums = self.bins.sums(&self.power);
         let pair = sums.first().zip(sums.last());
         pair.map_or(0.0, |(first, last)| fall(*first, *last).abs())
+    }
+
+    /// By how much the light of the usual glass falls a sample, both ways, as a natural logarithm.
+    fn fade(&self) -> f64 {
+        let sums = self.bins.sums(&self.power);
+        let lag = (sums.len() / 16).max(1);
+        let pairs = sums.iter().zip(sums.iter().skip(lag));
+        let mut falls: Vec<f64> = pairs.map(|(a, b)| fall(*a, *b)).collect();
+        let per_sample = median(&mut falls) / (lag * self.bins.size) as f64;
+        (per_sample * std::f64::consts::LN_10 / 5.0).max(0.0)
     }
 
     /// What each bin changes beyond the glass around it, in decibels a sample.

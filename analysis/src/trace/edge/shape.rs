@@ -19,7 +19,7 @@ impl Shape {
     /// # Source
     ///
     /// The answer of one pole to `(exp(fade·(L-u)) - 1) / (exp(fade·L) - 1)`, over the line.
-    pub(super) fn in_glass(&self, u: f64, fade: f64) -> (f64, f64) {
+    pub(crate) fn in_glass(&self, u: f64, fade: f64) -> (f64, f64) {
         let (fall, rise) = self.at(u);
         let (pulse, constant) = (self.pulse, self.constant);
         if u <= 0.0 || fade * pulse < 1e-4 {

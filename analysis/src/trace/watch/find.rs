@@ -3,8 +3,8 @@
 use silkline_protocol::unit::{Db, OpticalLength};
 
 use super::bins::{fall, mean_power, powers};
+use super::fit::{self, Fitted, Known, Scene, Sought};
 use super::peaks::{self, Falls};
-use super::place::{self, Around};
 use super::shift;
 use super::steps::{Found, Noise, Search, Step};
 use super::{Drift, Watch, store};
@@ -35,6 +35,9 @@ const TOTAL_PART: f64 = 0.02;
 
 /// What a bad launch may tilt a trace by, as a part of what it loses.
 const LAUNCH_TILTS: f64 = 0.75;
+
+/// A zero that is off by less is not moved back, only reckoned with, in samples.
+const MOVED: f64 = 0.1;
 
 /// From a standard deviation to half a 95 % interval.
 const HALF_95: f64 = 1.96;
@@ -77,7 +80,7 @@ impl<'a> Sight<'a> {
             _ => decibels(&power),
         };
         let shift = shift::shift(&watch.mean, &levels, &watch.marks, launch);
-        if shift.abs() > 0.1 {
+        if shift.abs() > MOVED {
             power = shift::moved(&power, shift);
         }
         let fall = bins.fall(&before, &bins.sums(&power));
@@ -105,6 +108,7 @@ impl<'a> Sight<'a> {
         };
         let mut changes = Vec::new();
         let mut count = watch.bins.count;
+        let mut peaks_to = usize::MAX;
         match self.end(&noise) {
             End::AsBefore => {}
             End::Faulty(comparison) => return (comparison, drift),
@@ -112,6 +116,7 @@ impl<'a> Sight<'a> {
                 if change.kind == ChangeKind::Break {
                     count = self.bins_before(&change);
                 }
+                peaks_to = watch.bins.start(count);
                 changes.push(change);
             }
         }
@@ -120,11 +125,13 @@ impl<'a> Sight<'a> {
         if count >= super::FEWEST_SAMPLES.min(watch.bins.count) {
             let events = self.events(count);
             let bins: Vec<usize> = events.iter().map(|(bin, _)| *bin).collect();
-            let found = Search::new(&noise).run(fall, &bins);
+            let known: Vec<Known> = events.iter().map(|(_, event)| self.known(event)).collect();
+            let fit = |step: &Step, others: &[Step]| self.fitted(step, others, (&noise, &known));
+            let found = Search::new(&noise, watch.bins).run(fall, &bins, &fit);
             drift.launch_db = Db::of(found.launch);
             drift.tilt_db = Db::of(found.tilt);
-            let mut small = self.step_changes(&found, &noise, &events);
-            let reflections = self.reflections(&found, &noise, &mut small);
+            let mut small = self.step_changes(&found, &events);
+            let reflections = self.reflections(&found, &noise, peaks_to, &mut small);
             small.extend(reflections);
             if changes.is_empty() && small.is_empty() {
                 small.extend(self.total(&found));
@@ -160,8 +167,19 @@ impl<'a> Sight<'a> {
             });
         }
         match self.end_of(&analysis) {
-            Some(change) => End::Changed(change),
+            Some(change) => End::Changed(self.in_its_zero(change)),
             None => self.dark_from().map_or(End::AsBefore, End::Changed),
+        }
+    }
+
+    /// A place told by the shots alone, in the reference's zero, with what zeros may differ by.
+    fn in_its_zero(&self, change: Change) -> Change {
+        let spacing = self.watch.settings.spacing;
+        let zero = (spacing * (HALF_95 * fit::ZERO)).get();
+        Change {
+            at: change.at - spacing * self.late(),
+            plus_minus: OpticalLength::of(change.plus_minus.get().hypot(zero)),
+            ..change
         }
     }
 
@@ -196,8 +214,9 @@ impl<'a> Sight<'a> {
             watch.mean.index_of(near.get()),
             watch.mean.index_of(far.get()),
         );
-        let sum = |power: &[f64]| cut(power, from, to).iter().sum::<f64>();
-        let differs = fall(sum(&watch.power), sum(&self.power)) - self.level;
+        // A bright end may send back as much as all the glass behind it did.
+        let usual = |power: &[f64]| median(&mut cut(power, from, to).to_vec());
+        let differs = fall(usual(&watch.power), usual(&self.power)) - self.level;
         to < from + 3 || differs.abs() > MAY_BE_GONE_DB
     }
 
@@ -323,17 +342,59 @@ impl<'a> Sight<'a> {
             .collect()
     }
 
-    fn step_changes(
+    /// Samples by which the zero is late and has not been moved back.
+    fn late(&self) -> f64 {
+        if self.shift.abs() > MOVED {
+            0.0
+        } else {
+            self.shift
+        }
+    }
+
+    /// Where a known event lies among the samples.
+    fn known(&self, event: &Event) -> Known {
+        let mean = &self.watch.mean;
+        let at = (event.at - mean.position(0.0)).get() / mean.step_m();
+        Known {
+            at,
+            sd: event.plus_minus.get() / mean.step_m() / HALF_95,
+        }
+    }
+
+    /// A step as the ramp that it is in the samples.
+    fn fitted(
         &self,
-        found: &Found,
-        noise: &Noise<'_>,
-        events: &[(usize, &Event)],
-    ) -> Vec<Change> {
+        step: &Step,
+        others: &[Step],
+        (noise, known): (&Noise<'_>, &[Known]),
+    ) -> Option<Fitted> {
+        let watch = self.watch;
+        let scene = Scene {
+            bins: &watch.bins,
+            before: &watch.power,
+            now: &self.power,
+            pulse: watch.mean.pulse().get() / watch.mean.step_m(),
+            fade: watch.fade(),
+            late: self.late(),
+        };
+        let sought = Sought {
+            bins: step.bins,
+            size: step.size,
+        };
+        let others: Vec<_> = others.iter().filter_map(|other| other.fitted).collect();
+        let others: Vec<_> = others.iter().map(|fitted| fitted.ramp).collect();
+        scene.fit(noise, sought, &others, known)
+    }
+
+    fn step_changes(&self, found: &Found, events: &[(usize, &Event)]) -> Vec<Change> {
         let change = |step: &Step| {
-            let known = events.iter().find(|(bin, _)| *bin == step.bin);
+            let known = match step.fitted {
+                Some(fitted) => fitted.known.and_then(|known| events.get(known)),
+                None => events.iter().find(|(bin, _)| *bin == step.bin),
+            };
             let (at, plus_minus) = match known {
                 Some((_, event)) => (event.at, event.plus_minus),
-                None => self.placed(step, found, noise),
+                None => self.placed(step),
             };
             let kind = if known.is_some() || step.size < 0.0 {
                 ChangeKind::LossChange
@@ -354,70 +415,32 @@ impl<'a> Sight<'a> {
     }
 
     /// The place of a step between samples.
-    fn placed(
-        &self,
-        step: &Step,
-        found: &Found,
-        noise: &Noise<'_>,
-    ) -> (OpticalLength, OpticalLength) {
+    fn placed(&self, step: &Step) -> (OpticalLength, OpticalLength) {
         let watch = self.watch;
-        let bins = &watch.bins;
         let pulse = watch.mean.pulse().get() / watch.mean.step_m();
-        let size = bins.size as f64;
-        let [first, last] = step.bins.map(|bin| bins.start(bin) as f64);
-        let (low, high) = (first - 2.5 * pulse - size, last + size);
-        let (from, to) = place::window(
-            (low + high) / 2.0,
-            (high - low) / 2.0 + 3.0 * pulse + 2.0 * size,
-            watch.power.len().min(self.power.len()),
-        );
-        let others: Vec<&Step> = found.steps.iter().filter(|other| *other != step).collect();
-        let mut falls = Vec::with_capacity(to - from);
-        let mut sigmas = Vec::with_capacity(to - from);
-        let pairs = cut(&watch.power, from, to)
-            .iter()
-            .zip(cut(&self.power, from, to));
-        for (i, (before, now)) in pairs.enumerate() {
-            let sample = from + i;
-            let bin = bins.of(sample);
-            let other: f64 = others.iter().filter(|o| o.bin <= bin).map(|o| o.size).sum();
-            let under = found
-                .under
-                .get(bin)
-                .or_else(|| found.under.last())
-                .copied()
-                .unwrap_or(0.0);
-            falls.push(fall(*before, *now) - under - other);
-            let sigma = noise.sigma.get(bin).copied().unwrap_or(1.0);
-            sigmas.push(sigma * (size * noise.share).sqrt() * found.misfit);
-        }
-        let around = Around {
-            fall: &falls,
-            sigma: &sigmas,
-            pulse,
-            size: step.size,
-        };
-        let between = [low - from as f64, high - from as f64];
-        let coarse = (
-            first + (last - first) / 2.0 - 0.5 * pulse,
-            (last - first) / 2.0 + size,
-        );
-        let (at, half) = place::start(&around, between)
-            .map_or(coarse, |start| (from as f64 + start.at, start.plus_minus));
+        let [first, last] = step.bins.map(|bin| watch.bins.start(bin) as f64);
+        let reach = (last - first) / 2.0;
+        let coarse = || (first + reach - 0.5 * pulse, reach + watch.bins.size as f64);
+        let (at, half) = step
+            .fitted
+            .map_or_else(coarse, |fitted| (fitted.ramp.at - self.late(), fitted.half));
         // An instrument that smooths what it stores spreads a step to both sides.
         let smoothed = HALF_95 * (watch.smoothing - pulse).max(0.0) / 4.0;
-        let half = half.hypot(smoothed).hypot(0.5);
+        let half = half.hypot(smoothed);
         (watch.mean.position(at), watch.settings.spacing * half)
     }
 
     /// Changed and new reflections; a loss at a new reflection is where that begins.
-    fn reflections(&self, found: &Found, noise: &Noise<'_>, steps: &mut [Change]) -> Vec<Change> {
+    ///
+    /// Only what lies before sample `to` is looked at: a fibre that ends elsewhere has no old end.
+    fn reflections(
+        &self,
+        found: &Found,
+        noise: &Noise<'_>,
+        to: usize,
+        steps: &mut [Change],
+    ) -> Vec<Change> {
         let watch = self.watch;
-        let to = if noise.sigma.len() == watch.bins.count {
-            usize::MAX
-        } else {
-            watch.bins.start(noise.sigma.len())
-        };
         let change = |changed: &peaks::Changed, sample: f64, doubt: f64| Change {
             kind: ChangeKind::ReflectanceChange,
             at: watch.mean.position(sample),
@@ -433,9 +456,7 @@ impl<'a> Sight<'a> {
             .map(|changed| {
                 let mut change = change(changed, changed.from as f64, 1.0);
                 if let Some(event) = nearest(&watch.analysis.events, change.at) {
-                    let doubt = watch.settings.spacing * 0.5 + watch.mean.pulse() * 0.1;
-                    let half = event.plus_minus.get().hypot(HALF_95 * doubt.get());
-                    (change.at, change.plus_minus) = (event.at, OpticalLength::of(half));
+                    (change.at, change.plus_minus) = (event.at, event.plus_minus);
                 }
                 change
             })
@@ -503,7 +524,7 @@ impl<'a> Sight<'a> {
             at: end.map_or(last, |end| end.at),
             plus_minus: end.map_or_else(|| watch.mean.pulse(), |end| end.plus_minus),
             delta: Db::of(found.tilt),
-            delta_plus_minus: Some(Db::of(HALF_95 * found.tilt_sd)),
+            delta_plus_minus: Some(Db::of(HALF_95 * sd)),
             sigmas: Some(found.tilt.abs() / sd),
             near: None,
         })

@@ -4,6 +4,7 @@
 //! neither the launch nor a loss ahead of it counts. A cut-off peak tells nothing and is left out.
 
 use serde::{Deserialize, Serialize};
+use silkline_protocol::unit::Db;
 
 use super::bins::Bins;
 use super::steps::Step;
@@ -25,9 +26,13 @@ const LEAST_DB: f64 = 1.0;
 /// A reflection that adds less than this part of the glass's power is too small to follow.
 const LEAST_RISE: f64 = 0.15;
 
-/// What the glass behind may lose within a pulse, as a part of the glass's power before: by so
-/// much what a reflection adds is misread.
-const HIDDEN_LOSS: f64 = 0.07;
+/// How much of the loss at a reflection shows while it lasts, on average over the samples that
+/// are summed: for receivers of every speed, and by how much of it they differ.
+const LOSS_SHOWN: f64 = 0.33;
+const LOSS_DOUBT: f64 = 0.15;
+
+/// A loss that is not known, as a part of the light, and as one standard deviation.
+const USUAL_LOSS: f64 = 0.05;
 
 /// A new reflection stands this many deviations over the glass, and this high in decibels.
 const NEW_SIGMAS: f64 = 8.0;
@@ -42,6 +47,12 @@ pub(super) struct Peak {
     pub(super) to: usize,
     /// What it adds, relative to the glass before it.
     pub(super) rise: f64,
+    /// What is read there besides: the glass grows dimmer, and loses light at the reflection.
+    #[serde(default)]
+    pub(super) beside: f64,
+    /// Standard deviation of that.
+    #[serde(default)]
+    pub(super) doubt: f64,
     /// How one shot's scatters, in decibels of reflectance.
     pub(super) sd_db: f64,
 }
@@ -59,10 +70,11 @@ pub(super) struct Changed {
     pub(super) sigmas: f64,
 }
 
-/// The reflections of a reference that can be followed, with how the shots' scatter.
+/// The reflections of a reference that can be followed, with how the shots' scatter; `fade` is by
+/// how much the light of the glass falls a sample, as a natural logarithm.
 pub(super) fn follow(
-    mean: &Trace,
-    power: &[f64],
+    (mean, power): (&Trace, &[f64]),
+    fade: f64,
     events: &[Event],
     shots: &[Vec<f64>],
 ) -> Vec<Peak> {
@@ -77,8 +89,12 @@ pub(super) fn follow(
             from,
             to,
             rise: 0.0,
+            beside: 0.0,
+            doubt: 0.0,
             sd_db: BREATHES_DB,
         };
+        let is_end = event.kind == EventKind::End;
+        (peak.beside, peak.doubt) = peak.glass(fade, event.loss.filter(|_| !is_end));
         peak.rise = peak.rise_of(power)?;
         let square = |shot: &Vec<f64>| peak.change(shot).map(|delta| delta * delta);
         let squares: Vec<f64> = shots.iter().filter_map(square).collect();
@@ -91,14 +107,37 @@ pub(super) fn follow(
 }
 
 impl Peak {
+    /// The samples that are summed, at least.
+    fn width(&self) -> usize {
+        self.to.saturating_sub(self.from).max(6)
+    }
+
+    /// What the glass alone would read, and by how much that is in doubt.
+    fn glass(&self, fade: f64, loss: Option<Db>) -> (f64, f64) {
+        // From the middle of the glass before to the middle of the samples summed.
+        let apart = 1.5 * self.width() as f64;
+        let dimmer = (-fade * apart).exp() - 1.0;
+        let lost = loss.map(|loss| 1.0 - 10_f64.powf(-loss.get() / 5.0));
+        let doubt = lost.map_or(USUAL_LOSS, |lost| LOSS_DOUBT * lost.abs());
+        (dimmer - LOSS_SHOWN * lost.unwrap_or(0.0), doubt.max(0.003))
+    }
+
     /// Power the reflection adds, a sample of glass before it being 1.
     fn rise_of(&self, power: &[f64]) -> Option<f64> {
-        let width = self.to.saturating_sub(self.from).max(6);
-        let mut before = cut(power, self.from.saturating_sub(2 * width), self.from).to_vec();
+        let from = self.from.saturating_sub(2 * self.width());
+        let mut before = cut(power, from, self.from).to_vec();
         let glass = median(&mut before);
         let top = cut(power, self.from, self.to);
         let sum: f64 = top.iter().map(|p| p - glass).sum();
-        (glass > 0.0 && !top.is_empty()).then(|| sum / glass / top.len() as f64)
+        (glass > 0.0 && !top.is_empty()).then(|| sum / glass / top.len() as f64 - self.beside)
+    }
+
+    /// Standard deviation of a change, for what one shot's scatters by.
+    fn sd_of(&self, delta: f64, own: f64) -> f64 {
+        // A weaker reflection is read less well.
+        let weaker = 10_f64.powf(-delta / 10.0);
+        let beside = self.doubt / self.rise * (1.0 - weaker).abs();
+        (own * weaker.max(1.0)).hypot(10.0 / std::f64::consts::LN_10 * beside)
     }
 
     /// By how much more it reflects, in decibels.
@@ -120,7 +159,7 @@ pub(super) fn changed(peaks: &[Peak], power: &[f64], share: f64, to: usize) -> V
         (sigmas > LEAST_SIGMAS && delta.abs() > LEAST_DB).then_some(Changed {
             from: peak.from,
             delta,
-            sd: sd.hypot(10.0 / std::f64::consts::LN_10 * HIDDEN_LOSS / peak.rise),
+            sd: peak.sd_of(delta, sd),
             sigmas,
         })
     };
@@ -215,6 +254,8 @@ mod tests {
         from: 198,
         to: 212,
         rise: 10.0 * 10.0 / 14.0,
+        beside: 0.0,
+        doubt: 0.0,
         sd_db: 0.1,
     };
 
@@ -257,6 +298,7 @@ mod tests {
             size_sd: 0.01,
             sigmas: 50.0,
             bins: [99, 101],
+            fitted: None,
         };
         let falls = Falls {
             fall: &lossy,

@@ -10,6 +10,8 @@
 //! middle is much like a tilt. What is left over after all steps must look like the noise that was
 //! learned; where it does not, all deviations count for less.
 
+use super::bins::Bins;
+use super::fit::Fitted;
 use super::modes::{amplitude, cosine};
 
 /// A step must stand this many deviations out: with a thousand places to stand at, once in some
@@ -60,7 +62,12 @@ pub(super) struct Step {
     pub(super) sigmas: f64,
     /// Bins that hold 99.9 % of where it may be.
     pub(super) bins: [usize; 2],
+    /// The ramp that it is in the samples, where one was fitted.
+    pub(super) fitted: Option<Fitted>,
 }
+
+/// What makes a ramp of a step, given the others.
+pub(super) type Fit<'a> = &'a dyn Fn(&Step, &[Step]) -> Option<Fitted>;
 
 /// What a comparison shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,6 +102,7 @@ pub(super) struct Search {
     lines: [Vec<f64>; 2],
     share: f64,
     edges: [usize; 2],
+    bins: Bins,
 }
 
 /// Inverse of a symmetric 2 × 2 matrix.
@@ -138,7 +146,7 @@ struct Stand {
 }
 
 impl Search {
-    pub(super) fn new(noise: &Noise<'_>) -> Self {
+    pub(super) fn new(noise: &Noise<'_>, bins: Bins) -> Self {
         let count = noise.sigma.len();
         let inverse: Vec<f64> = noise.sigma.iter().map(|sigma| 1.0 / sigma).collect();
         let shrink: Vec<f64> = noise.extra.iter().map(|e| e / (1.0 + e)).collect();
@@ -156,6 +164,7 @@ impl Search {
             extra: noise.extra.to_vec(),
             inverse,
             shrink,
+            bins,
         };
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let white = [search.whitened(&level), search.whitened(&tilt)];
@@ -175,7 +184,7 @@ impl Search {
     }
 
     /// All steps that stand out.
-    pub(super) fn run(&self, fall: &[f64], events: &[usize]) -> Found {
+    pub(super) fn run(&self, fall: &[f64], events: &[usize], fit: Fit<'_>) -> Found {
         let mut steps: Vec<Step> = Vec::new();
         let mut rest = fall.to_vec();
         let least = |step: &Step| {
@@ -192,27 +201,37 @@ impl Search {
             let Some(step) = step.filter(stands) else {
                 break;
             };
+            let step = step.fitted(fit(&step, &steps));
             let mut without = rest.clone();
-            take(&mut without, &step);
+            self.take(&mut without, &step);
             // What the step itself explains is no misfit; what no step explains is.
             if step.sigmas < least(&step) * self.misfit(&without, &steps) {
                 break;
             }
             steps.push(step);
             rest = without;
-            self.refine(fall, &mut steps, &mut rest, events);
+            self.refine(fall, &mut steps, &mut rest, (events, fit));
         }
+        self.found(steps, &rest)
+    }
+
+    /// The steps, for what their rest shows to be left.
+    fn found(&self, mut steps: Vec<Step>, rest: &[f64]) -> Found {
         let misfit = if steps.is_empty() {
             1.0
         } else {
-            self.misfit(&rest, &steps)
+            self.misfit(rest, &steps)
         };
         for step in &mut steps {
             step.sigmas /= misfit;
             step.size_sd *= misfit;
+            step.fitted = step.fitted.map(|fitted| Fitted {
+                half: fitted.half * misfit,
+                ..fitted
+            });
         }
         steps.sort_by(|a, b| b.size.abs().total_cmp(&a.size.abs()));
-        let (line, under) = self.under(&rest);
+        let (line, under) = self.under(rest);
         let [level, tilt] = line;
         let tilt_sd = (self.share * self.free.d).sqrt() * misfit;
         Found {
@@ -231,24 +250,37 @@ impl Search {
     }
 
     /// Measures each step again, the others taken out.
-    fn refine(&self, fall: &[f64], steps: &mut [Step], rest: &mut Vec<f64>, events: &[usize]) {
+    fn refine(
+        &self,
+        fall: &[f64],
+        steps: &mut [Step],
+        rest: &mut Vec<f64>,
+        (events, fit): (&[usize], Fit<'_>),
+    ) {
         if steps.len() < 2 {
             return;
         }
         for _ in 0..ROUNDS {
             for k in 0..steps.len() {
-                let mut others = fall.to_vec();
-                let beside = steps.iter().enumerate().filter(|(j, _)| *j != k);
-                beside.for_each(|(_, other)| take(&mut others, other));
-                if let (Some(again), Some(step)) =
-                    (self.strongest(&others, events), steps.get_mut(k))
+                let mut left = fall.to_vec();
+                let mut others = steps.to_vec();
+                others.remove(k);
+                others.iter().for_each(|other| self.take(&mut left, other));
+                if let (Some(again), Some(step)) = (self.strongest(&left, events), steps.get_mut(k))
                 {
-                    *step = again;
+                    *step = again.fitted(fit(&again, &others));
                 }
             }
         }
         *rest = fall.to_vec();
-        steps.iter().for_each(|step| take(rest, step));
+        steps.iter().for_each(|step| self.take(rest, step));
+    }
+
+    /// Takes a step out of falls.
+    fn take(&self, fall: &mut [f64], step: &Step) {
+        for (bin, value) in fall.iter_mut().enumerate() {
+            *value -= step.at_bin(bin, &self.bins);
+        }
     }
 
     /// The step that stands out most; one at a known event where that does nearly as well.
@@ -288,6 +320,7 @@ impl Search {
             size_sd: stand.sd,
             sigmas: stand.score,
             bins: [first, last],
+            fitted: None,
         })
     }
 
@@ -436,111 +469,30 @@ impl Search {
 }
 
 /// By how much likelier, in log odds, a change is at a known event than at one bin of the glass.
-const EVENT_BONUS: f64 = 3.0;
+pub(super) const EVENT_BONUS: f64 = 3.0;
 
-/// Takes a step out of falls.
-fn take(fall: &mut [f64], step: &Step) {
-    fall.iter_mut()
-        .skip(step.bin)
-        .for_each(|value| *value -= step.size);
+impl Step {
+    /// What a bin shows of it, in decibels.
+    pub(super) fn at_bin(&self, bin: usize, bins: &Bins) -> f64 {
+        match &self.fitted {
+            Some(fitted) => fitted.ramp.fall(bins.start(bin), bins.size).0,
+            None if bin >= self.bin => self.size,
+            None => 0.0,
+        }
+    }
+
+    fn fitted(self, fitted: Option<Fitted>) -> Self {
+        let Some(found) = fitted else {
+            return self;
+        };
+        Self {
+            size: found.ramp.size,
+            size_sd: found.size_sd,
+            fitted,
+            ..self
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::trace::synth::Dice;
-
-    /// Seeds this far apart draw nothing in common.
-    const APART: u64 = 1_000_003;
-
-    const COUNT: usize = 600;
-
-    fn noise(extra: &[f64]) -> Noise<'_> {
-        Noise {
-            sigma: vec![0.05; COUNT],
-            extra,
-            tilt: 0.02,
-            share: 1.0,
-        }
-    }
-
-    fn quiet(seed: u64) -> Vec<f64> {
-        let mut dice = Dice::new(seed * APART);
-        let tilt = 0.02 * dice.normal();
-        let level = dice.normal();
-        let value = |bin: usize| level + tilt * (bin as f64 / COUNT as f64 - 0.5);
-        (0..COUNT)
-            .map(|bin| value(bin) + 0.05 * dice.normal())
-            .collect()
-    }
-
-    #[test]
-    fn quiet_falls_hold_no_step_and_scores_are_deviations() {
-        let extra = vec![0.5; 24];
-        let search = Search::new(&noise(&extra));
-        let mut loudest: Vec<f64> = (0..400).map(|seed| search.loudest(&quiet(seed))).collect();
-        loudest.sort_by(f64::total_cmp);
-        assert!(loudest[399] < 5.2, "{}", loudest[399]);
-        assert!((1.8..3.2).contains(&loudest[200]), "{}", loudest[200]);
-        assert!(search.run(&quiet(1), &[]).steps.is_empty());
-    }
-
-    #[test]
-    fn two_steps_are_both_found_with_honest_sizes() {
-        let extra = vec![0.5; 24];
-        let search = Search::new(&noise(&extra));
-        let mut worst = 0.0_f64;
-        for seed in 0..40 {
-            let mut fall = quiet(seed);
-            fall.iter_mut().skip(200).for_each(|v| *v += 0.12);
-            fall.iter_mut().skip(450).for_each(|v| *v -= 0.08);
-            let found = search.run(&fall, &[]);
-            assert_eq!(found.steps.len(), 2, "seed {seed}: {:?}", found.steps);
-            for (step, truth) in found.steps.iter().zip([0.12, -0.08]) {
-                worst = worst.max((step.size - truth).abs() / step.size_sd);
-            }
-        }
-        assert!((1.5..4.0).contains(&worst), "{worst}");
-    }
-
-    #[test]
-    fn a_tilt_that_no_good_shot_showed_is_no_step() {
-        let extra = vec![0.5; 24];
-        let search = Search::new(&noise(&extra));
-        for seed in 0..40 {
-            let mut fall = quiet(seed);
-            let tilt = |(bin, value): (usize, &mut f64)| *value += 0.3 * bin as f64 / COUNT as f64;
-            fall.iter_mut().enumerate().for_each(tilt);
-            assert_eq!(search.run(&fall, &[]).steps, [], "seed {seed}");
-        }
-    }
-
-    #[test]
-    fn slow_noise_that_was_learned_is_no_step_and_a_step_in_it_is() {
-        let extra: Vec<f64> = (1..=24).map(|k| 200.0 / f64::from(k * k)).collect();
-        let search = Search::new(&noise(&extra));
-        for seed in 0..40 {
-            let mut fall = quiet(seed);
-            let mut dice = Dice::new((seed + 700) * APART);
-            for (k, extra) in extra.iter().enumerate() {
-                let strength = 0.05 * extra.sqrt() * dice.normal();
-                cosine(k + 1, COUNT, |bin, c| fall[bin] += strength * c);
-            }
-            assert_eq!(search.run(&fall, &[]).steps, [], "seed {seed}");
-            fall.iter_mut().skip(300).for_each(|v| *v += 0.2);
-            let found = search.run(&fall, &[]);
-            assert_eq!(found.steps.len(), 1, "seed {seed}: {:?}", found.steps);
-            assert!((found.steps[0].bin as f64 - 300.0).abs() < 8.0);
-        }
-    }
-
-    #[test]
-    fn a_step_beside_a_known_event_is_that_events() {
-        let extra = vec![0.5; 24];
-        let search = Search::new(&noise(&extra));
-        let mut fall = quiet(3);
-        fall.iter_mut().skip(302).for_each(|v| *v += 0.05);
-        let found = search.run(&fall, &[100, 300, 500]);
-        assert_eq!(found.steps[0].bin, 300);
-    }
-}
+mod tests;

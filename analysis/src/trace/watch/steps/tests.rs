@@ -1,0 +1,105 @@
+use super::*;
+use crate::trace::synth::Dice;
+
+/// Seeds this far apart draw nothing in common.
+const APART: u64 = 1_000_003;
+
+const COUNT: usize = 600;
+
+const BINS: Bins = Bins {
+    from: 0,
+    size: 1,
+    count: COUNT,
+};
+
+/// Steps of no pulse at all.
+const SHARP: Fit<'_> = &|_, _| None;
+
+fn noise(extra: &[f64]) -> Noise<'_> {
+    Noise {
+        sigma: vec![0.05; COUNT],
+        extra,
+        tilt: 0.02,
+        share: 1.0,
+    }
+}
+
+fn quiet(seed: u64) -> Vec<f64> {
+    let mut dice = Dice::new(seed * APART);
+    let tilt = 0.02 * dice.normal();
+    let level = dice.normal();
+    let value = |bin: usize| level + tilt * (bin as f64 / COUNT as f64 - 0.5);
+    (0..COUNT)
+        .map(|bin| value(bin) + 0.05 * dice.normal())
+        .collect()
+}
+
+#[test]
+fn quiet_falls_hold_no_step_and_scores_are_deviations() {
+    let extra = vec![0.5; 24];
+    let search = Search::new(&noise(&extra), BINS);
+    let mut loudest: Vec<f64> = (0..400).map(|seed| search.loudest(&quiet(seed))).collect();
+    loudest.sort_by(f64::total_cmp);
+    assert!(loudest[399] < 5.2, "{}", loudest[399]);
+    assert!((1.8..3.2).contains(&loudest[200]), "{}", loudest[200]);
+    assert!(search.run(&quiet(1), &[], SHARP).steps.is_empty());
+}
+
+#[test]
+fn two_steps_are_both_found_with_honest_sizes() {
+    let extra = vec![0.5; 24];
+    let search = Search::new(&noise(&extra), BINS);
+    let mut worst = 0.0_f64;
+    for seed in 0..40 {
+        let mut fall = quiet(seed);
+        fall.iter_mut().skip(200).for_each(|v| *v += 0.12);
+        fall.iter_mut().skip(450).for_each(|v| *v -= 0.08);
+        let found = search.run(&fall, &[], SHARP);
+        assert_eq!(found.steps.len(), 2, "seed {seed}: {:?}", found.steps);
+        for (step, truth) in found.steps.iter().zip([0.12, -0.08]) {
+            worst = worst.max((step.size - truth).abs() / step.size_sd);
+        }
+    }
+    assert!((1.5..4.0).contains(&worst), "{worst}");
+}
+
+#[test]
+fn a_tilt_that_no_good_shot_showed_is_no_step() {
+    let extra = vec![0.5; 24];
+    let search = Search::new(&noise(&extra), BINS);
+    for seed in 0..40 {
+        let mut fall = quiet(seed);
+        let tilt = |(bin, value): (usize, &mut f64)| *value += 0.3 * bin as f64 / COUNT as f64;
+        fall.iter_mut().enumerate().for_each(tilt);
+        assert_eq!(search.run(&fall, &[], SHARP).steps, [], "seed {seed}");
+    }
+}
+
+#[test]
+fn slow_noise_that_was_learned_is_no_step_and_a_step_in_it_is() {
+    let extra: Vec<f64> = (1..=24).map(|k| 200.0 / f64::from(k * k)).collect();
+    let search = Search::new(&noise(&extra), BINS);
+    for seed in 0..40 {
+        let mut fall = quiet(seed);
+        let mut dice = Dice::new((seed + 700) * APART);
+        for (k, extra) in extra.iter().enumerate() {
+            let strength = 0.05 * extra.sqrt() * dice.normal();
+            cosine(k + 1, COUNT, |bin, c| fall[bin] += strength * c);
+        }
+        assert_eq!(search.run(&fall, &[], SHARP).steps, [], "seed {seed}");
+        fall.iter_mut().skip(300).for_each(|v| *v += 0.2);
+        let found = search.run(&fall, &[], SHARP);
+        assert_eq!(found.steps.len(), 1, "seed {seed}: {:?}", found.steps);
+        assert!((found.steps[0].bin as f64 - 300.0).abs() < 8.0);
+    }
+}
+
+#[test]
+fn a_step_beside_a_known_event_is_that_events() {
+    let extra = vec![0.5; 24];
+    let search = Search::new(&noise(&extra), BINS);
+    let mut fall = quiet(3);
+    fall.iter_mut().skip(302).for_each(|v| *v += 0.05);
+    let found = search.run(&fall, &[100, 300, 500], SHARP);
+    assert_eq!(found.steps[0].bin, 300);
+}
