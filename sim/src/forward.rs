@@ -9,8 +9,10 @@
 
 mod fibre;
 mod file;
+mod image;
 mod otdr;
 
 pub use fibre::{Fibre, Joint, Part};
 pub use file::Labels;
+pub use image::Image;
 pub use otdr::{Instrument, Shot, Trace, shoot};

@@ -204,7 +204,7 @@ struct Start {
 /// The light that comes back, before the receiver.
 struct Light {
     parts: Vec<Start>,
-    /// Place and power of every reflection.
+    /// Place and power of every reflection, and of the images they make of one another.
     reflections: Vec<(f64, f64)>,
     end_m: f64,
     pulse_m: f64,
@@ -220,6 +220,7 @@ impl Light {
         };
         let mut lost_db = 0.0;
         let mut sum = 0.0;
+        let images = fibre.images();
         light.pass(fibre.panel, &mut lost_db);
         for part in &fibre.parts {
             let density =
@@ -238,6 +239,11 @@ impl Light {
             light.end_m += part.length.get();
             light.pass(part.then, &mut lost_db);
         }
+        let power = |db: Db| 10_f64.powf(db.get() / 10.0);
+        let images = images
+            .iter()
+            .map(|image| (image.at.get(), power(image.level)));
+        light.reflections.extend(images);
         light
     }
 

@@ -207,3 +207,26 @@ fn a_shot_never_has_more_samples_than_an_instrument() {
         );
     }
 }
+
+#[test]
+fn an_image_stands_where_and_as_high_as_its_path_says() {
+    let mut fibre = fibre();
+    fibre.panel = Joint::reflecting(Db::of(0.0), Db::of(-20.0));
+    fibre.parts[0].then = Joint::reflecting(Db::of(0.0), Db::of(-30.0));
+    fibre.parts[1].then = Joint::default();
+    let roomy = Instrument {
+        headroom: Db::of(30.0),
+        bandwidth: 50.0,
+        tail: 0.0,
+        ..ideal()
+    };
+    // The fibre is 40 km long and dark at its end: the connector at 20 km shows again there.
+    let trace = shoot(&fibre, &roomy, &shot(100));
+    let glass = level_at(&trace, 39_900.0);
+    let image = level_at(&trace, 40_005.0);
+    // Back from the glass: -81.5 + 20 - 2·8 dB; by the image: -30 - 20 - 30 - 4·4 dB.
+    let wanted = ((-30.0 - 20.0 - 30.0 - 16.0) - (-81.5 + 20.0 - 2.0 * (8.0 - 0.02))) / 2.0;
+    let half_full = 10_f64.powf(2.0 * (image - glass) / 10.0) - 0.5;
+    let wanted = 10_f64.powf(2.0 * wanted / 10.0);
+    assert!((half_full - wanted).abs() < 0.05, "{half_full} {wanted}");
+}
