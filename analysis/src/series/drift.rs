@@ -69,7 +69,11 @@ impl Drift {
         let (number, sum, count) = self.open;
         if block <= number || count == 0 {
             // What comes late belongs to the present sum as well as to any.
-            self.open = (block.max(number), sum + thousandths(value), count + 1);
+            self.open = (
+                block.max(number),
+                sum.saturating_add(thousandths(value)),
+                count + 1,
+            );
             return None;
         }
         self.open = (block, thousandths(value), 1);

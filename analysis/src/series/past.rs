@@ -137,14 +137,14 @@ fn middle(values: &mut [i64]) -> i64 {
     *values.select_nth_unstable(half).1
 }
 
-/// A value in whole thousandths of its unit.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "no quantity of a device comes near 2^53 thousandths; a float beyond is held there"
-)]
+/// Beyond this a number is no quantity of a device; differences and sums of such still fit.
+const MOST: f64 = (1_u64 << 50) as f64;
+
+/// A value in whole thousandths of its unit, held within 2^50 of them.
+#[expect(clippy::cast_possible_truncation, reason = "held far within what fits")]
 #[must_use]
 pub fn thousandths(value: f64) -> i64 {
-    (value * 1000.0).round() as i64
+    (value * 1000.0).round().clamp(-MOST, MOST) as i64
 }
 
 /// Whole thousandths as a number.
@@ -172,6 +172,24 @@ mod tests {
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_seconds(1_000_000 + seconds)
+    }
+
+    #[test]
+    fn absurd_numbers_overflow_nothing() {
+        let absurd = [
+            f64::MAX,
+            f64::MIN,
+            0.0,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::NAN,
+        ];
+        let mut past = Past::default();
+        for (second, value) in (0..).zip(absurd.into_iter().cycle().take(40)) {
+            past.accept(thousandths(value), at(second * 60), Reach::DAY);
+        }
+        let (median, spread) = past.usual().unwrap();
+        assert!(median.checked_sub(spread).is_some(), "{median} {spread}");
     }
 
     #[test]

@@ -231,6 +231,38 @@ fn a_legal_swing_that_the_receivers_live_on_is_a_warning_at_most() {
 }
 
 #[test]
+fn absurd_numbers_and_times_stop_nobody() {
+    let values = [
+        "1e308", "-1e308", "-17.2", "dark", "0", "1e-320", "", "4e12", "-0.0",
+    ];
+    let roles = [
+        "light_in",
+        "light_out",
+        "gain",
+        "pump_bias",
+        "ber",
+        "osnr",
+        "feed_voltage",
+        "feed_current",
+        "temperature",
+        "battery_voltage",
+        "span_loss",
+        "return_loss",
+    ];
+    let mut csv = String::from("at,line,site,device,point,value,role,unit\n");
+    for row in 0..6_000_i64 {
+        // Forwards, backwards, years at once, and the same moment again.
+        let second = row / 12 + [0, 0, -3_600, 86_400 * 900][usize::try_from(row / 1_500).unwrap()];
+        let role = roles[usize::try_from(row).unwrap() % roles.len()];
+        let value = values[usize::try_from(row * row % 97).unwrap() % values.len()];
+        let _ = writeln!(csv, "{},l,a,e,{role},{value},{role},", time(second));
+    }
+    let answer = ask(&csv, None);
+    assert_eq!(answer.exit, Exit::Done, "{}", answer.complaints);
+    assert!(!answer.anomalies.is_empty());
+}
+
+#[test]
 fn bad_rows_are_told_by_line_and_cost_no_other() {
     let mut csv = String::from("at,line,site,device,point,value\n");
     for second in 0..100 {
