@@ -164,7 +164,8 @@ async fn measure(
     let got = whole.lock().unwrap().clone();
     drop(running);
     counted.end();
-    (centre.abort(), counter.abort());
+    centre.abort();
+    counter.abort();
     let healthy = (1..=UNITS).filter(|unit| !SILENT.contains(unit));
     let each: Vec<u64> = healthy
         .map(|unit| got.get(&format!("d{unit}")).copied().unwrap_or(0))

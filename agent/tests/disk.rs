@@ -6,7 +6,6 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
-    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test that can't go on has failed; what is skipped is said; it waits by the real clock"
 )]

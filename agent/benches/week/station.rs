@@ -37,12 +37,17 @@ pub(crate) struct Station {
     pub(crate) broker: u16,
     settings: PathBuf,
     folder: PathBuf,
-    _devices: Vec<Arc<Device>>,
+    devices: Vec<Arc<Device>>,
 }
 
 impl Station {
-    /// One with so many devices, whose data are in `folder`.
+    /// One with so many devices, asked every second, whose data are in `folder`.
     pub(crate) async fn new(folder: &Path, count: usize) -> Self {
+        Self::with(folder, count, ("1s", "max_bytes = 68719476736")).await
+    }
+
+    /// One whose devices are asked so often, with such a spool.
+    pub(crate) async fn with(folder: &Path, count: usize, (poll, spool): (&str, &str)) -> Self {
         let mut devices = Vec::new();
         for _ in 0..count {
             devices.push(Device::start(false).await);
@@ -63,12 +68,12 @@ impl Station {
         std::fs::write(profiles.join("bench.toml"), profile).unwrap();
         let mut text = format!(
             "site = \"bench\"\nlines = [\"a-b\"]\ndata = {folder:?}\nprofiles = {profiles:?}\n\
-             [spool]\nmax_bytes = 68719476736\n[[uplink]]\nurl = \"mqtt://127.0.0.1:{broker}\"\n"
+             [spool]\n{spool}\n[[uplink]]\nurl = \"mqtt://127.0.0.1:{broker}\"\n"
         );
         for (at, device) in devices.iter().enumerate() {
             let _ = write!(
                 text,
-                "[[device]]\nid = \"live-{at}\"\nprofile = \"bench\"\naddress = \"127.0.0.1:{}\"\npoll = \"1s\"\n",
+                "[[device]]\nid = \"live-{at}\"\nprofile = \"bench\"\naddress = \"127.0.0.1:{}\"\npoll = \"{poll}\"\n",
                 device.port
             );
         }
@@ -78,8 +83,13 @@ impl Station {
             broker,
             settings,
             folder: folder.to_owned(),
-            _devices: devices,
+            devices,
         }
+    }
+
+    /// Requests that its devices have had.
+    pub(crate) fn asked(&self) -> u64 {
+        self.devices.iter().map(|device| device.asked()).sum()
     }
 
     /// Starts the program, and gives where it says how it is.
@@ -133,7 +143,7 @@ pub(crate) async fn first_words(port: u16) -> (Instant, Instant) {
                     .iter()
                     .any(|(key, value)| key == "late" && value == "1");
                 if message.topic.ends_with(b"/sample") {
-                    live = live.or((!is_late).then_some(now));
+                    live = live.or_else(|| (!is_late).then_some(now));
                 } else {
                     online = online.or(Some(now));
                 }

@@ -280,7 +280,7 @@ mod tests {
                 .map(|(template, some)| {
                     let mut numbers = Vec::new();
                     some.iter().for_each(|number| push(&mut numbers, number >> 1));
-                    let words = u32::MAX - template as u32;
+                    let words = u32::MAX - u32::try_from(template).unwrap();
                     Sealed { template, words, numbers }
                 })
                 .collect();

@@ -81,7 +81,8 @@ impl Writer {
         let odd = rest.iter().take_while(|next| next.sealed.is_none()).count();
         let next = rest.get(odd).map(|next| next.slot.seq);
         let last = candidates.last().map_or(hi, |last| last.slot.seq);
-        self.sealed_to.insert(id, next.unwrap_or(last.next()));
+        self.sealed_to
+            .insert(id, next.unwrap_or_else(|| last.next()));
         Ok(true)
     }
 

@@ -68,7 +68,7 @@ fn blocks(folder: &Path) -> Vec<(u64, u64)> {
         .unwrap();
     found
         .map(|pair: rusqlite::Result<(i64, i64)>| pair.unwrap())
-        .map(|(first, last)| (first as u64, last as u64))
+        .map(|(first, last)| (first.cast_unsigned(), last.cast_unsigned()))
         .collect()
 }
 
@@ -216,7 +216,12 @@ fn a_full_spool_lets_the_oldest_blocks_go_and_names_them() {
         after.iter().take_while(|found| is_gone(found)).count() as u64,
         lost
     );
-    assert!(!after.iter().skip(lost as usize).any(is_gone));
+    assert!(
+        !after
+            .iter()
+            .skip(usize::try_from(lost).unwrap())
+            .any(is_gone)
+    );
     let account = status.account;
     assert_eq!(
         (account.dropped.samples, account.waiting()),
@@ -255,7 +260,11 @@ fn a_spool_killed_while_it_seals_is_whole() {
     let log = std::fs::metadata(log).unwrap().len();
     for part in 0..24 {
         let to = tempfile::tempdir().unwrap();
-        cut(folder.path(), to.path(), (log * part / 23) as usize);
+        cut(
+            folder.path(),
+            to.path(),
+            usize::try_from(log * part / 23).unwrap(),
+        );
         assert!(contents(to.path(), ALL) == whole, "cut at {part} of 23");
     }
 }
