@@ -117,14 +117,20 @@ impl Past {
         // A young past keeps the same share unripe as an old one.
         let share = reach.unripe.as_secs_f64() / reach.span.as_secs_f64().max(1.0);
         let unripe = millis(reach.unripe).min(share_of(age, share));
-        let ripe = |(at, _): &&(i64, i64)| age - at >= unripe;
-        let mut values: Vec<i64> = self.kept.iter().filter(ripe).map(|(_, v)| *v).collect();
-        self.counted = values.len();
-        self.median = middle(&mut values);
-        for value in &mut values {
+        // Ages rise, so what counts stands in front. Nothing is allocated: a young past is summed up
+        // with nearly every reading.
+        let ripe = self.kept.partition_point(|(at, _)| age - at >= unripe);
+        let mut counted = [0; KEPT];
+        let values = counted.get_mut(..ripe).unwrap_or_default();
+        for (value, (_, kept)) in values.iter_mut().zip(&self.kept) {
+            *value = *kept;
+        }
+        self.counted = ripe;
+        self.median = middle(values);
+        for value in &mut *values {
             *value = (*value - self.median).abs();
         }
-        self.spread = thousandths(middle(&mut values) as f64 / 1000.0 * MAD_TO_SD);
+        self.spread = thousandths(middle(values) as f64 / 1000.0 * MAD_TO_SD);
     }
 }
 
@@ -202,6 +208,26 @@ mod tests {
         past.accept(-17_000, at(4), Reach::DAY);
         assert_eq!(past.usual(), Some((-17_000, 0)));
         assert!(past.is_provisional());
+    }
+
+    #[test]
+    fn the_sums_are_those_of_all_that_counts() {
+        let mut past = Past::default();
+        let reach = Reach::THREE_DAYS_TO_SIX_HOURS_AGO;
+        for k in 0..400 {
+            past.accept(k * 7919 % 1000 - 500, at(k * 997), reach);
+            let age = past.kept.back().unwrap().0;
+            let unripe = (6 * 3_600_000).min(share_of(age, 6.0 / 78.0));
+            let counts = past.kept.iter().filter(|(at, _)| age - at >= unripe);
+            let mut values: Vec<i64> = counts.map(|(_, value)| *value).collect();
+            values.sort_unstable();
+            let middle = values[values.len() / 2];
+            let mut apart: Vec<i64> = values.iter().map(|v| (v - middle).abs()).collect();
+            apart.sort_unstable();
+            let spread = thousandths(apart[apart.len() / 2] as f64 / 1000.0 * MAD_TO_SD);
+            let found = (past.counted, past.median, past.spread);
+            assert_eq!(found, (values.len(), middle, spread), "{k}");
+        }
     }
 
     #[test]
