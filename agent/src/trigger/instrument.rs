@@ -447,6 +447,8 @@ impl Instrument {
 
     pub(super) fn deadline(&self, now: Moment) -> Option<Moment> {
         let own = match self.state {
+            // What is due at this moment is due: an instrument that is free begins it by itself.
+            State::Idle if self.startable && self.next(now).is_some() => Some(now),
             State::Idle | State::Asked { .. } => None,
             State::Resting { until } | State::Shooting { until, .. } => Some(until),
         };

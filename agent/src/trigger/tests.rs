@@ -525,3 +525,25 @@ fn a_trace_that_could_not_be_had_is_told_and_wanted_again_while_it_is_dark() {
     let late = triggers.tick(at(62 + 10 + 121));
     assert_eq!(kinds(&late), [EventKind::ShotFailed]);
 }
+
+#[test]
+fn the_round_begins_by_itself_and_waits_for_what_runs() {
+    let text = CONFIG.replacen(
+        "view = \"ganja-east\"\n",
+        "view = \"ganja-east\"\nevery = \"10min\"\n",
+        1,
+    );
+    let mut triggers = triggers(&text);
+    assert_eq!(
+        triggers.deadline(at(5)),
+        Some(at(5)),
+        "due since the start, with nothing else to wake it"
+    );
+    assert_eq!(ports(&triggers.tick(at(5))), [1]);
+    assert_ne!(triggers.deadline(at(5)), Some(at(5)), "asked already");
+    triggers.started(&otdr(), &Outcome::Taken, at(5));
+    triggers.file(&otdr(), Some(1), at(20));
+    let next = triggers.deadline(at(20)).unwrap();
+    assert!(next > at(500) && next < at(620), "{next:?}");
+    assert_eq!(ports(&triggers.tick(next)), [1]);
+}
