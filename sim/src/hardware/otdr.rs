@@ -54,6 +54,8 @@ struct Status {
     run: u64,
     /// The last trace, where it is kept to be read.
     trace: Arc<Vec<u8>>,
+    /// Its check sum, worked out once.
+    sum: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -274,12 +276,14 @@ impl Worker {
             if !self.core.runs(order) {
                 continue;
             }
+            let sum = result.as_ref().map_or(0, |trace| blocks::sum_of(trace));
             self.core.status.send_modify(|status| match result {
                 Ok(trace) => {
                     status.state = State::Done;
                     status.progress = 100;
                     status.shots = status.shots.wrapping_add(1);
                     status.trace = Arc::new(trace);
+                    status.sum = sum;
                 }
                 Err(_) => {
                     status.state = State::Failed;

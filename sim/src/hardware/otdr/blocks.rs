@@ -35,7 +35,7 @@ fn registers(status: &Status, index: u16) -> Registers {
     let length = u32::try_from(status.trace.len()).unwrap_or(u32::MAX);
     let [shots, shots_low] = wide(status.shots);
     let [length, length_low] = wide(length);
-    let [sum, sum_low] = wide(sum_of(&status.trace));
+    let [sum, sum_low] = wide(status.sum);
     let words = [
         2,
         status.state_number(),

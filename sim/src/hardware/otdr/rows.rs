@@ -9,7 +9,6 @@ use async_snmp::handler::{
 };
 use async_snmp::{Oid, Value, VarBind};
 
-use super::blocks::sum_of;
 use super::{Core, Status};
 
 const BASE: &[u32] = &[1, 3, 6, 1, 4, 1, 32473, 14];
@@ -51,7 +50,7 @@ fn objects(status: &Status) -> OidTable<Value> {
     put(&[2, 0], Value::Counter32(status.shots));
     let length = u32::try_from(status.trace.len()).unwrap_or(u32::MAX);
     put(&[3, 0], Value::Gauge32(length));
-    put(&[4, 0], Value::Gauge32(sum_of(&status.trace)));
+    put(&[4, 0], Value::Gauge32(status.sum));
     put(&[5, 0], Value::Integer(312));
     for (row, bytes) in (1..).zip(status.trace.chunks(ROW)) {
         put(&[20, 1, 2, row], Value::OctetString(bytes.to_vec().into()));
