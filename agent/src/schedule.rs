@@ -4,6 +4,9 @@
 //! were missed are not made up for. One that does not answer is tried less and less often, up to a
 //! cap that is short enough for nobody to wait long once it is back, each time with a jitter so that
 //! devices which died together do not come back together.
+//!
+//! Devices start in small groups, so that the processor wakes once for a group and its samples share a
+//! transaction: twenty groups a period. A period of zero means as fast as the device answers.
 
 use core::time::Duration;
 
@@ -11,6 +14,12 @@ use crate::clock::Moment;
 
 /// How far a back-off is moved at random, in thousandths of itself to either side.
 const JITTER_PER_MILLE: u64 = 100;
+/// Into how many groups a period is divided.
+const GROUPS: u32 = 20;
+/// The longest time between two groups: nobody waits longer for the first poll of a slow device.
+const GROUP_APART: Duration = Duration::from_millis(50);
+/// No back-off begins shorter, however fast a device is polled.
+const LEAST_BACK_OFF: Duration = Duration::from_millis(10);
 
 /// What became of a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,18 +136,26 @@ impl Schedule {
     }
 }
 
-/// When device `at` of `of` is first polled: spread over the period, so that a start does not ask
-/// everything at once.
+/// When device `at` of `of` is first polled: spread over the period in groups, so that a start does not
+/// ask everything at once; a moment before `now` for the first group.
 #[must_use]
 pub fn staggered(at: usize, of: usize, period: Duration, now: Moment) -> Moment {
     let at = u32::try_from(at).unwrap_or(u32::MAX);
     let of = u32::try_from(of).unwrap_or(u32::MAX).max(1);
-    now + period.checked_mul(at).unwrap_or(period) / of
+    let after = period.checked_mul(at).unwrap_or(period) / of;
+    let apart = (period / GROUPS).min(GROUP_APART).as_nanos().max(1);
+    let since = (now + after).since_start();
+    // On a grid of the clock's, so that those of later settings join the groups.
+    let over = u64::try_from(since.as_nanos() % apart).unwrap_or(0);
+    Moment::after_start(since.saturating_sub(Duration::from_nanos(over)))
 }
 
 fn next_of_phase(phase: Moment, period: Duration, now: Moment) -> Moment {
     if phase > now {
         return phase;
+    }
+    if period.is_zero() {
+        return now;
     }
     let steps = (now - phase).as_nanos() / period.as_nanos().max(1) + 1;
     let nanos = period.as_nanos().saturating_mul(steps);
@@ -147,7 +164,8 @@ fn next_of_phase(phase: Moment, period: Duration, now: Moment) -> Moment {
 
 /// The first failure costs nothing but the poll: a packet may get lost.
 fn back_off(period: Duration, failures: u32, cap: Duration) -> Duration {
-    let doubled = period.saturating_mul(2u32.saturating_pow(failures.min(31)));
+    let first = period.max(LEAST_BACK_OFF);
+    let doubled = first.saturating_mul(2u32.saturating_pow(failures.min(31)));
     doubled.min(cap.max(period))
 }
 
@@ -283,5 +301,40 @@ mod tests {
     fn a_start_is_spread_over_the_period() {
         let starts: Vec<Moment> = (0..4).map(|n| staggered(n, 4, SECOND, at(0))).collect();
         assert_eq!(starts, [at(0), at(250), at(500), at(750)]);
+    }
+
+    #[test]
+    fn many_start_in_groups_whenever_they_start() {
+        let starts: Vec<Moment> = (0..200).map(|n| staggered(n, 200, SECOND, at(0))).collect();
+        assert_eq!(
+            (starts[9], starts[10], starts[199]),
+            (at(0), at(50), at(950))
+        );
+        assert_eq!(staggered(3, 4, SECOND, at(1_234)), at(1_950));
+        assert_eq!(staggered(1, 2, Duration::from_millis(40), at(7)), at(26));
+        assert_eq!(staggered(1, 2, Duration::ZERO, at(7)), at(7));
+    }
+
+    #[test]
+    fn devices_at_full_speed_take_turns_and_a_dead_one_is_let_go_of() {
+        let mut schedule = schedule();
+        let devices: Vec<usize> = (0..2)
+            .map(|_| schedule.add(Duration::ZERO, at(0)))
+            .collect();
+        let (mut now, mut polls) = (at(0), [0, 0]);
+        for _ in 0..100 {
+            let device = schedule.next(now).unwrap();
+            polls[device] += 1;
+            now = now + Duration::from_millis(1);
+            schedule.done(device, Outcome::Answered, now);
+        }
+        assert_eq!(polls, [50, 50]);
+        for _ in 0..9 {
+            now = now + Duration::from_millis(1);
+            schedule.done(devices[1], Outcome::Absent, now);
+        }
+        schedule.done(devices[0], Outcome::Answered, now);
+        assert_eq!(schedule.next(now), Some(devices[0]));
+        assert!(schedule.entries[devices[1]].due > now + SECOND);
     }
 }

@@ -220,9 +220,10 @@ impl Device {
     /// What it tells about itself.
     #[must_use]
     pub fn about(&self) -> About {
-        let pause = self.longest_pause();
-        self.profile
-            .about(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
+        let pause = self.longest_pause().as_millis();
+        // Zero would say that nobody knows.
+        let pause = u64::try_from(pause).unwrap_or(u64::MAX).max(1);
+        self.profile.about(pause)
     }
 
     /// Every line that the device or one of its views serves.

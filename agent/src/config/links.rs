@@ -7,7 +7,7 @@ use silkline_protocol::settings::Section;
 #[cfg(test)]
 use silkline_protocol::settings::{self, Mistakes};
 
-use super::read::{POLL_MIN, within};
+use super::read::{SPAN_MIN, within};
 use super::{
     Broker, DEFAULT_MODEM_AFTER, DEFAULT_MODEM_TIMEOUT, DEFAULT_SAMPLE_EVERY, Identity, Metered,
     Modem, Secret, UplinkSettings,
@@ -20,7 +20,7 @@ const LONGEST_INTERFACE: usize = 15;
 
 pub(super) fn modem(section: &mut Section<'_>) -> Option<Modem> {
     let command: Option<Vec<String>> = section.required("command");
-    let timeout = within(section, "timeout", DEFAULT_MODEM_TIMEOUT, POLL_MIN);
+    let timeout = within(section, "timeout", DEFAULT_MODEM_TIMEOUT, SPAN_MIN);
     let after = section.or("after", DEFAULT_MODEM_AFTER);
     let command = command?;
     if !command

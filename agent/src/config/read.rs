@@ -24,8 +24,10 @@ use crate::profile::{Library, Map, ModbusMap, Profile};
 use crate::spool::SpoolSettings;
 use crate::trigger::{Turn, overfull};
 
-/// The shortest poll: as fast as a device answers.
-pub(super) const POLL_MIN: Duration = Duration::from_millis(1);
+/// The shortest span that makes sense.
+pub(super) const SPAN_MIN: Duration = Duration::from_millis(1);
+/// The shortest poll: as fast as the device answers.
+const POLL_MIN: Duration = Duration::ZERO;
 /// Longer than this a cut would go unseen for a day.
 const POLL_MAX: Duration = Duration::from_secs(86_400);
 /// A value that has not changed for longer than this is no news, but a chart without it is a riddle.
@@ -58,8 +60,8 @@ fn config(top: &mut Section<'_>) -> Option<Config> {
         DEFAULT_AGENT.parse().ok()
     };
     let data = top.or("data", PathBuf::from(DEFAULT_DATA));
-    let retry_cap = within(top, "retry_cap", DEFAULT_RETRY_CAP, POLL_MIN);
-    let shutdown = within(top, "shutdown", DEFAULT_SHUTDOWN, POLL_MIN);
+    let retry_cap = within(top, "retry_cap", DEFAULT_RETRY_CAP, SPAN_MIN);
+    let shutdown = within(top, "shutdown", DEFAULT_SHUTDOWN, SPAN_MIN);
     let lines = top.or("lines", Vec::new());
     let library = library(top);
     let local = local(top);
@@ -241,8 +243,8 @@ fn device(section: &mut Section<'_>, defaults: &Defaults) -> Option<Device> {
 
 fn profile(section: &mut Section<'_>, library: &Library) -> Option<Arc<Profile>> {
     let id: ProfileId = section.required("profile")?;
-    if let Some(profile) = library.find(&id) {
-        return Some(Arc::new(profile.clone()));
+    if let Some(profile) = library.shared(&id) {
+        return Some(profile);
     }
     let known: Vec<&str> = library.iter().map(|profile| profile.id.as_str()).collect();
     section.wrong(

@@ -49,7 +49,7 @@ fn a_small_file_is_enough() {
 #[test]
 fn every_mistake_is_told_at_once_with_line_and_column() {
     let text = "site = \"Ganja\"\ncolour = 1\n[[uplink]]\nurl = \"http://a\"\n\
-                [[device]]\nid = \"a\"\nprofile = \"toaster\"\naddress = \"a b\"\npoll = \"0ms\"\n";
+                [[device]]\nid = \"a\"\nprofile = \"toaster\"\naddress = \"a b\"\npoll = \"25h\"\n";
     let said = mistakes(text);
     for wanted in [
         "agent.toml:1:8: site: \"Ganja\" is not an id",
@@ -57,7 +57,7 @@ fn every_mistake_is_told_at_once_with_line_and_column() {
         "agent.toml:4:7: uplink[0].url",
         "agent.toml:7:11: device[0].profile: toaster is no profile; known are",
         "agent.toml:8:11: device[0].address",
-        "agent.toml:9:8: device[0].poll: 0ns is not between",
+        "agent.toml:9:8: device[0].poll: 90000s is not between",
         "device[0].lines: is missing",
     ] {
         assert!(said.contains(wanted), "{wanted:?} not in:\n{said}");
