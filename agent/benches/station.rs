@@ -2,7 +2,7 @@
 //! in this process, mosquitto, and a stand-in for the collector that commits what arrives. Side by side
 //! with a script of sixty lines where its packages are there (`deploy/setup.sh` makes them).
 //!
-//!   cargo bench -p silkline-agent --bench station [-- SECONDS]
+//!   cargo bench -p silkline-agent --bench station [-- SECONDS] [spool] [second] [flat] [silent] [speed]
 
 #![allow(
     clippy::unwrap_used,
@@ -266,21 +266,22 @@ async fn full_speed(window: Duration) -> (f64, f64) {
     let loops = bare[0].asked() as f64 / begun.elapsed().as_secs_f64();
     let folder = tempfile::tempdir().unwrap();
     let devices = start(1, 0).await;
-    let agent = Poller::agent(&settings(folder.path(), &devices, "1ms", None));
+    let agent = Poller::agent(&settings(folder.path(), &devices, "0s", None));
     let measured = measure(&agent, &devices, &Counted::default(), window).await;
     (loops, measured.asked as f64 / measured.took)
 }
 
-#[tokio::main]
-async fn main() {
-    let seconds = std::env::args()
-        .filter_map(|argument| argument.parse().ok())
-        .next()
-        .unwrap_or(20);
-    let window = Duration::from_secs(seconds);
-    spool::bench().await;
+/// What is to be measured: everything unless some of it is named.
+fn is_wanted(part: &str) -> bool {
+    let parts = ["spool", "second", "flat", "silent", "speed"];
+    let mut named = std::env::args().filter(|argument| parts.contains(&argument.as_str()));
+    let all = std::env::args().all(|argument| !parts.contains(&argument.as_str()));
+    all || named.any(|argument| argument == part)
+}
+
+async fn every_second(window: Duration) {
     println!(
-        "200 Modbus TCP devices x {REGISTERS} registers every second, spool synced, {seconds} s"
+        "200 Modbus TCP devices x {REGISTERS} registers every second, spool synced, {window:?}"
     );
     let Some((measured, devices)) = of_agent(200, 0, "1s", window).await else {
         println!("  skipped: mosquitto is not installed");
@@ -298,18 +299,39 @@ async fn main() {
     if let Some(measured) = of_script(200, window).await {
         measured.say("pymodbus + paho script, no spool");
     }
-    println!("flat out: 200 devices x {REGISTERS} registers, as fast as they answer");
-    if let Some((measured, _)) = of_agent(200, 0, "1ms", window).await {
-        measured.say("silkline-agent");
+}
+
+#[tokio::main]
+async fn main() {
+    let seconds = std::env::args()
+        .filter_map(|argument| argument.parse().ok())
+        .next()
+        .unwrap_or(20);
+    let window = Duration::from_secs(seconds);
+    if is_wanted("spool") {
+        spool::bench().await;
     }
-    println!("5 silent devices of 50, every second");
-    if let Some((measured, _)) = of_agent(50, 5, "1s", window).await {
-        measured.say("silkline-agent");
+    if is_wanted("second") {
+        every_second(window).await;
     }
-    println!("one device at full speed");
-    let (bare, agent) = full_speed(window.min(Duration::from_secs(8))).await;
-    println!(
-        "  bare loop of tokio-modbus {bare:.0} requests/s, silkline-agent {agent:.0} = {:.0} %",
-        100.0 * agent / bare
-    );
+    if is_wanted("flat") {
+        println!("flat out: 200 devices x {REGISTERS} registers, as fast as they answer");
+        if let Some((measured, _)) = of_agent(200, 0, "0s", window).await {
+            measured.say("silkline-agent");
+        }
+    }
+    if is_wanted("silent") {
+        println!("5 silent devices of 50, every second");
+        if let Some((measured, _)) = of_agent(50, 5, "1s", window).await {
+            measured.say("silkline-agent");
+        }
+    }
+    if is_wanted("speed") {
+        println!("one device at full speed");
+        let (bare, agent) = full_speed(window.min(Duration::from_secs(8))).await;
+        println!(
+            "  bare loop of tokio-modbus {bare:.0} requests/s, silkline-agent {agent:.0} = {:.0} %",
+            100.0 * agent / bare
+        );
+    }
 }

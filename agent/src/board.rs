@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use silkline_protocol::id::{DeviceId, PointName};
 use silkline_protocol::message::{Event, EventKind};
-use silkline_protocol::sample::{Reading, Sample};
+use silkline_protocol::sample::Reading;
 use silkline_protocol::time::Timestamp;
+
+use crate::driver::readings::Compact;
 
 /// Events that are shown: as many as fit a screen.
 const EVENTS: usize = 20;
@@ -22,9 +24,16 @@ pub struct Board {
 
 #[derive(Debug, Default)]
 struct Inner {
-    devices: BTreeMap<DeviceId, Seen>,
+    devices: BTreeMap<DeviceId, Kept>,
     events: VecDeque<Told>,
     sections: BTreeMap<&'static str, Vec<String>>,
+}
+
+/// What is kept of a device: what was seen, and its latest poll as it came.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    seen: Seen,
+    latest: Option<Arc<Compact>>,
 }
 
 /// What was seen of a device.
@@ -63,7 +72,7 @@ pub struct Told {
 #[derive(Clone, Copy, Debug)]
 pub struct Poll<'a> {
     /// What it brought.
-    pub sample: &'a Sample,
+    pub sample: &'a Arc<Compact>,
     /// Why the device did not answer, if it did not.
     pub fault: Option<&'a str>,
     /// Answers that came too late so far.
@@ -75,17 +84,17 @@ impl Board {
     pub fn polled(&self, device: &DeviceId, poll: Poll<'_>) {
         let mut inner = self.lock();
         if !inner.devices.contains_key(device) {
-            inner.devices.insert(device.clone(), Seen::default());
+            inner.devices.insert(device.clone(), Kept::default());
         }
-        if let Some(seen) = inner.devices.get_mut(device) {
-            seen.take(poll);
+        if let Some(kept) = inner.devices.get_mut(device) {
+            kept.take(poll);
         }
     }
 
     /// Takes note of readings that were not sent since they said nothing new.
     pub fn withheld(&self, device: &DeviceId, readings: u64) {
-        if let Some(seen) = self.lock().devices.get_mut(device) {
-            seen.withheld += readings;
+        if let Some(kept) = self.lock().devices.get_mut(device) {
+            kept.seen.withheld += readings;
         }
     }
 
@@ -119,7 +128,9 @@ impl Board {
     /// What was seen of a device.
     #[must_use]
     pub fn device(&self, id: &DeviceId) -> Option<Seen> {
-        self.lock().devices.get(id).cloned()
+        let Kept { seen, latest } = self.lock().devices.get(id).cloned()?;
+        let readings = latest.iter().flat_map(|sample| sample.by_name()).collect();
+        Some(Seen { readings, ..seen })
     }
 
     /// The latest events, newest first.
@@ -144,38 +155,25 @@ impl Board {
     }
 }
 
-impl Seen {
+impl Kept {
     fn take(&mut self, poll: Poll<'_>) {
-        self.polls += 1;
-        self.late = poll.late;
-        self.fault = poll.fault.map(ToOwned::to_owned);
+        let seen = &mut self.seen;
+        seen.polls += 1;
+        seen.late = poll.late;
+        seen.fault = poll.fault.map(ToOwned::to_owned);
         if poll.fault.is_some() {
-            self.unanswered += 1;
+            seen.unanswered += 1;
         } else {
-            self.answered = Some(poll.sample.at);
+            seen.answered = Some(poll.sample.at);
         }
-        let bad = poll
-            .sample
-            .readings
-            .values()
+        let readings = poll.sample.readings();
+        let bad = readings
+            .iter()
             .filter(|reading| matches!(reading, Reading::Bad(_)));
         let bad = bad.count() as u64;
-        self.bad += bad;
-        self.good += poll.sample.readings.len() as u64 - bad;
-        let alike = self.readings.len() == poll.sample.readings.len()
-            && self.readings.keys().eq(poll.sample.readings.keys());
-        if alike {
-            // The usual case, without an allocation.
-            for (own, new) in self
-                .readings
-                .values_mut()
-                .zip(poll.sample.readings.values())
-            {
-                *own = *new;
-            }
-        } else {
-            self.readings.clone_from(&poll.sample.readings);
-        }
+        seen.bad += bad;
+        seen.good += readings.len() as u64 - bad;
+        self.latest = Some(poll.sample.clone());
     }
 }
 
@@ -189,21 +187,21 @@ pub fn words(kind: EventKind) -> String {
 
 #[cfg(test)]
 mod tests {
-    use silkline_protocol::sample::BadReading;
+    use silkline_protocol::sample::{BadReading, Sample};
 
     use super::*;
 
-    fn sample(second: i64, readings: &[(&str, Reading)]) -> Sample {
-        Sample {
+    fn sample(second: i64, readings: &[(&str, Reading)]) -> Arc<Compact> {
+        Arc::new(Compact::of(Sample {
             at: Timestamp::from_seconds(second),
             readings: readings
                 .iter()
                 .map(|(name, reading)| (name.parse().unwrap(), *reading))
                 .collect(),
-        }
+        }))
     }
 
-    fn poll<'a>(sample: &'a Sample, fault: Option<&'a str>) -> Poll<'a> {
+    fn poll<'a>(sample: &'a Arc<Compact>, fault: Option<&'a str>) -> Poll<'a> {
         Poll {
             sample,
             fault,
@@ -225,11 +223,11 @@ mod tests {
             (seen.polls, seen.unanswered, seen.good, seen.bad),
             (2, 1, 2, 2)
         );
-        assert_eq!(seen.readings, dead.readings);
+        assert_eq!(seen.readings, dead.sample().readings);
         let more = sample(7, &[("a", Reading::Value(2.0)), ("c", Reading::Value(3.0))]);
         board.polled(&id, poll(&more, None));
         let seen = board.device(&id).unwrap();
-        assert_eq!((seen.readings, seen.fault), (more.readings, None));
+        assert_eq!((seen.readings, seen.fault), (more.sample().readings, None));
         board.keep_only(&[]);
         assert_eq!(board.device(&id), None);
     }

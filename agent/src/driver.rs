@@ -13,6 +13,7 @@ mod fetch_io;
 pub mod modbus;
 pub mod modbus_io;
 pub mod otdr;
+pub mod readings;
 pub mod scpi;
 pub mod scpi_io;
 pub mod session;
@@ -20,13 +21,12 @@ pub mod snmp;
 pub mod snmp_io;
 pub mod turn;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use silkline_protocol::id::PointName;
 use silkline_protocol::sample::{BadReading, Reading};
 
 use crate::profile::Raw;
+pub use readings::Readings;
 
 /// Why a request brought no answer that can be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -120,9 +120,6 @@ impl Taken {
         }
     }
 }
-
-/// The readings of one poll, by point.
-pub type Readings = BTreeMap<PointName, Taken>;
 
 /// Decides, request by request, whether the rest of a poll is still worth asking.
 ///

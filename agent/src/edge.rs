@@ -21,10 +21,11 @@ use tokio_util::sync::CancellationToken;
 use crate::board::Board;
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, PointRef};
+use crate::driver::readings::Compact;
 use crate::place::Taken;
 use crate::poller::{Fetched, Pollers};
 use crate::pulse::Pulse;
-use crate::spool::{Outgoing, Pending, SpoolError, SpoolHandle};
+use crate::spool::{Outgoing, SpoolError, SpoolHandle};
 use crate::trigger::{Act, Origin, Outcome, Refusal, Told, Triggers};
 
 /// Messages that may wait for the edge: two polls of a large hut. It never waits for a disk or a
@@ -251,17 +252,20 @@ impl EdgeHandle {
         }
     }
 
-    /// Hands a record to the spool; nothing where that is shut or will never take it, which is logged.
-    pub async fn begin(&self, lines: &[LineId], body: Body) -> Option<Pending> {
-        let device = body.device().map(ToString::to_string);
-        let lines = lines.to_vec();
-        match self.spool.begin(Outgoing { lines, body }).await {
-            Ok(pending) => Some(pending),
-            Err(error) => {
-                tracing::error!(device, %error, "a record is lost");
-                None
-            }
+    /// Hands a sample to the spool, which syncs it in a moment; where that is shut or will never take it,
+    /// or the disk does not, that is logged.
+    pub async fn begin(&self, lines: &[LineId], device: &DeviceId, sample: Arc<Compact>) {
+        let begun = self.spool.begin(lines.to_vec(), device.clone(), sample);
+        if let Err(error) = begun.await {
+            let device = device.as_str();
+            tracing::error!(device, %error, "a record is lost");
         }
+    }
+
+    /// Waits until the spool has synced what it was handed.
+    pub async fn sync(&self) {
+        // What it could not sync is logged already.
+        let _ = self.spool.sync().await;
     }
 
     async fn send(&self, message: Inbox) {

@@ -58,6 +58,12 @@ impl Exceptions {
         }
     }
 
+    /// Whether every reading is always sent.
+    #[must_use]
+    pub fn are_none(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// Everything is news again: somebody asked.
     pub fn forget(&mut self) {
         self.sent.clear();

@@ -132,7 +132,9 @@ enum Spool {
     },
 }
 
-#[tokio::main]
+/// One thread for all that waits: polls are short, and passing them between threads costs more than they
+/// do. The spool's writer has its own, and so has whatever reads files or works on a trace.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log_to_stderr();

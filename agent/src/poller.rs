@@ -8,18 +8,18 @@
 
 mod jobs;
 mod kept;
+mod sight;
 mod waits;
 
 pub use jobs::Fetched;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use silkline_protocol::device::{About, Role};
-use silkline_protocol::id::{DeviceId, PointName};
+use silkline_protocol::device::About;
+use silkline_protocol::id::DeviceId;
 use silkline_protocol::message::Body;
-use silkline_protocol::sample::{Reading, Sample};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -27,17 +27,18 @@ use crate::board::{Board, Poll};
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, Device};
 use crate::driver::otdr::ShotSettings;
-use crate::driver::session::{Driver, Link, Polled};
+use crate::driver::readings::Compact;
+use crate::driver::session::{Driver, Drivers, Link, Polled};
 use crate::driver::{Fault, Patience};
 use crate::edge::{EdgeHandle, Seen};
 use crate::exception::Exceptions;
 use crate::permit::{Blocked, Gate};
 use crate::pulse::Pulse;
 use crate::schedule::{Outcome, Schedule, staggered};
-use crate::spool::Pending;
 use crate::trigger::Through;
 use jobs::Busy;
 use kept::Kept;
+use sight::Sight;
 use waits::Waits;
 
 /// Orders that may wait for a connection: each device's reread and one shot. A full queue makes the
@@ -46,11 +47,6 @@ const ASKS: usize = 16;
 
 /// A poll that takes longer is stuck: a table of a thousand rows on a slow device takes some minutes.
 const STUCK_AFTER: Duration = Duration::from_secs(1_800);
-
-/// Samples of a connection that may be on their way to the disk: at the usual pace each is synced long
-/// before the next poll; at full speed a slow disk must not slow the polls. A power cut loses these at
-/// most.
-const AHEAD: usize = 16;
 
 /// An order to the task that owns a connection.
 #[derive(Debug)]
@@ -113,8 +109,6 @@ pub struct Poller {
     retire: CancellationToken,
     board: Board,
     pulse: Pulse,
-    /// Samples on their way to the disk, oldest first.
-    pending: VecDeque<(Arc<Device>, Pending)>,
     clock: Clock,
 }
 
@@ -122,6 +116,7 @@ struct Unit {
     device: Arc<Device>,
     driver: Driver,
     limits: Option<Kept>,
+    sight: Sight,
     exceptions: Exceptions,
     busy: Option<Busy>,
     was_well: bool,
@@ -129,8 +124,10 @@ struct Unit {
 
 /// What a poll brought that has to be recorded.
 struct Brought {
+    /// Which of the units.
+    unit: usize,
     device: Arc<Device>,
-    sample: Sample,
+    sample: Arc<Compact>,
     about: Option<About>,
     fault: Option<String>,
 }
@@ -165,7 +162,7 @@ pub fn connections(
 ) -> (BTreeMap<DeviceId, mpsc::Sender<Ask>>, Vec<Poller>) {
     let mut ways = BTreeMap::new();
     let mut by_address: BTreeMap<String, (mpsc::Sender<Ask>, Poller)> = BTreeMap::new();
-    let now = clock.moment();
+    let (mut drivers, now) = (Drivers::default(), clock.moment());
     for (at, device) in config.devices.iter().enumerate() {
         let Some(address) = &device.address else {
             continue;
@@ -192,7 +189,6 @@ pub fn connections(
                 retire: CancellationToken::new(),
                 board: Board::default(),
                 pulse: Pulse::default(),
-                pending: VecDeque::new(),
                 clock,
             };
             by_address.insert(key.clone(), (sender, poller));
@@ -200,10 +196,8 @@ pub fn connections(
         let Some((sender, poller)) = by_address.get_mut(&key) else {
             continue;
         };
-        poller.add(
-            device,
-            staggered(at, config.devices.len(), device.poll, now),
-        );
+        let start = staggered(at, config.devices.len(), device.poll, now);
+        poller.add(device, drivers.of(device), start);
         ways.insert(device.id.clone(), sender.clone());
     }
     let pollers = by_address.into_values().map(|(_, poller)| poller);
@@ -211,14 +205,14 @@ pub fn connections(
 }
 
 impl Poller {
-    fn add(&mut self, device: &Device, start: Moment) {
+    fn add(&mut self, device: &Device, driver: Driver, start: Moment) {
         self.schedule.add(device.poll, start);
         self.waits.add(device.poll, device.timeout);
-        let driver = Driver::of(device);
         self.units.push(Unit {
             device: Arc::new(device.clone()),
             driver,
             limits: Kept::of(device),
+            sight: Sight::of(device),
             exceptions: Exceptions::of(device),
             busy: None,
             was_well: true,
@@ -282,7 +276,7 @@ impl Poller {
     /// or until it is retired, upon which it is finished. Gives itself back for a successor.
     pub async fn run(mut self, edge: EdgeHandle, stop: CancellationToken) -> Self {
         self.work(&edge, &stop).await;
-        self.settle(0).await;
+        edge.sync().await;
         self
     }
 
@@ -319,12 +313,9 @@ impl Poller {
                     self.hand_on(edge).await;
                     if let Some(mut brought) = polled {
                         self.show(&brought);
-                        let seen = seen(&brought.device, &brought.sample);
+                        let seen = self.seen(&brought);
                         self.sift(&mut brought);
-                        let device = brought.device.clone();
-                        let pending = hand_over(edge, brought, seen).await;
-                        self.pending.extend(pending.map(|pending| (device, pending)));
-                        self.settle(AHEAD).await;
+                        hand_over(edge, brought, seen).await;
                     }
                 }
             }
@@ -366,51 +357,36 @@ impl Poller {
                 .filter_map(|request| request.fault.as_ref());
             faults.next().map_or_else(String::new, ToString::to_string)
         });
-        let at = begun + polled.first_answer_after();
-        let readings = polled.readings.into_iter();
-        let readings = readings.map(|(name, taken)| (name, taken.reading));
-        let sample = Sample {
-            at,
-            readings: readings.collect(),
-        };
+        let answered = begun + polled.first_answer_after();
         let brought = Brought {
+            unit: at,
             device,
-            sample,
+            sample: Arc::new(polled.readings.sample(answered)),
             about,
             fault,
         };
-        Some(brought).filter(|brought| !brought.sample.readings.is_empty())
+        Some(brought).filter(|brought| !brought.sample.readings().is_empty())
     }
 
     /// Takes out what says nothing new, where the settings want that.
     fn sift(&mut self, brought: &mut Brought) {
         let now = self.clock.moment();
-        let own = |unit: &&mut Unit| unit.device.id == brought.device.id;
-        let Some(unit) = self.units.iter_mut().find(own) else {
+        let unit = self.units.get_mut(brought.unit);
+        let Some(unit) = unit.filter(|unit| !unit.exceptions.are_none()) else {
             return;
         };
-        let withheld = unit.exceptions.sift(&mut brought.sample.readings, now);
+        let mut sample = brought.sample.sample();
+        let withheld = unit.exceptions.sift(&mut sample.readings, now);
+        brought.sample = Arc::new(Compact::of(sample));
         if withheld > 0 {
             self.board.withheld(&brought.device.id, withheld as u64);
         }
     }
 
-    /// Takes note of what came of samples, and waits until at most `ahead` are on their way to the disk.
-    async fn settle(&mut self, ahead: usize) {
-        while let Some((device, mut pending)) = self.pending.pop_front() {
-            let outcome = match pending.outcome() {
-                Some(outcome) => outcome,
-                None if self.pending.len() >= ahead => pending.done().await,
-                None => {
-                    self.pending.push_front((device, pending));
-                    return;
-                }
-            };
-            if let Err(error) = outcome {
-                let device = device.id.as_str();
-                tracing::error!(device, %error, "a record is lost");
-            }
-        }
+    /// What the edge has to know of it, if anything.
+    fn seen(&mut self, brought: &Brought) -> Option<Seen> {
+        let unit = self.units.get_mut(brought.unit)?;
+        unit.sight.seen(&brought.device.id, &brought.sample)
     }
 
     fn show(&self, brought: &Brought) {
@@ -460,55 +436,22 @@ impl Unit {
 }
 
 /// The edge first: a shot must not wait for the disk.
-async fn hand_over(edge: &EdgeHandle, brought: Brought, seen: Seen) -> Option<Pending> {
+async fn hand_over(edge: &EdgeHandle, brought: Brought, seen: Option<Seen>) {
     let Brought {
         device,
         sample,
         about,
-        fault: _,
+        ..
     } = brought;
-    if !seen.lights.is_empty() || seen.shot_failed.is_some() {
+    if let Some(seen) = seen {
         edge.observe(seen).await;
     }
     if let Some(about) = about {
         let body = Body::About(device.id.clone(), about);
         edge.spool(&device.lines, body).await;
     }
-    if sample.readings.is_empty() {
-        return None;
-    }
-    let body = Body::Sample(device.id.clone(), sample);
-    edge.begin(&device.lines, body).await
-}
-
-/// What the edge has to know of a sample: lights that are lit or dark, and how the last shot ended.
-fn seen(device: &Device, sample: &Sample) -> Seen {
-    let role = |name: &PointName| device.profile.point(name).map(|point| point.role);
-    let lights = sample
-        .readings
-        .iter()
-        .filter_map(|(name, reading)| match reading {
-            Reading::Bad(_) => None,
-            Reading::Dark | Reading::Value(_) => {
-                let light = matches!(role(name)?, Role::LightIn | Role::SupervisoryIn);
-                light.then(|| (name.clone(), reading.is_dark()))
-            }
-        });
-    let shot = device.profile.shot.as_ref();
-    // Whoever reads the trace sees for itself how the shot ended.
-    let shot_failed = shot.filter(|shot| shot.fetch.is_none()).and_then(|shot| {
-        let state = sample.readings.get(shot.state.as_ref()?)?.value()?;
-        #[expect(
-            clippy::float_cmp,
-            reason = "both are whole numbers, small enough to be exact"
-        )]
-        let failed = state == f64::from(i32::try_from(shot.failed?).ok()?);
-        Some(failed)
-    });
-    Seen {
-        device: device.id.clone(),
-        lights: lights.collect(),
-        shot_failed,
+    if !sample.readings().is_empty() {
+        edge.begin(&device.lines, &device.id, sample).await;
     }
 }
 

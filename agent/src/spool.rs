@@ -8,8 +8,10 @@
 //! ```
 //!
 //! One writer thread owns the writing connection and takes everything that waits into one transaction
-//! (group commit), so a slow disk makes larger transactions, not a longer queue. A stream is a line's
-//! records of one opening of the spool; see `silkline_protocol::delivery`.
+//! (group commit), so a slow disk makes larger transactions, not a longer queue. A plain sample waits up
+//! to [`WINDOW`] for others to share its transaction; whatever somebody waits for, an event or a trace,
+//! is written at once, and all that waits with it. A stream is a line's records of one opening of the
+//! spool; see `silkline_protocol::delivery`.
 //!
 //! What always holds: a number is never used twice, since every opening begins a new epoch; a record
 //! that leaves uncommitted is named in a gap record in the same transaction; a file that cannot be read
@@ -17,24 +19,28 @@
 
 use core::time::Duration;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use silkline_protocol::codec;
 use silkline_protocol::delivery::{Committed, Epoch, Seq};
-use silkline_protocol::id::{LineId, SiteId};
+use silkline_protocol::id::{DeviceId, LineId, SiteId};
 use silkline_protocol::message::Body;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
+use crate::driver::readings::Compact;
 use crate::pulse::Pulse;
 
 mod account;
 mod block;
 mod disk;
 mod file;
+mod hurry;
 pub mod inspect;
 mod ledger;
 mod pack;
 pub mod reader;
+mod recent;
 mod room;
 mod seal;
 mod sealed;
@@ -45,10 +51,22 @@ mod writer;
 mod tests;
 
 pub use account::{Account, Counts};
+use hurry::{Hurry, Wanted};
 pub use inspect::{export, inspect};
+use recent::Recent;
 
-/// How many orders may wait for the writer: one transaction's worth. A full queue makes `append` wait.
-const QUEUE: usize = 64;
+/// How many orders may wait for the writer: one transaction's worth, and a tenth of a second of one device
+/// at full speed. A full queue makes whoever brings the next one wait.
+const QUEUE: usize = 512;
+/// Orders that are written at once, whatever they are.
+const ENOUGH: usize = QUEUE / 2;
+
+/// How long a plain sample may wait for others to be synced with it: a power cut loses no more than was
+/// polled within this and the time of one sync.
+pub const WINDOW: Duration = Duration::from_millis(50);
+
+/// A sample of no more readings is smaller than the largest message, however long their names are.
+const SURELY_SMALL: usize = codec::MAX_JSON / 256;
 
 /// What a spool is told when it is opened.
 #[derive(Clone, Debug)]
@@ -200,21 +218,27 @@ pub struct SpoolHandle {
     orders: mpsc::Sender<Order>,
     status: watch::Receiver<SpoolStatus>,
     pulse: Pulse,
+    hurry: Hurry,
+    recent: Recent,
 }
 
 /// What the writer is asked, with where the answer goes once it is synced.
 #[derive(Debug)]
 struct Order {
     task: Task,
-    done: oneshot::Sender<Result<(), SpoolError>>,
+    /// Nothing where nobody waits for it.
+    done: Option<oneshot::Sender<Result<(), SpoolError>>>,
 }
 
 #[derive(Debug)]
 enum Task {
     Append(Outgoing),
+    Sample(Vec<LineId>, DeviceId, Arc<Compact>),
     Committed(LineId, Committed),
     Drop(StreamId, Seq, String),
     Rebound(Bounds),
+    /// Nothing but an answer once all before it is synced.
+    Sync,
 }
 
 /// How much the spool may hold, and how long.
@@ -240,12 +264,15 @@ impl SpoolHandle {
         let writer = writer::Writer::new(settings.clone(), clock, file)?;
         let epoch = writer.epoch();
         let (orders, waiting) = mpsc::channel(QUEUE);
-        let pulse = writer.pulse();
+        let (pulse, recent) = (writer.pulse(), writer.recent());
         let (told, status) = watch::channel(writer.status());
-        std::thread::Builder::new()
+        let wanted = Wanted::default();
+        let own = wanted.clone();
+        let thread = std::thread::Builder::new()
             .name("spool".to_owned())
-            .spawn(move || writer.run(waiting, &told))
+            .spawn(move || writer.run(waiting, &told, &own))
             .map_err(|error| SpoolError::Disk(error.to_string()))?;
+        let hurry = Hurry::new(wanted, thread.thread().clone());
         Ok(Opened {
             spool: Self {
                 settings,
@@ -253,6 +280,8 @@ impl SpoolHandle {
                 orders,
                 status,
                 pulse,
+                hurry,
+                recent,
             },
             set_aside,
         })
@@ -265,37 +294,47 @@ impl SpoolHandle {
     /// [`SpoolError::TooLarge`] where it could never be sent; else what the disk said, and then nothing
     /// of it is held.
     pub async fn append(&self, outgoing: Outgoing) -> Result<(), SpoolError> {
-        self.begin(outgoing).await?.done().await
+        sendable(&outgoing.body)?;
+        self.order(Task::Append(outgoing)).await
     }
 
-    /// The same, returning when it is in the writer's queue: what is handed over one after the other is
-    /// written in that order.
+    /// Takes in a sample of `device`, once for each line, returning when it is in the writer's queue: it is
+    /// synced within [`WINDOW`] and the time of a transaction, and what is handed over one after the
+    /// other is written in that order. What the disk does not take then is told in the log.
     ///
     /// # Errors
     ///
-    /// [`SpoolError::TooLarge`] or [`SpoolError::Shut`]; the rest is told by [`Pending`].
-    pub async fn begin(&self, outgoing: Outgoing) -> Result<Pending, SpoolError> {
-        let most = match outgoing.body {
-            Body::Trace(..) => codec::MAX_TRACE,
-            _ => codec::MAX_JSON,
-        };
-        let found = match &outgoing.body {
-            Body::Trace(_, trace) => trace.sor.len(),
-            body => codec::payload(body).len(),
-        };
-        if found > most {
-            return Err(SpoolError::TooLarge { found, most });
+    /// [`SpoolError::TooLarge`] or [`SpoolError::Shut`].
+    pub async fn begin(
+        &self,
+        lines: Vec<LineId>,
+        device: DeviceId,
+        sample: Arc<Compact>,
+    ) -> Result<(), SpoolError> {
+        if sample.readings().len() > SURELY_SMALL {
+            let found = sample.payload().len();
+            within(found, codec::MAX_JSON)?;
         }
-        self.begin_order(Task::Append(outgoing)).await
+        let task = Task::Sample(lines, device, sample);
+        self.begin_order(task, None).await
     }
 
-    /// Notes what a collector has stored of a line.
+    /// Waits until everything that was handed over before is synced, or has failed.
     ///
     /// # Errors
     ///
-    /// What the disk said.
+    /// What the disk said of the last of it.
+    pub async fn sync(&self) -> Result<(), SpoolError> {
+        self.order(Task::Sync).await
+    }
+
+    /// Notes what a collector has stored of a line, within [`WINDOW`]: it says so again if that is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError::Shut`].
     pub async fn committed(&self, line: LineId, state: Committed) -> Result<(), SpoolError> {
-        self.order(Task::Committed(line, state)).await
+        self.begin_order(Task::Committed(line, state), None).await
     }
 
     /// Lets go of a record that can't be delivered, and names it in a gap with the reason.
@@ -340,44 +379,42 @@ impl SpoolHandle {
     ///
     /// What the disk said.
     pub fn reader(&self) -> Result<reader::Reader, SpoolError> {
-        reader::Reader::open(&self.settings.path)
+        Ok(reader::Reader::open(&self.settings.path)?.beside(self.recent.clone()))
     }
 
     async fn order(&self, task: Task) -> Result<(), SpoolError> {
-        self.begin_order(task).await?.done().await
+        let (done, answer) = oneshot::channel();
+        self.begin_order(task, Some(done)).await?;
+        answer.await.unwrap_or(Err(SpoolError::Shut))
     }
 
-    async fn begin_order(&self, task: Task) -> Result<Pending, SpoolError> {
-        let (done, answer) = oneshot::channel();
+    async fn begin_order(
+        &self,
+        task: Task,
+        done: Option<oneshot::Sender<Result<(), SpoolError>>>,
+    ) -> Result<(), SpoolError> {
+        let is_waited_for = done.is_some();
         let order = Order { task, done };
-        self.orders
-            .send(order)
-            .await
-            .map_err(|_| SpoolError::Shut)?;
-        Ok(Pending(answer))
+        let sent = self.orders.send(order).await;
+        sent.map_err(|_| SpoolError::Shut)?;
+        if is_waited_for || self.orders.capacity() < QUEUE - ENOUGH {
+            self.hurry.now();
+        }
+        Ok(())
     }
 }
 
-/// Something on its way to the disk.
-#[derive(Debug)]
-pub struct Pending(oneshot::Receiver<Result<(), SpoolError>>);
-
-impl Pending {
-    /// Waits until it is synced.
-    ///
-    /// # Errors
-    ///
-    /// What the disk said: then nothing of it is held.
-    pub async fn done(self) -> Result<(), SpoolError> {
-        self.0.await.unwrap_or(Err(SpoolError::Shut))
+/// Refuses what is larger than any message may be.
+fn sendable(body: &Body) -> Result<(), SpoolError> {
+    match body {
+        Body::Trace(_, trace) => within(trace.sor.len(), codec::MAX_TRACE),
+        body => within(codec::payload(body).len(), codec::MAX_JSON),
     }
+}
 
-    /// What came of it, where that is known.
-    pub fn outcome(&mut self) -> Option<Result<(), SpoolError>> {
-        match self.0.try_recv() {
-            Ok(outcome) => Some(outcome),
-            Err(oneshot::error::TryRecvError::Empty) => None,
-            Err(oneshot::error::TryRecvError::Closed) => Some(Err(SpoolError::Shut)),
-        }
+const fn within(found: usize, most: usize) -> Result<(), SpoolError> {
+    if found > most {
+        return Err(SpoolError::TooLarge { found, most });
     }
+    Ok(())
 }

@@ -332,8 +332,8 @@ async fn a_walk_that_never_ends_is_ended() {
         let polled = link.poll(&mut driver, Patience::new(true), &clock).await;
         let temperatures = polled
             .readings
-            .keys()
-            .filter(|name| name.stem() == "temperature");
+            .iter()
+            .filter(|(name, _)| name.stem() == "temperature");
         assert_eq!(temperatures.count(), rows, "{act:?}: {:?}", polled.requests);
         let garbled = polled
             .requests

@@ -9,10 +9,16 @@
 
 pub mod rtu;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+use silkline_protocol::id::PointName;
 
 use crate::profile::{Function, ModbusMap, Placed, Raw};
 
+use super::readings::Points;
 use super::{Fault, Readings, Taken};
 
 /// Coils or discrete inputs that one request may read, by the protocol.
@@ -51,14 +57,25 @@ pub struct Answer {
 #[derive(Clone, Debug)]
 pub struct ModbusDriver {
     blocks: Vec<Block>,
+    /// Where each point is, in the order of the names.
+    order: Arc<[Place]>,
+    points: Arc<Points>,
     max_registers: u16,
+}
+
+/// Where a point is: its block, and its place in that.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    block: usize,
+    point: usize,
 }
 
 /// A block of registers with the points it is for.
 #[derive(Clone, Debug)]
 struct Block {
     read: Read,
-    points: Vec<Placed>,
+    /// What all devices of one model share.
+    points: Arc<[Placed]>,
     /// How often in a row it met silence while other blocks were answered.
     silences: u8,
 }
@@ -70,20 +87,29 @@ impl ModbusDriver {
     pub fn new(map: &ModbusMap, rows: Option<u16>) -> Self {
         let mut placed = map.placed(rows);
         placed.sort_by_key(|entry| (entry.at.function, entry.at.register));
-        let mut blocks: Vec<Block> = Vec::new();
+        let mut blocks: Vec<(Read, Vec<Placed>)> = Vec::new();
         for entry in placed {
             let joined = blocks
                 .last()
-                .and_then(|block| block.read.extended(&entry, map));
+                .and_then(|(read, _)| read.extended(&entry, map));
             match (joined, blocks.last_mut()) {
                 (Some(read), Some(block)) => {
-                    block.read = read;
-                    block.points.push(entry);
+                    block.0 = read;
+                    block.1.push(entry);
                 }
-                _ => blocks.push(Block::of(entry)),
+                _ => blocks.push((Read::of(&entry), vec![entry])),
             }
         }
+        let blocks = blocks.into_iter().map(|(read, points)| Block {
+            read,
+            points: points.into(),
+            silences: 0,
+        });
+        let blocks: Vec<Block> = blocks.collect();
+        let (order, points) = order(&blocks);
         Self {
+            order,
+            points,
             blocks,
             max_registers: map.max_registers.max(1),
         }
@@ -102,18 +128,20 @@ impl ModbusDriver {
     /// The readings in the answers to [`plan`](Self::plan), in the same order; a request without
     /// an answer counts as skipped.
     pub fn decode(&mut self, answers: &[Answer]) -> Readings {
-        let mut readings = Readings::new();
         let mut answers = answers.iter();
-        let mut outcomes = Vec::with_capacity(self.blocks.len());
-        for block in &self.blocks {
+        let blocks = self.blocks.iter().map(|block| {
             let parts = block.read.parts(self.max_registers).count();
-            let words = joined(answers.by_ref().take(parts), parts);
-            for entry in &block.points {
-                let words = words.as_ref().map(Vec::as_slice);
-                readings.insert(entry.name.clone(), block.taken(entry, words));
-            }
-            outcomes.push(words.err());
-        }
+            joined(answers.by_ref().take(parts), parts)
+        });
+        let words: Vec<Result<Cow<'_, [u16]>, Fault>> = blocks.collect();
+        let taken = self.order.iter().filter_map(|place| {
+            let (block, words) = (self.blocks.get(place.block)?, words.get(place.block)?);
+            let entry = block.points.get(place.point)?;
+            let words = words.as_ref().map(AsRef::as_ref);
+            Some(block.taken(entry, words))
+        });
+        let readings = Readings::new(self.points.clone(), taken.collect());
+        let outcomes: Vec<Option<Fault>> = words.into_iter().map(Result::err).collect();
         self.learn(&outcomes);
         readings
     }
@@ -124,6 +152,10 @@ impl ModbusDriver {
     fn learn(&mut self, outcomes: &[Option<Fault>]) {
         let unknown = |fault: &Option<Fault>| matches!(fault, Some(Fault::NotSupported(_)));
         if outcomes.len() > 1 && outcomes.iter().all(unknown) {
+            return;
+        }
+        if outcomes.iter().all(Option::is_none) {
+            self.blocks.iter_mut().for_each(|block| block.silences = 0);
             return;
         }
         let answered = outcomes.iter().any(Option::is_none);
@@ -142,12 +174,32 @@ impl ModbusDriver {
                 }
             })
             .collect();
+        (self.order, self.points) = order(&self.blocks);
     }
 }
 
+/// The places of all points, in the order of their names; one that is there twice counts where it is last.
+fn order(blocks: &[Block]) -> (Arc<[Place]>, Arc<Points>) {
+    let places = blocks.iter().enumerate().flat_map(|(block, own)| {
+        let points = own.points.iter().enumerate();
+        points.map(move |(point, entry)| (&entry.name, Place { block, point }))
+    });
+    let places: BTreeMap<&PointName, Place> = places.collect();
+    let names = places.keys().map(|name| (*name).clone());
+    let points = Points::new(names.collect());
+    (places.into_values().collect(), Arc::new(points))
+}
+
 /// The words of one block, which came in `parts`.
-fn joined<'a>(answers: impl Iterator<Item = &'a Answer>, parts: usize) -> Result<Vec<u16>, Fault> {
+fn joined<'a>(
+    answers: impl Iterator<Item = &'a Answer>,
+    parts: usize,
+) -> Result<Cow<'a, [u16]>, Fault> {
     let answers: Vec<&Answer> = answers.collect();
+    if let ([one], 1) = (answers.as_slice(), parts) {
+        let words = one.words.as_ref().map_err(Clone::clone)?;
+        return Ok(Cow::Borrowed(words));
+    }
     if answers.len() < parts {
         return Err(Fault::Skipped);
     }
@@ -155,10 +207,18 @@ fn joined<'a>(answers: impl Iterator<Item = &'a Answer>, parts: usize) -> Result
     for answer in answers {
         words.extend(answer.words.as_ref().map_err(Clone::clone)?);
     }
-    Ok(words)
+    Ok(Cow::Owned(words))
 }
 
 impl Read {
+    const fn of(entry: &Placed) -> Self {
+        Self {
+            function: entry.at.function,
+            start: entry.at.register,
+            count: entry.at.kind.registers(),
+        }
+    }
+
     /// This request in as many as it takes where a device stands `most` registers in one.
     fn parts(self, most: u16) -> impl Iterator<Item = Self> {
         let most = match self.function {
@@ -195,20 +255,6 @@ impl Read {
 }
 
 impl Block {
-    fn of(entry: Placed) -> Self {
-        let (function, start) = (entry.at.function, entry.at.register);
-        let read = Read {
-            function,
-            start,
-            count: entry.at.kind.registers(),
-        };
-        Self {
-            read,
-            points: vec![entry],
-            silences: 0,
-        }
-    }
-
     /// The block in two, between points that share no register; itself where there is no such place.
     fn halves(self) -> Vec<Self> {
         let middle = self.points.len() / 2;
@@ -222,13 +268,14 @@ impl Block {
         else {
             return vec![self];
         };
-        let mut points = self.points;
-        let rest = points.split_off(at);
+        let Some((points, rest)) = self.points.split_at_checked(at) else {
+            return vec![self];
+        };
         [points, rest].into_iter().filter_map(Self::over).collect()
     }
 
     /// One block over `points`, which are in the order of their registers.
-    fn over(points: Vec<Placed>) -> Option<Self> {
+    fn over(points: &[Placed]) -> Option<Self> {
         let first = points.first()?;
         let (function, start) = (first.at.function, first.at.register);
         let end = points
@@ -241,7 +288,7 @@ impl Block {
                 start,
                 count,
             },
-            points,
+            points: points.into(),
             silences: 0,
         })
     }

@@ -9,7 +9,8 @@ use silkline_protocol::id::PointName;
 use silkline_protocol::sample::BadReading;
 
 use super::otdr::ShotSettings;
-use super::{Fault, Readings, Taken};
+use super::readings::ByName;
+use super::{Fault, Taken};
 use crate::profile::{Raw, ScpiMap, ScpiShot, filled};
 
 /// The longest answer that is a line.
@@ -100,7 +101,7 @@ pub fn block_length(digits: &[u8], most: usize) -> Result<usize, Fault> {
 /// The readings of a poll, from the answers in the order of the map's points; those that were not
 /// asked any more are absent at the end.
 #[must_use]
-pub fn decode(map: &ScpiMap, answers: &[Result<String, Fault>]) -> Readings {
+pub fn decode(map: &ScpiMap, answers: &[Result<String, Fault>]) -> ByName {
     let asked = map.points.iter().enumerate();
     let reading = |(at, place): (usize, &crate::profile::ScpiPoint)| {
         let name: PointName = place.point.name.clone();

@@ -95,7 +95,7 @@ impl ScpiLink {
             self.look_after(device, clock).await;
         }
         Polled {
-            readings: decode(map, &answers),
+            readings: decode(map, &answers).into(),
             requests,
         }
     }

@@ -1,10 +1,11 @@
 //! One device of any protocol on its link: a poll from the plan to the readings.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::{Address, Device};
-use crate::profile::{Map, ScpiMap};
+use crate::profile::{Map, Profile, ScpiMap};
 
 use super::fetch::Failure;
 use super::modbus::ModbusDriver;
@@ -117,14 +118,14 @@ impl Link {
                 });
                 Polled {
                     requests: requests.collect(),
-                    readings: driver.decode(&answers),
+                    readings: driver.decode(&answers).into(),
                 }
             }
             (Self::Scpi(link), Driver::Scpi(device, map)) => {
                 link.poll((device, map), patience, clock).await
             }
             (Self::Modbus(_), _) | (Self::Snmp(_), _) | (Self::Scpi(_), _) => Polled {
-                readings: Readings::new(),
+                readings: Readings::none(),
                 requests: Vec::new(),
             },
         }
@@ -186,6 +187,32 @@ impl Link {
 
 fn unstartable() -> Fault {
     Fault::NotSupported("this profile can't start a shot".to_owned())
+}
+
+/// The drivers that were made, so that devices of one model share what is the same for all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Drivers {
+    made: Vec<(Arc<Profile>, Option<u16>, Option<u16>, ModbusDriver)>,
+}
+
+impl Drivers {
+    /// The driver of `device`.
+    #[must_use]
+    pub fn of(&mut self, device: &Device) -> Driver {
+        let (rows, most) = (device.rows, device.max_registers);
+        let alike = self.made.iter().find(|(profile, of, at_most, _)| {
+            Arc::ptr_eq(profile, &device.profile) && (*of, *at_most) == (rows, most)
+        });
+        if let Some((.., driver)) = alike {
+            return Driver::Modbus(driver.clone(), Unit::of(device));
+        }
+        let driver = Driver::of(device);
+        if let Driver::Modbus(made, _) = &driver {
+            let profile = device.profile.clone();
+            self.made.push((profile, rows, most, made.clone()));
+        }
+        driver
+    }
 }
 
 impl Driver {
@@ -259,7 +286,7 @@ mod tests {
 
     fn polled(requests: Vec<Request>) -> Polled {
         Polled {
-            readings: Readings::new(),
+            readings: Readings::none(),
             requests,
         }
     }

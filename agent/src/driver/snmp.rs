@@ -21,7 +21,8 @@ use silkline_protocol::sample::BadReading;
 use crate::clock::Moment;
 use crate::profile::{IndexForm, ObjectType, Oid, SnmpMap, SnmpPoint, SnmpTable};
 
-use super::{Fault, Readings, Taken};
+use super::readings::ByName;
+use super::{Fault, Taken};
 use counter::Counters;
 
 /// OIDs in one GET; agents of small devices refuse more.
@@ -119,8 +120,8 @@ impl SnmpDriver {
 
     /// The readings in the answers to [`plan`](Self::plan), in the same order; a request without
     /// an answer counts as skipped.
-    pub fn decode(&mut self, answers: &[Answer]) -> Readings {
-        let mut readings = Readings::new();
+    pub fn decode(&mut self, answers: &[Answer]) -> ByName {
+        let mut readings = ByName::new();
         let skipped = Answer::skipped(Moment::START);
         let mut answers = answers.iter();
         let mut of_gets = BTreeMap::new();
@@ -207,13 +208,13 @@ fn taken(point: &SnmpPoint, value: Option<&SnmpValue>) -> Taken {
 }
 
 /// What the rows that were there read before the answer is looked at.
-fn unanswered(known: &BTreeSet<PointName>, values: Values<'_>) -> Readings {
+fn unanswered(known: &BTreeSet<PointName>, values: Values<'_>) -> ByName {
     let reason = values.err().map_or(BadReading::NotSupported, Fault::reason);
     let bad = Taken::bad(reason);
     known.iter().map(|name| (name.clone(), bad)).collect()
 }
 
-fn rows(table: &SnmpTable, known: &mut BTreeSet<PointName>, values: Values<'_>) -> Readings {
+fn rows(table: &SnmpTable, known: &mut BTreeSet<PointName>, values: Values<'_>) -> ByName {
     let (mut readings, Ok(values)) = (unanswered(known, values), values) else {
         return unanswered(known, values);
     };
@@ -247,7 +248,7 @@ pub(crate) fn row_name(table: &SnmpTable, column: &SnmpPoint, suffix: &[u32]) ->
 }
 
 /// Remembers the rows there are; bounded even where an agent makes up new ones at every poll.
-fn remember(table: &SnmpTable, known: &mut BTreeSet<PointName>, readings: &Readings) {
+fn remember(table: &SnmpTable, known: &mut BTreeSet<PointName>, readings: &ByName) {
     let most = usize::from(table.max_rows) * table.columns.len();
     let room = most.saturating_sub(known.len());
     known.extend(readings.keys().take(room).cloned());

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use silkline_protocol::id::PointName;
 use silkline_protocol::message::EventKind;
-use silkline_protocol::sample::BadReading;
+use silkline_protocol::sample::{BadReading, Reading, Sample};
 
 use super::*;
 use crate::rig::{Gateway, Site, wait_until};
@@ -174,40 +175,6 @@ async fn lost_light_starts_a_shot_and_its_file_carries_the_reason() {
         })
         .await;
     assert_eq!(gateway.writes().len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_dark_or_failed_is_seen_and_what_is_bad_is_not() {
-    let text = site(&edfa("edfa-1", "h", ""))
-        + "[[device]]\nid = \"otdr-1\"\nprofile = \"silkline-otdr\"\naddress = \"h2\"\n";
-    let config = crate::config::read("agent.toml", &text).unwrap();
-    let sample = |readings: &[(&str, Reading)]| Sample {
-        at: silkline_protocol::time::Timestamp::EPOCH,
-        readings: readings
-            .iter()
-            .map(|(name, r)| (name.parse().unwrap(), *r))
-            .collect(),
-    };
-    let lights = seen(
-        &config.devices[0],
-        &sample(&[
-            ("in_power.1", Reading::Dark),
-            ("in_power.2", Reading::Value(-17.0)),
-            ("osc_in_power.1", Reading::Bad(BadReading::Timeout)),
-            ("gain.1", Reading::Value(20.0)),
-        ]),
-    )
-    .lights;
-    let lights: Vec<_> = lights
-        .iter()
-        .map(|(name, dark)| (name.as_str(), *dark))
-        .collect();
-    assert_eq!(lights, [("in_power.1", true), ("in_power.2", false)]);
-    for (state, wanted) in [(3.0, true), (1.0, false)] {
-        let state = sample(&[("shot_state", Reading::Value(state))]);
-        assert_eq!(seen(&config.devices[1], &state).shot_failed, Some(wanted));
-    }
-    assert_eq!(seen(&config.devices[1], &sample(&[])).shot_failed, None);
 }
 
 #[test]

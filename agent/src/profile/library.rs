@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rust_embed::RustEmbed;
 use silkline_protocol::id::ProfileId;
@@ -19,7 +20,7 @@ struct Shipped;
 /// All profiles an agent knows, by id.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
-    profiles: BTreeMap<ProfileId, Profile>,
+    profiles: BTreeMap<ProfileId, Arc<Profile>>,
 }
 
 /// A folder of profiles that can't be used.
@@ -92,7 +93,13 @@ impl Library {
     /// The profile of this id.
     #[must_use]
     pub fn find(&self, id: &ProfileId) -> Option<&Profile> {
-        self.profiles.get(id)
+        self.profiles.get(id).map(AsRef::as_ref)
+    }
+
+    /// The same, to be shared by all devices of the model.
+    #[must_use]
+    pub fn shared(&self, id: &ProfileId) -> Option<Arc<Profile>> {
+        self.profiles.get(id).cloned()
     }
 
     /// The profile of an SNMP device that calls itself `sys_object`: the one that knows the longest
@@ -116,11 +123,11 @@ impl Library {
 
     /// Every profile, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &Profile> {
-        self.profiles.values()
+        self.profiles.values().map(AsRef::as_ref)
     }
 
     fn add(&mut self, profile: Profile) {
-        self.profiles.insert(profile.id.clone(), profile);
+        self.profiles.insert(profile.id.clone(), Arc::new(profile));
     }
 }
 

@@ -8,9 +8,10 @@ use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use silkline_protocol::codec;
 use silkline_protocol::delivery::sender::Class;
 use silkline_protocol::delivery::{Epoch, Ranges, Seq};
-use silkline_protocol::id::{LineId, SiteId};
+use silkline_protocol::id::{DeviceId, LineId, SiteId};
 use silkline_protocol::message::{Body, Gap};
 use silkline_protocol::time::Timestamp;
+use silkline_protocol::topic::{DeviceTopic, Topic};
 
 use super::StreamId;
 use super::account::Kinds;
@@ -23,10 +24,15 @@ pub(super) const RECORD_VERSION: i64 = 2;
 /// The version of a record that is kept as it travels.
 const WHOLE: i64 = 1;
 
+/// How no properties are written.
+pub(super) const NO_PROPERTIES: &str = "[]";
+
 /// What a record takes beside its own bytes: its row, its index entry, their pages' share.
 const OVERHEAD: u64 = 100;
 
-pub(super) const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+/// Sixteen bytes at a time: it goes over every payload that is written.
+pub(super) static CRC: crc::Crc<u32, crc::Table<16>> =
+    crc::Crc::<u32, crc::Table<16>>::new(&crc::CRC_32_ISO_HDLC);
 
 /// A record as it will travel, apart from its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,11 +70,16 @@ impl Letter {
             Body::Trace(..) => Class::Trace,
             Body::Sample(..) => Class::Sample,
         };
-        let properties = serde_json::to_string(&codec::body_properties(body));
+        let properties = codec::body_properties(body);
+        let properties = if properties.is_empty() {
+            NO_PROPERTIES.to_owned()
+        } else {
+            serde_json::to_string(&properties).unwrap_or_default()
+        };
         Self {
             class,
             topic: codec::topic(line, site, body).to_string(),
-            properties: properties.unwrap_or_default(),
+            properties,
             payload: codec::payload(body),
         }
     }
@@ -80,6 +91,25 @@ impl Letter {
             topic: String::new(),
             properties: String::new(),
             payload: Vec::new(),
+        }
+    }
+
+    /// What travels for a sample of a device on a line.
+    pub(super) fn of_sample(
+        (line, site, device): (&LineId, &SiteId, &DeviceId),
+        payload: Vec<u8>,
+    ) -> Self {
+        let topic = Topic::Device {
+            line: line.clone(),
+            site: site.clone(),
+            device: device.clone(),
+            what: DeviceTopic::Sample,
+        };
+        Self {
+            class: Class::Sample,
+            topic: topic.to_string(),
+            properties: NO_PROPERTIES.to_owned(),
+            payload,
         }
     }
 
@@ -114,6 +144,12 @@ pub(super) const fn class_number(class: Class) -> i64 {
         Class::Trace => 2,
         Class::Sample => 3,
     }
+}
+
+/// Carries out a statement without values, such as the bounds of a transaction.
+pub(super) fn say(file: &Connection, statement: &str) -> rusqlite::Result<()> {
+    file.prepare_cached(statement)?.execute([])?;
+    Ok(())
 }
 
 /// Every stream in the file.

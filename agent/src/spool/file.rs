@@ -20,6 +20,10 @@ pub(super) const VERSION: i64 = 3;
 const SEQ_BITS: u32 = 40;
 
 const BUSY: Duration = Duration::from_secs(10);
+/// Statements that stay prepared: all that there are.
+const STATEMENTS: usize = 64;
+/// What a connection keeps of the file in memory: what it writes and reads lies together at its end.
+const CACHE_KIB: i32 = 512;
 
 const LAYOUT: &str = "
     CREATE TABLE stream (
@@ -124,8 +128,14 @@ pub(super) fn open_or_set_aside(
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, SpoolError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let file = Connection::open_with_flags(path, flags)?;
-    file.busy_timeout(BUSY)?;
+    furnish(&file)?;
     Ok(file)
+}
+
+fn furnish(file: &Connection) -> rusqlite::Result<()> {
+    file.busy_timeout(BUSY)?;
+    file.set_prepared_statement_cache_capacity(STATEMENTS);
+    file.pragma_update(None, "cache_size", -CACHE_KIB)
 }
 
 /// Notes that the file proved damaged, so that the next opening looks at all of it.
@@ -143,7 +153,7 @@ fn open(path: &Path) -> Result<Connection, SpoolError> {
         .open(path);
     there.map_err(|error| SpoolError::Disk(format!("{}: {error}", path.display())))?;
     let file = Connection::open(path)?;
-    file.busy_timeout(BUSY)?;
+    furnish(&file)?;
     let version: i64 = file.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version > VERSION {
         return Err(SpoolError::Newer(version));

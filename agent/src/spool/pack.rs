@@ -16,7 +16,7 @@ const PLACE: u8 = 1;
 /// How a sample begins.
 const HEAD: &[u8] = b"{\"at\":\"";
 /// The most digits that a number may have here: its mantissa and places then fit 64 bits.
-const DIGITS: usize = 15;
+const DIGITS: u64 = 15;
 /// The most places after the point.
 pub(super) const PLACES: u64 = 15;
 
@@ -30,13 +30,11 @@ pub(super) struct Parts {
 /// Takes a payload apart; nothing where it is no sample, or could not be put together again.
 pub(super) fn split(payload: &[u8]) -> Option<Parts> {
     let rest = payload.strip_prefix(HEAD)?;
-    let end = rest.iter().position(|byte| *byte == b'"')?;
-    let (time, mut rest) = rest.split_at_checked(end)?;
-    let at: Timestamp = core::str::from_utf8(time).ok()?.parse().ok()?;
     let mut words = HEAD.to_vec();
     words.push(PLACE);
     let mut numbers = Vec::new();
-    push(&mut numbers, u64::try_from(at.nanos()).ok()?);
+    let (at, mut rest) = time(rest)?;
+    push(&mut numbers, at);
     let mut in_text = true;
     let mut is_escaped = false;
     // The first byte of the rest closes the time.
@@ -54,12 +52,32 @@ pub(super) fn split(payload: &[u8]) -> Option<Parts> {
             is_escaped = in_text;
         } else if *byte == b'"' {
             in_text = !in_text;
+        } else if *byte == PLACE {
+            return None;
         }
         words.push(*byte);
         rest = after;
     }
-    let parts = Parts { words, numbers };
-    (join(&parts.words, &parts.numbers)? == payload).then_some(parts)
+    Some(Parts { words, numbers })
+}
+
+/// The numbers of a payload whose words are `words`; nothing where its words are others.
+///
+/// It gives what [`split`] gives, for a tenth of the work: nearly every sample of a device has the words of
+/// the one before.
+pub(super) fn fit(words: &[u8], payload: &[u8]) -> Option<Vec<u8>> {
+    let mut pieces = words.split(|byte| *byte == PLACE);
+    let rest = payload.strip_prefix(pieces.next()?)?;
+    let mut numbers = Vec::with_capacity(payload.len() / 4);
+    let (at, rest) = time(rest)?;
+    push(&mut numbers, at);
+    let mut rest = rest.strip_prefix(pieces.next()?)?;
+    for piece in pieces {
+        let (number, after) = number(rest)?;
+        push(&mut numbers, number);
+        rest = after.strip_prefix(piece)?;
+    }
+    rest.is_empty().then_some(numbers)
 }
 
 /// Puts a payload together; nothing where the parts do not belong together.
@@ -84,19 +102,29 @@ pub(super) fn join(words: &[u8], numbers: &[u8]) -> Option<Vec<u8>> {
     rest.is_empty().then_some(payload)
 }
 
-/// The number that `bytes` begin with, and what follows it: sign, mantissa and places in one.
+/// The time that `bytes` begin with in nanoseconds, and what follows it from the quote on; nothing where
+/// it is not written as we write it.
+fn time(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == b'"')?;
+    let (time, rest) = bytes.split_at_checked(end)?;
+    let at: Timestamp = core::str::from_utf8(time).ok()?.parse().ok()?;
+    (at.to_string().as_bytes() == time).then_some(())?;
+    Some((u64::try_from(at.nanos()).ok()?, rest))
+}
+
+/// The number that `bytes` begin with, and what follows it: sign, mantissa and places in one; nothing
+/// where [`write`] would write it otherwise.
 fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let (negative, mut rest) = match bytes.split_first() {
+    let (negative, first) = match bytes.split_first() {
         Some((b'-', rest)) => (true, rest),
         _ => (false, bytes),
     };
-    let (mut mantissa, mut places, mut digits, mut has_point) = (0u64, 0u64, 0usize, false);
+    let mut rest = first;
+    let (mut mantissa, mut places, mut digits, mut has_point) = (0u64, 0u64, 0u64, false);
     while let Some((byte, after)) = rest.split_first() {
         match byte {
             b'0'..=b'9' => {
-                mantissa = mantissa
-                    .checked_mul(10)?
-                    .checked_add(u64::from(byte - b'0'))?;
+                mantissa = mantissa.wrapping_mul(10) + u64::from(byte - b'0');
                 places += u64::from(has_point);
                 digits += 1;
             }
@@ -105,9 +133,14 @@ fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
             b'e' | b'E' => return None,
             _ => break,
         }
+        if digits > DIGITS {
+            return None;
+        }
         rest = after;
     }
-    if digits == 0 || digits > DIGITS || places > PLACES {
+    let whole = digits - places;
+    let is_padded = whole > 1 && first.first() == Some(&b'0');
+    if whole == 0 || is_padded || has_point != (places > 0) {
         return None;
     }
     Some((((mantissa << 1) | u64::from(negative)) << 4 | places, rest))
@@ -142,19 +175,22 @@ pub(super) fn shortest(value: i64, mut places: u64) -> Option<u64> {
 }
 
 fn write(payload: &mut Vec<u8>, number: u64) {
-    let (places, rest) = (usize::try_from(places(number)).unwrap_or(0), number >> 4);
+    let (places, rest) = (places(number), number >> 4);
     if rest & 1 == 1 {
         payload.push(b'-');
     }
-    let mut digits = (rest >> 1).to_string();
-    while digits.len() <= places {
-        digits.insert(0, '0');
+    // The last digit first.
+    let (begin, mut mantissa, mut digits) = (payload.len(), rest >> 1, 0);
+    while mantissa > 0 || digits <= places {
+        payload.push(b'0' + low(mantissa % 10));
+        mantissa /= 10;
+        digits += 1;
+        if digits == places {
+            payload.push(b'.');
+        }
     }
-    let (whole, part) = digits.split_at(digits.len() - places);
-    payload.extend(whole.as_bytes());
-    if places > 0 {
-        payload.push(b'.');
-        payload.extend(part.as_bytes());
+    if let Some(written) = payload.get_mut(begin..) {
+        written.reverse();
     }
 }
 
@@ -232,6 +268,19 @@ mod tests {
     }
 
     #[test]
+    fn a_sample_fits_the_words_of_the_one_before_and_no_others() {
+        let one = payload(vec![Reading::Value(1.0), Reading::Value(-17.25)]);
+        let next = payload(vec![Reading::Value(-0.5), Reading::Value(120_000.0)]);
+        let dark = payload(vec![Reading::Dark, Reading::Value(3.0)]);
+        let more = payload(vec![Reading::Value(1.0); 3]);
+        let words = split(&one).unwrap().words;
+        assert_eq!(fit(&words, &next), Some(split(&next).unwrap().numbers));
+        assert_eq!(fit(&words, &dark), None);
+        assert_eq!(fit(&words, &more), None);
+        assert_eq!(fit(&split(&more).unwrap().words, &one), None);
+    }
+
+    #[test]
     fn what_is_no_sample_or_not_exact_is_left_alone() {
         for odd in [
             &b""[..],
@@ -242,6 +291,9 @@ mod tests {
             b"{\"at\":\"2026-01-02T03:04:05Z\",\"x\":1234567890123456789}",
             b"{\"at\":\"2026-01-02T03:04:05+00:00\",\"x\":1}",
             b"{\"at\":\"2026-01-02T03:04:05Z\",\"x\":\"\x01\"}",
+            b"{\"at\":\"2026-01-02T03:04:05Z\",\"x\":1.}",
+            b"{\"at\":\"2026-01-02T03:04:05Z\",\"x\":-}",
+            b"{\"at\":\"2026-01-02T03:04:05Z\",\"x\":-.5}",
         ] {
             assert_eq!(split(odd), None, "{}", String::from_utf8_lossy(odd));
         }
@@ -252,6 +304,7 @@ mod tests {
         fn any_values_come_back(values in prop::collection::vec(prop::num::f64::NORMAL, 0..20)) {
             let all = payload(values.into_iter().map(Reading::of).collect());
             if let Some(parts) = split(&all) {
+                prop_assert_eq!(fit(&parts.words, &all), Some(parts.numbers.clone()));
                 prop_assert_eq!(join(&parts.words, &parts.numbers).unwrap(), all);
             }
         }
@@ -261,6 +314,7 @@ mod tests {
             let mut odd = b"{\"at\":\"2026-01-02T03:04:05Z\",".to_vec();
             odd.extend(&bytes);
             if let Some(parts) = split(&odd) {
+                prop_assert_eq!(fit(&parts.words, &odd), Some(parts.numbers.clone()));
                 prop_assert_eq!(join(&parts.words, &parts.numbers).unwrap(), odd);
             }
             join(&bytes, &bytes);

@@ -15,6 +15,7 @@ use silkline_protocol::id::LineId;
 use super::block::Sealed;
 use super::disk::{self, Letter, RECORD_VERSION};
 use super::file::{key, of_key, open_to_read};
+use super::recent::{First, Recent};
 use super::{SpoolError, StreamId, pack, sealed};
 
 /// How far back the newest sample of a device is looked for: that of the slowest device of a large hut.
@@ -98,6 +99,7 @@ pub struct Reader {
     file: Connection,
     /// Blocks that were read lately, since their samples are asked for one after the other.
     opened: RefCell<VecDeque<(sealed::Held, Vec<Sealed>)>>,
+    recent: Recent,
 }
 
 /// One stream's records, for its sender.
@@ -113,7 +115,13 @@ impl Reader {
         Ok(Self {
             file: open_to_read(path)?,
             opened: RefCell::default(),
+            recent: Recent::default(),
         })
+    }
+
+    /// The same, beside a writer of which `recent` tells.
+    pub(super) fn beside(self, recent: Recent) -> Self {
+        Self { recent, ..self }
     }
 
     /// The streams of which something is not committed, oldest first, and those of `current`.
@@ -162,6 +170,9 @@ impl Reader {
     /// [`SpoolError::Newer`] for a record of a newer program, [`SpoolError::Checksum`] where its bytes
     /// are not what was written, else what the disk said.
     pub fn record(&self, stream: StreamId, seq: Seq) -> Result<Option<Stored>, SpoolError> {
+        if let Some(letter) = self.recent.take(stream, seq) {
+            return Ok(Some(stored(letter, false)));
+        }
         if let Some(found) = self.row(stream, seq)? {
             return Ok(Some(found));
         }
@@ -336,6 +347,11 @@ impl Spool for StreamView<'_> {
     type Error = SpoolError;
 
     fn first(&self, class: Option<Class>, from: Seq, to: Seq) -> Result<Option<Entry>, SpoolError> {
+        match self.reader.recent.first(self.stream, class, (from, to)) {
+            First::Is(entry) => return Ok(Some(entry)),
+            First::None => return Ok(None),
+            First::Unknown => {}
+        }
         let span = (key(self.stream, from), key(self.stream, to));
         let statement = match class {
             None => FIRST_OF_ALL,
@@ -384,10 +400,17 @@ impl Alarms for StreamView<'_> {
 fn stored(letter: Letter, retain: bool) -> Stored {
     Stored {
         topic: letter.topic,
-        properties: serde_json::from_str(&letter.properties).unwrap_or_default(),
+        properties: properties_of(&letter.properties),
         payload: letter.payload,
         retain,
     }
+}
+
+fn properties_of(text: &str) -> Vec<(String, String)> {
+    if text == disk::NO_PROPERTIES {
+        return Vec::new();
+    }
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -242,6 +242,7 @@ impl Writer {
         }
         if !slots.is_empty() {
             self.named = None;
+            self.written.lost();
         }
         Ok(())
     }

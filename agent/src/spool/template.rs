@@ -1,6 +1,6 @@
 //! The words that samples have in common, kept once in the file: see [`pack`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use silkline_protocol::delivery::sender::Class;
@@ -16,10 +16,19 @@ const REMEMBERED: usize = 4_096;
 /// What a packed record takes beside its numbers: its row, its index entry, their pages' share.
 const OVERHEAD: u64 = 60;
 
-/// Templates that were used lately, by topic and words.
+/// Templates that were used lately.
 #[derive(Debug, Default)]
 pub(super) struct Templates {
-    known: BTreeMap<(String, String, Vec<u8>), i64>,
+    /// By topic, the one that was used last in front: a device changes its words now and then.
+    known: BTreeMap<String, VecDeque<Known>>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Known {
+    id: i64,
+    properties: String,
+    words: Vec<u8>,
 }
 
 /// A record whose words are in a template.
@@ -46,29 +55,49 @@ impl Templates {
         if letter.class != Class::Sample {
             return Ok(None);
         }
+        if let Some(packed) = self.fitting(letter) {
+            return Ok(Some(packed));
+        }
         let Some(Parts { words, numbers }) = pack::split(&letter.payload) else {
             return Ok(None);
         };
-        let key = (letter.topic.clone(), letter.properties.clone(), words);
-        let template = match self.known.get(&key) {
-            Some(id) => Some(*id),
-            None => {
-                let id = kept(file, &key)?;
-                if self.known.len() >= REMEMBERED {
-                    self.known.clear();
-                }
-                self.known.extend(id.map(|id| (key, id)));
-                id
-            }
+        let Some(template) = kept(file, (&letter.topic, &letter.properties, &words))? else {
+            return Ok(None);
         };
-        Ok(template.map(|template| Packed { template, numbers }))
+        if self.count >= REMEMBERED {
+            *self = Self::default();
+        }
+        self.count += 1;
+        let known = self.known.entry(letter.topic.clone()).or_default();
+        known.push_front(Known {
+            id: template,
+            properties: letter.properties.clone(),
+            words,
+        });
+        Ok(Some(Packed { template, numbers }))
+    }
+
+    /// The packed form by a template that is remembered.
+    fn fitting(&mut self, letter: &Letter) -> Option<Packed> {
+        let known = self.known.get_mut(&letter.topic)?;
+        let mut alike = known.iter().enumerate();
+        let (at, packed) = alike.find_map(|(at, known)| {
+            if known.properties != letter.properties {
+                return None;
+            }
+            let numbers = pack::fit(&known.words, &letter.payload)?;
+            let template = known.id;
+            Some((at, Packed { template, numbers }))
+        })?;
+        known.swap(0, at);
+        Some(packed)
     }
 }
 
 /// The number of a template, a new one where there is room.
 fn kept(
     file: &Connection,
-    (topic, properties, words): &(String, String, Vec<u8>),
+    (topic, properties, words): (&str, &str, &[u8]),
 ) -> rusqlite::Result<Option<i64>> {
     let found: Option<i64> = file
         .prepare_cached(

@@ -112,6 +112,12 @@ fn state(epoch: Epoch, list: &[[u64; 2]]) -> Committed {
     }
 }
 
+/// A collector says so, and the spool has noted it.
+async fn believed(spool: &SpoolHandle, state: Committed) {
+    spool.committed(line(), state).await.unwrap();
+    spool.sync().await.unwrap();
+}
+
 fn current(spool: &SpoolHandle) -> StreamId {
     spool.status().borrow().heads[0].stream
 }
@@ -210,10 +216,7 @@ async fn committed_records_stay_until_they_are_old() {
     for _ in 0..4 {
         spool.append(sample(1.0)).await.unwrap();
     }
-    spool
-        .committed(line(), state(spool.epoch(), &[[1, 3]]))
-        .await
-        .unwrap();
+    believed(&spool, state(spool.epoch(), &[[1, 3]])).await;
     let status = spool.status().borrow().clone();
     assert_eq!((status.records, status.depth), (4, 1));
     let reader = spool.reader().unwrap();
@@ -233,10 +236,7 @@ async fn a_full_spool_lets_committed_records_go_then_plain_samples_and_says_so()
     for n in 0..10 {
         spool.append(sample(f64::from(n))).await.unwrap();
     }
-    spool
-        .committed(line(), state(spool.epoch(), &[[3, 5]]))
-        .await
-        .unwrap();
+    believed(&spool, state(spool.epoch(), &[[3, 5]])).await;
     let mut numbers = 12;
     while spool.status().borrow().dropped.samples == 0 {
         spool.append(sample(0.5)).await.unwrap();
@@ -323,16 +323,10 @@ async fn a_restored_collector_hears_of_numbers_that_are_gone() {
     let mut newest = 0;
     while held(&spool_after(&spool).await).first() == Some(&1) {
         newest += 1;
-        spool
-            .committed(line(), state(spool.epoch(), &[[1, newest]]))
-            .await
-            .unwrap();
+        believed(&spool, state(spool.epoch(), &[[1, newest]])).await;
     }
     assert_eq!(spool.status().borrow().dropped, Dropped::default());
-    spool
-        .committed(line(), state(spool.epoch(), &[]))
-        .await
-        .unwrap();
+    believed(&spool, state(spool.epoch(), &[])).await;
     let last = *held(&spool).last().unwrap();
     let gap = gap(&spool, last);
     assert_eq!(gap.lost[0][0], 1);
@@ -378,6 +372,27 @@ async fn many_writers_share_transactions_and_lose_nothing() {
 }
 
 #[tokio::test]
+async fn samples_share_a_transaction_and_whoever_waits_is_not_kept_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut status = spool.status();
+    for n in 0..20 {
+        let Body::Sample(device, one) = sample(f64::from(n)).body else {
+            panic!()
+        };
+        let one = Arc::new(Compact::of(one));
+        spool.begin(vec![line()], device, one).await.unwrap();
+    }
+    spool.append(event()).await.unwrap();
+    assert_eq!(status.borrow_and_update().records, 21);
+    assert_eq!(held(&spool), (1..=21).collect::<Vec<_>>());
+    let last = record(&spool, 20).unwrap();
+    let wanted = sample(19.0);
+    assert_eq!(last.payload, codec::payload(&wanted.body));
+    assert!(last.topic.ends_with("/edfa-1/sample"));
+}
+
+#[tokio::test]
 async fn the_last_word_of_a_device_is_known_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open(folder.path());
@@ -405,7 +420,8 @@ async fn a_record_whose_bytes_changed_is_damaged_and_its_neighbours_are_not() {
         [payload],
     )
     .unwrap();
-    let reader = spool.reader().unwrap();
+    // Not beside the writer, which remembers what it wrote.
+    let reader = reader::Reader::open(&settings(folder.path()).path).unwrap();
     assert_eq!(
         reader.record(stream, seq(2)),
         Err(SpoolError::Checksum(seq(2)))
@@ -480,10 +496,7 @@ async fn a_file_can_be_looked_into_and_taken_out() {
     let spool = open(folder.path());
     spool.append(sample(-1.5)).await.unwrap();
     spool.append(trace(64)).await.unwrap();
-    spool
-        .committed(line(), state(spool.epoch(), &[[1, 1]]))
-        .await
-        .unwrap();
+    believed(&spool, state(spool.epoch(), &[[1, 1]])).await;
     let path = settings(folder.path()).path;
     let found = inspect(&path).unwrap();
     assert_eq!(
@@ -514,7 +527,7 @@ fn tidied(settings: SpoolSettings, after: Duration) -> SpoolStatus {
     let state = state(writer.epoch(), &[[1, 2], [4, 4]]);
     writer.transact(&[Task::Committed(line(), state)]).unwrap();
     writer.tidy(clock.now() + after).unwrap();
-    writer.transact(&[]).unwrap();
+    writer.transact(&[] as &[Task]).unwrap();
     writer.status()
 }
 
@@ -608,7 +621,7 @@ async fn the_books_add_up_over_kills_full_spools_and_restored_collectors() {
                 3 => {
                     // Some of it, or, as after a restore, less than before.
                     let some = state(spool.epoch(), &[[1, 1 + (random >> 40) % 40]]);
-                    spool.committed(line(), some).await.unwrap();
+                    believed(&spool, some).await;
                 }
                 _ => spool.append(sample(step as f64)).await.unwrap(),
             }

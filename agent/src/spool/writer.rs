@@ -11,15 +11,36 @@ use silkline_protocol::time::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::disk::{self, Letter, Slot};
+use super::hurry::Wanted;
 use super::ledger::{Ledger, Row};
+use super::recent::{Recent, Written};
 use super::room::{Causes, TIDY_EVERY};
 use super::template::Templates;
-use super::{Dropped, Order, QUEUE, SpoolError, SpoolSettings, SpoolStatus, StreamId, Task, file};
+use super::{
+    Dropped, Order, QUEUE, SpoolError, SpoolSettings, SpoolStatus, StreamId, Task, WINDOW, file,
+};
 use crate::clock::{Clock, Moment};
 use crate::pulse::Pulse;
 
 /// A transaction that takes longer is stuck: longer than any disk sleeps.
 const STUCK_AFTER: Duration = Duration::from_secs(60);
+
+impl Order {
+    /// Tells whoever waits what came of it; where nobody does, a loss is told in the log.
+    fn settle(self, result: &Result<(), SpoolError>) {
+        match (self.done, self.task, result) {
+            (Some(done), _, _) => {
+                // Whoever asked may have stopped waiting.
+                let _ = done.send(result.clone());
+            }
+            (None, Task::Sample(_, device, _), Err(error)) => {
+                let device = device.as_str();
+                tracing::error!(device, %error, "a record is lost");
+            }
+            (None, _, _) => {}
+        }
+    }
+}
 
 /// What owns the file.
 pub(super) struct Writer {
@@ -40,6 +61,8 @@ pub(super) struct Writer {
     pulse: Pulse,
     failures: u64,
     templates: Templates,
+    pub(super) written: Written,
+    recent: Recent,
 }
 
 impl Writer {
@@ -65,6 +88,8 @@ impl Writer {
             pulse: Pulse::default(),
             failures: 0,
             templates: Templates::default(),
+            written: Written::default(),
+            recent: Recent::default(),
         })
     }
 
@@ -73,40 +98,45 @@ impl Writer {
         mut self,
         mut orders: mpsc::Receiver<Order>,
         told: &watch::Sender<SpoolStatus>,
+        wanted: &Wanted,
     ) {
+        let mut batch = Vec::new();
         while let Some(first) = orders.blocking_recv() {
             self.pulse.expect_by(self.clock.moment() + STUCK_AFTER);
-            let mut batch = vec![first];
+            batch.push(first);
+            wanted.wait(&self.clock, self.clock.moment() + WINDOW);
             while batch.len() < QUEUE
                 && let Ok(order) = orders.try_recv()
             {
                 batch.push(order);
             }
-            let (tasks, answers): (Vec<Task>, Vec<_>) = batch
-                .into_iter()
-                .map(|order| (order.task, order.done))
-                .unzip();
-            let result = self.transact(&tasks);
-            let fault = result.as_ref().err().cloned();
+            let result = self.transact(batch.iter().map(|order| &order.task));
             told.send_replace(SpoolStatus {
-                fault,
+                fault: result.as_ref().err().cloned(),
                 ..self.status()
             });
-            for answer in answers {
-                let _ = answer.send(result.clone());
+            for order in batch.drain(..) {
+                order.settle(&result);
             }
             self.pulse.rest();
         }
     }
 
     /// Carries out all tasks or none.
-    pub(super) fn transact(&mut self, tasks: &[Task]) -> Result<(), SpoolError> {
+    pub(super) fn transact<'a>(
+        &mut self,
+        tasks: impl IntoIterator<Item = &'a Task>,
+    ) -> Result<(), SpoolError> {
         let account = self.ledger.account();
-        self.file.execute_batch("BEGIN IMMEDIATE")?;
+        disk::say(&self.file, "BEGIN IMMEDIATE")?;
         let done = self
             .carry_out(tasks)
-            .and_then(|()| Ok(self.file.execute_batch("COMMIT")?));
-        let Err(error) = done else { return Ok(()) };
+            .and_then(|()| Ok(disk::say(&self.file, "COMMIT")?));
+        let written = core::mem::take(&mut self.written);
+        let Err(error) = done else {
+            self.recent.synced(written);
+            return Ok(());
+        };
         tracing::error!(%error, "the spool did not take records");
         self.failures += 1;
         if let SpoolError::Damaged(_) = error {
@@ -128,6 +158,17 @@ impl Writer {
         now: Timestamp,
     ) -> Result<(), SpoolError> {
         let letter = Letter::new(line, &self.settings.site, body);
+        let is_about = matches!(body, Body::About(..));
+        self.post(line, letter, is_about, now)
+    }
+
+    fn post(
+        &mut self,
+        line: &LineId,
+        letter: Letter,
+        is_about: bool,
+        now: Timestamp,
+    ) -> Result<(), SpoolError> {
         let stream = self.current(line, now)?;
         let packed = self.templates.pack(&self.file, &letter)?;
         let bytes = packed
@@ -154,14 +195,19 @@ impl Writer {
             }
             None => disk::put(&self.file, &slot, &letter)?,
         }
-        if let Body::About(..) = body {
+        if is_about {
             disk::put_about(&self.file, &slot, self.epoch, &letter)?;
         }
+        self.written.put(stream, seq, bytes, letter);
         Ok(())
     }
 
     pub(super) fn pulse(&self) -> Pulse {
         self.pulse.clone()
+    }
+
+    pub(super) fn recent(&self) -> Recent {
+        self.recent.clone()
     }
 
     pub(super) const fn epoch(&self) -> Epoch {
@@ -184,13 +230,23 @@ impl Writer {
             .collect()
     }
 
-    fn carry_out(&mut self, tasks: &[Task]) -> Result<(), SpoolError> {
+    fn carry_out<'a>(
+        &mut self,
+        tasks: impl IntoIterator<Item = &'a Task>,
+    ) -> Result<(), SpoolError> {
         let (now, moment) = (self.clock.now(), self.clock.moment());
         for task in tasks {
             match task {
                 Task::Append(outgoing) => {
                     for line in &outgoing.lines {
                         self.put(line, &outgoing.body, now)?;
+                    }
+                }
+                Task::Sample(lines, device, sample) => {
+                    for line in lines {
+                        let whose = (line, &self.settings.site, device);
+                        let letter = Letter::of_sample(whose, sample.payload());
+                        self.post(line, letter, false, now)?;
                     }
                 }
                 Task::Committed(line, state) => self.ledger.believe(line, state),
@@ -200,6 +256,7 @@ impl Writer {
                     self.settings.keep = bounds.keep;
                     self.settings.max_age = bounds.max_age;
                 }
+                Task::Sync => {}
             }
         }
         if self.has_more || moment - self.tidied >= TIDY_EVERY {
@@ -228,6 +285,7 @@ impl Writer {
             kinds: super::account::Kinds::default(),
         };
         let id = disk::add_stream(&self.file, &row)?;
+        self.recent.begins(id);
         self.ledger.insert(id, row);
         Ok(id)
     }

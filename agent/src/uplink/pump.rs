@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use silkline_protocol::codec::{self, Envelope};
 use silkline_protocol::delivery::sender::{Dispatch, Sender};
 use silkline_protocol::delivery::thrift::Thrift;
-use silkline_protocol::delivery::{Epoch, Limits, Monotonic, Seq};
+use silkline_protocol::delivery::{Committed, Epoch, Limits, Monotonic, Ranges, Seq};
 use silkline_protocol::id::{AgentId, LineId};
 
 use crate::config::Metered;
@@ -53,19 +53,19 @@ pub(super) struct Pump {
     turn: Option<StreamId>,
 }
 
-/// Which senders are told what is committed: one that is not told waits a moment for it.
-#[derive(Clone, Copy, Debug)]
-enum Heard<'a> {
+/// Which senders are told what the spool knows to be committed: one that is not told waits a moment for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
     /// None: the collectors have yet to speak.
     Nothing,
-    /// Those of this line: its collector has spoken.
-    Line(&'a LineId),
-    /// Those that are new: nobody can have committed anything of a stream that has just begun.
+    /// Those that are new: nobody can have committed anything of a stream that has just begun, and what
+    /// was said of an old one on this connection is in the spool.
     New,
 }
 
 #[derive(Debug)]
 struct Stream {
+    line: LineId,
     epoch: Epoch,
     sender: Sender,
     newest: Option<Seq>,
@@ -107,17 +107,23 @@ impl Pump {
             .for_each(|stream| stream.sender.disconnected());
     }
 
-    /// The spool has noted a collector's state of this line.
-    pub(super) fn committed(&mut self, line: &LineId, now: Monotonic) -> Result<(), SpoolError> {
-        self.load(Heard::Line(line), now)
+    /// A collector's state of this line has come.
+    pub(super) fn committed(&mut self, line: &LineId, state: &Committed, now: Monotonic) {
+        let none = Ranges::new();
+        let streams = self.streams.values_mut();
+        for stream in streams.filter(|stream| stream.line == *line) {
+            // Of a stream that is not mentioned nothing is committed: records of it are held.
+            let said = state.streams.get(&stream.epoch).unwrap_or(&none);
+            stream.sender.committed(said, now);
+        }
     }
 
-    /// The spool has taken something in.
+    /// The spool has taken something in, or noted what is committed.
     pub(super) fn appended(&mut self, heads: &[Head], now: Monotonic) -> Result<(), SpoolError> {
-        if !heads
-            .iter()
-            .all(|head| self.streams.contains_key(&head.stream))
-        {
+        let is_known = |head: &Head| self.streams.contains_key(&head.stream);
+        let is_old = |stream: &Stream| stream.epoch != self.current;
+        // An old stream may be through, and another one have its turn.
+        if !heads.iter().all(is_known) || self.streams.values().any(is_old) {
             self.load(Heard::New, now)?;
         }
         for head in heads {
@@ -216,18 +222,14 @@ impl Pump {
     }
 
     /// Takes up the streams that are to be sent, and tells those that `heard` means what is committed.
-    fn load(&mut self, heard: Heard<'_>, now: Monotonic) -> Result<(), SpoolError> {
+    fn load(&mut self, heard: Heard, now: Monotonic) -> Result<(), SpoolError> {
         let states = self.reader.streams(self.current, OLD_STREAMS)?;
         let ids: Vec<StreamId> = states.iter().map(|state| state.id).collect();
         self.streams.retain(|id, _| ids.contains(id));
         for state in states {
             let (online, limits) = (self.online, self.limits);
             let metered = self.metered.filter(|_| online);
-            let is_told = match heard {
-                Heard::Nothing => false,
-                Heard::Line(line) => *line == state.line,
-                Heard::New => !self.streams.contains_key(&state.id),
-            };
+            let is_told = heard == Heard::New && !self.streams.contains_key(&state.id);
             let entry = self.streams.entry(state.id);
             let stream = entry.or_insert_with(|| {
                 let mut stream = Stream::new(limits, &state, online.then_some(now));
@@ -261,6 +263,7 @@ impl Stream {
             sender.connected(now);
         }
         Self {
+            line: state.line.clone(),
             epoch: state.epoch,
             sender,
             newest: state.newest,

@@ -142,7 +142,13 @@ impl Session {
             let clock = self.whose.clock;
             self.is_heard_by(deadline.max(clock.moment()));
             tokio::select! {
-                Some(happened) = link.happened.recv() => self.take(happened, &mut talk)?,
+                Some(happened) = link.happened.recv() => {
+                    self.take(happened, &mut talk)?;
+                    // What came with it is looked at before anything is sent.
+                    while let Ok(happened) = link.happened.try_recv() {
+                        self.take(happened, &mut talk)?;
+                    }
+                }
                 over = &mut link.poller => {
                     while let Ok(happened) = link.happened.try_recv() {
                         self.take(happened, &mut talk)?;
@@ -235,8 +241,8 @@ impl Session {
             }
             match serde_json::from_slice::<Committed>(&payload) {
                 Ok(state) if state.v <= VERSION => {
-                    not_fatal(self.spool.committed(line.clone(), state).await)?;
-                    self.pump.committed(&line, self.now())?;
+                    self.pump.committed(&line, &state, self.now());
+                    self.spool.committed(line, state).await?;
                 }
                 Ok(state) => {
                     let (line, v) = (line.as_str(), state.v);
@@ -352,18 +358,17 @@ impl Session {
 
     /// Says that we are there and how, where that is news or a minute old.
     fn say_status(&self, talk: &mut Talk) {
-        let status = self.status(true);
         let moment = self.whose.clock.moment();
-        let is_news = talk
-            .said
-            .as_ref()
-            .is_none_or(|said| said.epochs != status.epochs);
-        let is_due = moment >= talk.status_due
-            && talk
-                .said
-                .as_ref()
-                .is_none_or(|said| said.spool_depth != status.spool_depth);
-        if is_news || is_due {
+        let is_news = match &talk.said {
+            None => true,
+            Some(said) => {
+                let spool = self.spooled.borrow();
+                let is_due = moment >= talk.status_due && said.spool_depth != spool.depth;
+                is_due || said.epochs != spool.epochs
+            }
+        };
+        if is_news {
+            let status = self.status(true);
             talk.beside.push_front(self.status_parcel(&status));
             talk.said = Some(status);
             talk.status_due = moment + STATUS_EVERY;

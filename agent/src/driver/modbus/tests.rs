@@ -22,7 +22,7 @@ fn answer(words: Result<Vec<u16>, Fault>) -> Answer {
 }
 
 fn reading(readings: &Readings, name: &str) -> Reading {
-    readings[&name.parse().unwrap()].reading
+    readings.get(&name.parse().unwrap()).unwrap().reading
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn an_answer_that_never_came_costs_only_its_own_points() {
 /// A device that does not know the register `absent`, asked as often as it takes.
 fn polled_often(id: &str, absent: u16) -> (Readings, usize) {
     let mut driver = ModbusDriver::new(&map(id), Some(2));
-    let mut readings = Readings::new();
+    let mut readings = Readings::none();
     for _ in 0..12 {
         let answers: Vec<Answer> = driver
             .plan()
@@ -217,7 +217,7 @@ fn points_of_one_register_stay_together_and_a_stranger_is_not_asked_more_often()
 /// last poll and the requests of the next.
 fn taught(map: &ModbusMap, stands: impl Fn(Read) -> Result<(), Fault>) -> (Readings, Vec<Read>) {
     let mut driver = ModbusDriver::new(map, Some(2));
-    let mut readings = Readings::new();
+    let mut readings = Readings::none();
     for _ in 0..40 {
         let answers: Vec<Answer> = driver
             .plan()

@@ -286,11 +286,14 @@ async fn every_wrong_answer_is_a_bad_reading_and_a_new_connection() {
         let mut bench = Bench::new().await;
         bench.instrument.set(|inner| inner.way = way);
         let polled = bench.poll().await;
-        let operation = &polled.readings[&"operation".parse().unwrap()];
+        let operation = polled.readings.get(&"operation".parse().unwrap()).unwrap();
         assert_eq!(operation.reading, Reading::Bad(wanted), "{way:?}");
         bench.instrument.set(|inner| inner.way = Way::Well);
         let polled = bench.poll().await;
-        let temp = &polled.readings[&"module_temp".parse().unwrap()];
+        let temp = polled
+            .readings
+            .get(&"module_temp".parse().unwrap())
+            .unwrap();
         assert_eq!(temp.reading, Reading::Value(31.5), "{way:?}");
         assert!(bench.instrument.0.lock().unwrap().connections > 1);
     }
@@ -307,7 +310,7 @@ async fn a_late_or_unasked_answer_reaches_no_other_question() {
         tokio::time::sleep(Duration::from_millis(350)).await;
         for _ in 0..3 {
             let polled = bench.poll().await;
-            let of = |name: &str| polled.readings[&name.parse().unwrap()].reading;
+            let of = |name: &str| polled.readings.get(&name.parse().unwrap()).unwrap().reading;
             assert_eq!(of("operation"), Reading::Value(0.0), "{way:?}");
             assert_eq!(of("module_temp"), Reading::Value(31.5), "{way:?}");
         }

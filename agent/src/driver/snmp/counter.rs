@@ -10,7 +10,8 @@ use silkline_protocol::id::PointName;
 use silkline_protocol::sample::{BadReading, Reading};
 
 use crate::clock::Moment;
-use crate::driver::{Readings, Taken};
+use crate::driver::Taken;
+use crate::driver::readings::ByName;
 use crate::profile::{Raw, SnmpPoint};
 
 use super::{Answer, SnmpValue};
@@ -32,7 +33,7 @@ impl Counters {
         point: &SnmpPoint,
         name: &PointName,
         answer: &Answer,
-        readings: &mut Readings,
+        readings: &mut ByName,
     ) {
         let counted = readings.get(name).and_then(|taken| taken.raw);
         let (true, Some(Raw::Whole(counted))) = (point.rate, counted) else {

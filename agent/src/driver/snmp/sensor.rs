@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use silkline_protocol::id::PointName;
 use silkline_protocol::sample::BadReading;
 
-use crate::driver::{Readings, Taken};
+use crate::driver::Taken;
+use crate::driver::readings::ByName;
 use crate::profile::{Oid, Raw, SnmpPoint, SnmpTable};
 
 use super::{SnmpValue, Values, remember, row_name, unanswered};
@@ -51,7 +52,7 @@ pub(super) fn rows(
     table: &SnmpTable,
     known: &mut BTreeSet<PointName>,
     values: Values<'_>,
-) -> Readings {
+) -> ByName {
     let mut readings = unanswered(known, values);
     let (Ok(values), Some(entry)) = (values, entry(table)) else {
         return readings;
@@ -167,7 +168,7 @@ mod tests {
     const ENTRY: &str = "1.3.6.1.2.1.99.1.1.1";
 
     /// Type, scale, precision, value, status, units.
-    fn read(row: [i128; 5], units: &str) -> Readings {
+    fn read(row: [i128; 5], units: &str) -> ByName {
         let library = Library::embedded();
         let profile = library
             .find(&"ietf-entity-sensor".parse().unwrap())
@@ -190,7 +191,7 @@ mod tests {
         }])
     }
 
-    fn only(readings: &Readings) -> (&str, Reading) {
+    fn only(readings: &ByName) -> (&str, Reading) {
         let mut all = readings.iter();
         let (name, taken) = all.next().expect("a reading");
         assert!(all.next().is_none(), "{readings:?}");

@@ -35,7 +35,7 @@ fn fault(fault: Fault) -> Answer {
     }
 }
 
-fn reading(readings: &Readings, name: &str) -> Reading {
+fn reading(readings: &ByName, name: &str) -> Reading {
     readings[&name.parse().unwrap()].reading
 }
 
