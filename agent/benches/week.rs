@@ -31,7 +31,6 @@ mod station;
 #[path = "week/telemetry.rs"]
 mod telemetry;
 
-use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,16 +38,14 @@ use std::time::{Duration, Instant};
 
 use centre::{Broker, Counted, collect};
 use silkline_agent::clock::Clock;
-use silkline_agent::spool::{Outgoing, SpoolHandle, SpoolSettings};
-use silkline_protocol::message::Body;
+use silkline_agent::driver::readings::Compact;
+use silkline_agent::spool::{SpoolHandle, SpoolSettings};
 use station::Station;
 use telemetry::Amplifier;
 
 const LINE: &str = "a-b";
 const DEVICES: usize = 50;
 const HOUR: u64 = 3_600;
-/// Records handed over before the first of them must be synced: what waits in a busy agent.
-const AHEAD: usize = 256;
 /// How long the backlog is watched.
 const WATCHED: Duration = Duration::from_secs(30);
 
@@ -62,18 +59,13 @@ async fn fill(folder: &Path, seconds: u64) -> u64 {
     };
     let spool = SpoolHandle::open(settings, Clock::start()).unwrap().spool;
     let mut amplifiers: Vec<Amplifier> = (0..DEVICES).map(|at| Amplifier::new(at as u64)).collect();
-    let mut pending = VecDeque::new();
     let begun = Instant::now();
     for second in 0..seconds {
         for amplifier in &mut amplifiers {
-            let outgoing = Outgoing {
-                lines: vec![LINE.parse().unwrap()],
-                body: Body::Sample(amplifier.id.clone(), amplifier.poll(second)),
-            };
-            pending.push_back(spool.begin(outgoing).await.unwrap());
-            if pending.len() > AHEAD {
-                pending.pop_front().unwrap().done().await.unwrap();
-            }
+            let lines = vec![LINE.parse().unwrap()];
+            let sample = Arc::new(Compact::of(amplifier.poll(second)));
+            let begun = spool.begin(lines, amplifier.id.clone(), sample);
+            begun.await.unwrap();
         }
         if second % (6 * HOUR) == 0 && second > 0 {
             let status = spool.status().borrow().clone();
@@ -86,9 +78,7 @@ async fn fill(folder: &Path, seconds: u64) -> u64 {
             );
         }
     }
-    for one in pending {
-        one.done().await.unwrap();
-    }
+    spool.sync().await.unwrap();
     let status = spool.status().borrow().clone();
     assert_eq!(
         status.dropped,

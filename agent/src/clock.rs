@@ -80,6 +80,10 @@ impl Clock {
 
     /// Waits until `moment`; returns at once when it has passed.
     pub async fn sleep_until(&self, moment: Moment) {
+        // The timers tick by the millisecond, and round up: one would wait where nothing is to be waited for.
+        if self.moment() >= moment {
+            return;
+        }
         tokio::time::sleep_until(self.start + moment.0).await;
     }
 

@@ -254,8 +254,8 @@ impl EdgeHandle {
 
     /// Hands a sample to the spool, which syncs it in a moment; where that is shut or will never take it,
     /// or the disk does not, that is logged.
-    pub async fn begin(&self, lines: &[LineId], device: &DeviceId, sample: Arc<Compact>) {
-        let begun = self.spool.begin(lines.to_vec(), device.clone(), sample);
+    pub async fn begin(&self, lines: Vec<LineId>, device: DeviceId, sample: Arc<Compact>) {
+        let begun = self.spool.begin(lines, device.clone(), sample);
         if let Err(error) = begun.await {
             let device = device.as_str();
             tracing::error!(device, %error, "a record is lost");

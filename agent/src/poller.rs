@@ -2,10 +2,13 @@
 //! connection no more than its back-off allows.
 //!
 //! ```text
-//!   Schedule ─ due ─▶ link, driver ─▶ Sample ─┬─▶ edge: lights and shots, at once
-//!   Ask ─ reread, shot ─▶                     └─▶ spool, a few polls ahead of the disk at most
+//!   Schedule ─ due ─▶ link ─ answers ─▶ driver ─▶ Sample ─┬─▶ edge: lights and shots, at once
+//!   Ask ─ reread, shot ─▶                                 └─▶ spool, which syncs it in a moment
 //! ```
+//!
+//! A device that is asked as fast as it answers is sent the next request before the answer is looked at.
 
+mod bring;
 mod jobs;
 mod kept;
 mod sight;
@@ -14,28 +17,32 @@ mod waits;
 pub use jobs::Fetched;
 
 use std::collections::BTreeMap;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use silkline_protocol::device::About;
 use silkline_protocol::id::DeviceId;
-use silkline_protocol::message::Body;
+use silkline_protocol::time::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::board::{Board, Poll};
+use crate::board::Board;
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, Device};
 use crate::driver::otdr::ShotSettings;
-use crate::driver::readings::Compact;
-use crate::driver::session::{Driver, Drivers, Link, Polled};
+use crate::driver::session::{
+    Answers, Driver, Drivers, Link, Request, answered, first_answer_after,
+};
 use crate::driver::{Fault, Patience};
-use crate::edge::{EdgeHandle, Seen};
+use crate::edge::EdgeHandle;
 use crate::exception::Exceptions;
 use crate::permit::{Blocked, Gate};
 use crate::pulse::Pulse;
 use crate::schedule::{Outcome, Schedule, staggered};
 use crate::trigger::Through;
+use bring::{Answered, Outlets, bring};
 use jobs::Busy;
 use kept::Kept;
 use sight::Sight;
@@ -122,14 +129,14 @@ struct Unit {
     was_well: bool,
 }
 
-/// What a poll brought that has to be recorded.
-struct Brought {
-    /// Which of the units.
-    unit: usize,
-    device: Arc<Device>,
-    sample: Arc<Compact>,
-    about: Option<About>,
-    fault: Option<String>,
+/// What a connection's task does next.
+enum Next {
+    Poll,
+    Answer(Ask),
+    /// One request more of what a device is at.
+    GoOn,
+    Retire,
+    Leave,
 }
 
 impl Pollers {
@@ -281,121 +288,135 @@ impl Poller {
     }
 
     async fn work(&mut self, edge: &EdgeHandle, stop: &CancellationToken) {
-        loop {
+        // Looked at while the next request is under way, and at once where there is none.
+        let mut answered = None;
+        while !stop.is_cancelled() {
             let due = self.schedule.deadline().unwrap_or(Moment::START);
             let work = self.work_due();
             self.pulse
                 .expect_by(due.max(self.clock.moment()) + STUCK_AFTER);
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.retire.cancelled() => {
+            let next = tokio::select! {
+                () = stop.cancelled() => Next::Leave,
+                () = self.retire.cancelled() => Next::Retire,
+                ask = self.asks.recv() => ask.map_or(Next::Leave, Next::Answer),
+                () = self.clock.sleep_until(work.unwrap_or(due)), if work.is_some() => Next::GoOn,
+                () = self.clock.sleep_until(due) => Next::Poll,
+            };
+            if let Next::Poll = next {
+                answered = self.ask_next(answered, edge, stop).await;
+                self.hand_on(edge).await;
+                if !self.can_wait(answered.as_ref()) {
+                    self.bring(answered.take(), edge).await;
+                }
+                continue;
+            }
+            self.bring(answered.take(), edge).await;
+            match next {
+                Next::Answer(ask) => self.answer(ask).await,
+                Next::Retire => {
                     self.asks.close();
                     while let Some(ask) = self.asks.recv().await {
                         self.answer(ask).await;
                     }
                     return;
                 }
-                ask = self.asks.recv() => match ask {
-                    Some(ask) => self.answer(ask).await,
-                    None => return,
+                Next::GoOn => tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = self.go_on(edge) => {}
                 },
-                () = self.clock.sleep_until(work.unwrap_or(due)), if work.is_some() => {
-                    tokio::select! {
-                        () = stop.cancelled() => return,
-                        () = self.go_on(edge) => {}
-                    }
-                }
-                () = self.clock.sleep_until(due) => {
-                    let polled = tokio::select! {
-                        () = stop.cancelled() => return,
-                        polled = self.poll_next() => polled,
-                    };
-                    self.hand_on(edge).await;
-                    if let Some(mut brought) = polled {
-                        self.show(&brought);
-                        let seen = self.seen(&brought);
-                        self.sift(&mut brought);
-                        hand_over(edge, brought, seen).await;
-                    }
-                }
+                Next::Leave | Next::Poll => return,
             }
         }
+        self.bring(answered, edge).await;
     }
 
-    async fn poll_next(&mut self) -> Option<Brought> {
+    /// Whether what was answered may be looked at a moment later: the next request does not depend on it
+    /// and goes out at once.
+    fn can_wait(&self, answered: Option<&Answered>) -> bool {
+        matches!(self.link, Link::Modbus(_))
+            && answered.is_some_and(|answered| answered.answers.are_whole())
+            && self.schedule.next(self.clock.moment()).is_some()
+    }
+
+    /// Asks the device whose turn it is; meanwhile looks at what the one `before` said.
+    async fn ask_next(
+        &mut self,
+        before: Option<Answered>,
+        edge: &EdgeHandle,
+        stop: &CancellationToken,
+    ) -> Option<Answered> {
         let now = self.clock.moment();
-        let at = self.schedule.next(now)?;
+        let Some(at) = self.schedule.next(now) else {
+            self.bring(before, edge).await;
+            return None;
+        };
         let wait = self.waits.of(at, now);
         let patience = Patience::new(self.schedule.answers(at)).waiting(wait.first, wait.then);
-        let unit = self.units.get_mut(at)?;
         let begun = self.clock.now();
-        let polled = self
-            .link
-            .poll(&mut unit.driver, patience, &self.clock)
-            .await;
-        unit.note_health(&polled);
-        self.waits.note(at, &polled.requests);
-        let outcome = if polled.answered() {
+        let outlets = Outlets::of((edge, &self.board), self.late, self.clock);
+        let driver = &mut self.units.get_mut(at)?.driver;
+        let answers = match (&mut self.link, driver, before) {
+            (Link::Modbus(link), Driver::Modbus(driver, number), Some(before)) => {
+                let (plan, number) = (driver.plan(), *number);
+                let mut asked = pin!(link.poll(number, &plan, patience));
+                let early = poll_fn(|context| Poll::Ready(asked.as_mut().poll(context))).await;
+                bring(&mut self.units, before, outlets).await;
+                Answers::of_words(match early {
+                    Poll::Ready(answers) => answers,
+                    Poll::Pending => tokio::select! {
+                        () = stop.cancelled() => return None,
+                        answers = asked => answers,
+                    },
+                })
+            }
+            (link, driver, _) => tokio::select! {
+                () = stop.cancelled() => return None,
+                answers = link.ask(driver, patience, &self.clock) => answers,
+            },
+        };
+        self.take_note(at, begun, answers).await
+    }
+
+    /// Settles when the device is asked next, and whether it is well.
+    async fn take_note(
+        &mut self,
+        at: usize,
+        begun: Timestamp,
+        answers: Answers,
+    ) -> Option<Answered> {
+        let unit = self.units.get_mut(at)?;
+        let is_there = answered(&answers.requests);
+        unit.note_health(&answers.requests, is_there);
+        self.waits.note(at, &answers.requests);
+        let about = match &mut unit.limits {
+            Some(limits) if is_there => {
+                let link = &mut self.link;
+                limits.read(&unit.device, link, &self.clock).await
+            }
+            Some(_) | None => None,
+        };
+        let outcome = if is_there {
             Outcome::Answered
         } else {
             Outcome::Absent
         };
-        let about = match (&mut unit.limits, polled.answered()) {
-            (Some(limits), true) => {
-                let link = &mut self.link;
-                limits.read(&unit.device, link, &self.clock).await
-            }
-            (Some(_), false) | (None, _) => None,
-        };
         let device = unit.device.clone();
         self.schedule.done(at, outcome, self.clock.moment());
         self.note_late(&device);
-        let fault = (outcome == Outcome::Absent).then(|| {
-            let mut faults = polled
-                .requests
-                .iter()
-                .filter_map(|request| request.fault.as_ref());
-            faults.next().map_or_else(String::new, ToString::to_string)
-        });
-        let answered = begun + polled.first_answer_after();
-        let brought = Brought {
+        Some(Answered {
             unit: at,
-            device,
-            sample: Arc::new(polled.readings.sample(answered)),
+            at: begun + first_answer_after(&answers.requests),
+            fault: (!is_there).then(|| first_fault(&answers.requests)),
             about,
-            fault,
-        };
-        Some(brought).filter(|brought| !brought.sample.readings().is_empty())
+            answers,
+        })
     }
 
-    /// Takes out what says nothing new, where the settings want that.
-    fn sift(&mut self, brought: &mut Brought) {
-        let now = self.clock.moment();
-        let unit = self.units.get_mut(brought.unit);
-        let Some(unit) = unit.filter(|unit| !unit.exceptions.are_none()) else {
-            return;
-        };
-        let mut sample = brought.sample.sample();
-        let withheld = unit.exceptions.sift(&mut sample.readings, now);
-        brought.sample = Arc::new(Compact::of(sample));
-        if withheld > 0 {
-            self.board.withheld(&brought.device.id, withheld as u64);
+    async fn bring(&mut self, answered: Option<Answered>, edge: &EdgeHandle) {
+        if let Some(answered) = answered {
+            let outlets = Outlets::of((edge, &self.board), self.late, self.clock);
+            bring(&mut self.units, answered, outlets).await;
         }
-    }
-
-    /// What the edge has to know of it, if anything.
-    fn seen(&mut self, brought: &Brought) -> Option<Seen> {
-        let unit = self.units.get_mut(brought.unit)?;
-        unit.sight.seen(&brought.device.id, &brought.sample)
-    }
-
-    fn show(&self, brought: &Brought) {
-        let poll = Poll {
-            sample: &brought.sample,
-            fault: brought.fault.as_deref(),
-            late: self.late,
-        };
-        self.board.polled(&brought.device.id, poll);
     }
 
     /// Says that answers came too late, less and less often the more there are.
@@ -415,8 +436,7 @@ impl Poller {
 
 impl Unit {
     /// Says it once when a device goes or comes back.
-    fn note_health(&mut self, polled: &Polled) {
-        let well = polled.answered();
+    fn note_health(&mut self, requests: &[Request], well: bool) {
         if well == self.was_well {
             return;
         }
@@ -425,34 +445,15 @@ impl Unit {
         if well {
             tracing::info!(device, "device answers again");
         } else {
-            let fault = polled
-                .requests
-                .iter()
-                .find_map(|request| request.fault.as_ref());
-            let error = fault.map_or_else(String::new, ToString::to_string);
+            let error = first_fault(requests);
             tracing::warn!(device, error, "device does not answer");
         }
     }
 }
 
-/// The edge first: a shot must not wait for the disk.
-async fn hand_over(edge: &EdgeHandle, brought: Brought, seen: Option<Seen>) {
-    let Brought {
-        device,
-        sample,
-        about,
-        ..
-    } = brought;
-    if let Some(seen) = seen {
-        edge.observe(seen).await;
-    }
-    if let Some(about) = about {
-        let body = Body::About(device.id.clone(), about);
-        edge.spool(&device.lines, body).await;
-    }
-    if !sample.readings().is_empty() {
-        edge.begin(&device.lines, &device.id, sample).await;
-    }
+fn first_fault(requests: &[Request]) -> String {
+    let mut faults = requests.iter().filter_map(|request| request.fault.as_ref());
+    faults.next().map_or_else(String::new, ToString::to_string)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::config::{Address, Device};
 use crate::profile::{Map, Profile, ScpiMap};
 
 use super::fetch::Failure;
-use super::modbus::ModbusDriver;
+use super::modbus::{self, ModbusDriver};
 use super::modbus_io::{ModbusLink, Unit};
 use super::otdr::{self, ShotSettings, ShotWrite};
 use super::scpi_io::ScpiLink;
@@ -55,29 +55,75 @@ pub struct Polled {
     pub requests: Vec<Request>,
 }
 
+/// The answers of a poll, which its driver has not looked at yet.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    /// Its requests, in the order of the plan.
+    pub requests: Vec<Request>,
+    found: Found,
+}
+
+#[derive(Clone, Debug)]
+enum Found {
+    Words(Vec<modbus::Answer>),
+    Readings(Readings),
+}
+
 impl Polled {
     /// Whether the device said anything at all.
     #[must_use]
     pub fn answered(&self) -> bool {
-        self.requests.iter().any(|request| {
-            request
-                .fault
-                .as_ref()
-                .is_none_or(|fault| !fault.is_absence())
-        })
+        answered(&self.requests)
+    }
+}
+
+/// Whether a device said anything at all to some requests.
+#[must_use]
+pub fn answered(requests: &[Request]) -> bool {
+    requests.iter().any(|request| {
+        let fault = request.fault.as_ref();
+        fault.is_none_or(|fault| !fault.is_absence())
+    })
+}
+
+/// From the beginning of the first of some requests to the first thing that the device said.
+#[must_use]
+pub fn first_answer_after(requests: &[Request]) -> Duration {
+    let mut after = Duration::ZERO;
+    for request in requests {
+        after += request.took;
+        if request.fault.is_none() {
+            break;
+        }
+    }
+    after
+}
+
+impl Answers {
+    /// Those of a Modbus device.
+    #[must_use]
+    pub fn of_words(answers: Vec<modbus::Answer>) -> Self {
+        let requests = answers.iter().map(|answer| Request {
+            took: answer.took,
+            fault: answer.words.as_ref().err().cloned(),
+        });
+        Self {
+            requests: requests.collect(),
+            found: Found::Words(answers),
+        }
     }
 
-    /// From the beginning of the poll to the first thing that the device said.
-    #[must_use]
-    pub fn first_answer_after(&self) -> Duration {
-        let mut after = Duration::ZERO;
-        for request in &self.requests {
-            after += request.took;
-            if request.fault.is_none() {
-                break;
-            }
+    fn of_readings(Polled { readings, requests }: Polled) -> Self {
+        Self {
+            requests,
+            found: Found::Readings(readings),
         }
-        after
+    }
+
+    /// Whether every request was answered in order.
+    #[must_use]
+    pub fn are_whole(&self) -> bool {
+        self.requests.iter().all(|request| request.fault.is_none())
     }
 }
 
@@ -98,20 +144,22 @@ impl Link {
 
     /// Polls the device that `driver` knows.
     pub async fn poll(&mut self, driver: &mut Driver, patience: Patience, clock: &Clock) -> Polled {
-        match (self, driver) {
+        let Answers { requests, found } = self.ask(driver, patience, clock).await;
+        let readings = driver.look(found);
+        Polled { readings, requests }
+    }
+
+    /// The same without looking at the answers: [`Driver::readings`] does.
+    pub async fn ask(&mut self, driver: &mut Driver, patience: Patience, clock: &Clock) -> Answers {
+        let polled = match (self, driver) {
             (Self::Modbus(link), Driver::Modbus(driver, unit)) => {
                 let answers = link.poll(*unit, &driver.plan(), patience).await;
-                let requests = answers.iter().map(|answer| Request {
-                    took: answer.took,
-                    fault: answer.words.as_ref().err().cloned(),
-                });
-                Polled {
-                    requests: requests.collect(),
-                    readings: driver.decode(&answers),
-                }
+                return Answers::of_words(answers);
             }
             (Self::Snmp(link), Driver::Snmp(driver)) => {
-                let answers = snmp_io::poll(link, driver.plan(), patience, clock).await;
+                // Boxed: these are large, and every connection has room for the largest of its kind.
+                let polled = Box::pin(snmp_io::poll(link, driver.plan(), patience, clock));
+                let answers = polled.await;
                 let requests = answers.iter().map(|answer| Request {
                     took: answer.took,
                     fault: answer.values.as_ref().err().cloned(),
@@ -122,13 +170,14 @@ impl Link {
                 }
             }
             (Self::Scpi(link), Driver::Scpi(device, map)) => {
-                link.poll((device, map), patience, clock).await
+                Box::pin(link.poll((device, map), patience, clock)).await
             }
             (Self::Modbus(_), _) | (Self::Snmp(_), _) | (Self::Scpi(_), _) => Polled {
                 readings: Readings::none(),
                 requests: Vec::new(),
             },
-        }
+        };
+        Answers::of_readings(polled)
     }
 
     /// Starts a shot of the OTDR `device`.
@@ -242,12 +291,25 @@ impl Driver {
         }
     }
 
+    /// What the answers of a poll mean.
+    pub fn readings(&mut self, answers: Answers) -> Readings {
+        self.look(answers.found)
+    }
+
+    fn look(&mut self, found: Found) -> Readings {
+        match (self, found) {
+            (Self::Modbus(driver, _), Found::Words(answers)) => driver.decode(&answers),
+            (_, Found::Readings(readings)) => readings,
+            (Self::Snmp(_) | Self::Scpi(..), Found::Words(_)) => Readings::none(),
+        }
+    }
+
     /// The requests of a poll, in words and in order.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
         match self {
             Self::Modbus(driver, unit) => {
-                let describe = |read: super::modbus::Read| {
+                let describe = |read: modbus::Read| {
                     let last = u32::from(read.start) + u32::from(read.count.saturating_sub(1));
                     format!(
                         "unit {} {:?} {}..{last}",
@@ -302,10 +364,10 @@ mod tests {
     #[test]
     fn the_time_of_a_sample_is_that_of_the_first_answer() {
         let silent = || Some(Fault::Timeout(Duration::from_secs(1)));
-        let poll = polled(vec![request(5, None), request(1000, silent())]);
-        assert_eq!(poll.first_answer_after(), Duration::from_millis(5));
-        let poll = polled(vec![request(1000, silent()), request(5, None)]);
-        assert_eq!(poll.first_answer_after(), Duration::from_millis(1005));
+        let poll = [request(5, None), request(1000, silent())];
+        assert_eq!(first_answer_after(&poll), Duration::from_millis(5));
+        let poll = [request(1000, silent()), request(5, None)];
+        assert_eq!(first_answer_after(&poll), Duration::from_millis(1005));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use silkline_protocol::device::About;
 use silkline_protocol::id::PointName;
 use silkline_protocol::message::EventKind;
 use silkline_protocol::sample::{BadReading, Reading, Sample};
@@ -265,4 +266,29 @@ async fn what_says_nothing_new_is_not_sent_and_light_that_goes_is() {
     dark.await;
     let lost = |store: &crate::rig::Store| (store.events("edfa-1").len() == 1).then_some(());
     site.store.wait("the event", lost).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_full_speed_every_answer_becomes_a_sample_in_its_order() {
+    let gateway = Gateway::default();
+    lit(&gateway, 1);
+    lit(&gateway, 2);
+    let address = gateway.serve().await;
+    let devices = edfa("edfa-1", &address, "") + &edfa("edfa-2", &address, "unit = 2");
+    let site = Site::start(&site(&devices).replace("100ms", "0s"));
+    let enough = |store: &crate::rig::Store| (store.samples("edfa-2").len() >= 20).then_some(());
+    site.store.wait("samples", enough).await;
+    site.stop().cancel();
+    for (unit, device) in [(1, "edfa-1"), (2, "edfa-2")] {
+        let samples = site.store.samples(device);
+        let times: Vec<_> = samples.iter().map(|sample| sample.at).collect();
+        assert!(
+            times.is_sorted() && samples.len() >= 19,
+            "{}",
+            samples.len()
+        );
+        assert!(samples.len() <= gateway.asked(unit));
+        let lit = |sample: &Sample| reading(sample, "in_power.1") == Reading::Value(-17.2);
+        assert!(samples.iter().all(lit), "{device}");
+    }
 }
