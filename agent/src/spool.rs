@@ -87,7 +87,7 @@ pub struct SpoolSettings {
 }
 
 impl SpoolSettings {
-    /// A week of a large hut: 100 devices polled every second take about 8 GB.
+    /// Weeks of a large hut: 100 devices polled every second take about 2 GB a week.
     pub const MAX_BYTES: u64 = 8 << 30;
     /// Long enough for a collector to be restored from last night's backup.
     pub const KEEP: Duration = Duration::from_secs(24 * 3_600);

@@ -37,7 +37,7 @@ mod ways;
 #[cfg(test)]
 mod tests;
 
-use backoff::Backoff;
+use backoff::{Backoff, Was};
 pub use link::tried;
 use look::Lookout;
 use session::{End, Session};
@@ -132,13 +132,14 @@ impl Uplink {
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), SpoolError> {
         let mut backoff = Backoff::default();
         loop {
-            let was_up = match self.round(&shutdown).await? {
+            let was = match self.round(&shutdown).await? {
                 End::Shutdown => return Ok(()),
                 End::Better => continue,
-                End::Lost => true,
-                End::NeverUp => false,
+                End::Lost => Was::Held,
+                End::Brief => Was::Brief,
+                End::NeverUp => Was::Never,
             };
-            let pause = backoff.after(was_up, uuid::Uuid::now_v7().as_u128());
+            let pause = backoff.after(was, uuid::Uuid::now_v7().as_u128());
             self.session.is_heard_by(self.session.moment() + pause);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -149,6 +150,7 @@ impl Uplink {
 
     /// Tries the brokers in order, until one was there or all were tried.
     async fn round(&mut self, shutdown: &CancellationToken) -> Result<End, SpoolError> {
+        let mut outcome = End::NeverUp;
         for (at, broker) in self.brokers.iter().enumerate() {
             self.session.takes(at);
             let better = self.ways.better(at);
@@ -158,10 +160,14 @@ impl Uplink {
             let begun = self.session.moment();
             let end = self.session.run((broker, lookout), shutdown).await?;
             match end {
-                End::NeverUp if core::mem::take(&mut self.tempted) => {
-                    self.ways.failed(at, Duration::ZERO);
+                End::NeverUp | End::Brief => {
+                    if end == End::Brief {
+                        outcome = end;
+                    }
+                    if core::mem::take(&mut self.tempted) {
+                        self.ways.failed(at, Duration::ZERO);
+                    }
                 }
-                End::NeverUp => {}
                 End::Lost => {
                     self.tempted = false;
                     self.ways.failed(at, self.session.moment() - begun);
@@ -174,6 +180,6 @@ impl Uplink {
                 End::Shutdown => return Ok(end),
             }
         }
-        Ok(End::NeverUp)
+        Ok(outcome)
     }
 }

@@ -41,7 +41,9 @@ pub(super) enum End {
     Shutdown,
     /// The connection was lost.
     Lost,
-    /// There never was a connection, or one that did not hold.
+    /// There was one that did not hold.
+    Brief,
+    /// There never was a connection.
     NeverUp,
     /// A better way is back.
     Better,
@@ -317,8 +319,12 @@ impl Session {
             }
             Over::Other(why) => self.failed(why),
         }
-        let held = talk.most.is_some() && self.whose.clock.moment() - talk.begun >= SETTLED;
-        Ok(if held { End::Lost } else { End::NeverUp })
+        let lasted = self.whose.clock.moment() - talk.begun;
+        Ok(match talk.most {
+            Some(_) if lasted >= SETTLED => End::Lost,
+            Some(_) => End::Brief,
+            None => End::NeverUp,
+        })
     }
 
     /// Leaves in good order if that is quick: the last will is for those who cannot.
