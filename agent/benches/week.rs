@@ -3,6 +3,7 @@
 //!
 //!   SILKLINE_DAYS=7 cargo bench -p silkline-agent --bench week      seven days, tens of minutes
 //!   cargo bench -p silkline-agent --bench week                      an hour of them
+//!   SILKLINE_SPOOL=FOLDER cargo bench -p silkline-agent --bench week     a spool that is there already
 //!
 //! The values are those of an amplifier: powers in hundredths of a dB that wander about a slow drift,
 //! pump currents in tenths of a mA, temperatures in tenths of a degree over the day, voltages in
@@ -139,6 +140,11 @@ async fn main() {
         .and_then(|days| days.parse().ok())
         .unwrap_or(1.0 / 24.0);
     let seconds = (days * 86_400.0) as u64;
+    if let Some(kept) = std::env::var_os("SILKLINE_SPOOL") {
+        println!("the spool in {}", kept.display());
+        reconnect(Path::new(&kept), u64::MAX).await;
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     println!("{days:.2} days without an uplink, {DEVICES} devices x 20 points every second");
     let records = fill(folder.path(), seconds).await;
