@@ -6,7 +6,7 @@ use super::end::{self, EndOfFibre, Search};
 use super::event::{self, Event};
 use super::samples::Trace;
 use super::totals::totals;
-use super::windows::{Window, survey};
+use super::windows::{Window, survey, survey_closely};
 
 /// What a trace says without anything to compare with.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,13 +49,20 @@ pub enum InstrumentFault {
 /// Finds the end of the fibre and the totals.
 #[must_use]
 pub fn analyse(trace: &Trace) -> Analysis {
-    let windows = survey(trace);
+    let mut windows = survey(trace);
     if let Some(fault) = fault(trace, &windows) {
         return Analysis::faulty(fault);
     }
     let mut warnings = Vec::new();
     let mut fades = false;
-    let mut found = match end::search(trace, &windows) {
+    let mut search = end::search(trace, &windows);
+    if !matches!(search, Search::Found(..))
+        && let Some(close) = survey_closely(trace)
+        && let again @ Search::Found(..) = end::search(trace, &close)
+    {
+        (search, windows) = (again, close);
+    }
+    let mut found = match search {
         Search::Found(ended) => Some(*ended),
         Search::Fades => {
             fades = true;

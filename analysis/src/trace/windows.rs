@@ -21,6 +21,10 @@ pub(crate) const GLASS_DB_PER_KM: std::ops::RangeInclusive<f64> = -0.3..=1.2;
 /// A slope known worse than this says nothing about glass: dB/km.
 const SLOPE_LIMIT_DB_PER_KM: f64 = 3.0;
 
+/// Pulses a window covers at the least, and in a fibre of a few pulses.
+const PULSES: f64 = 2.0;
+const SHORT_PULSES: f64 = 0.5;
+
 /// Windows a trace is cut into at the most.
 const MOST_WINDOWS: f64 = 512.0;
 
@@ -86,9 +90,19 @@ impl Window {
 
 /// Cuts the trace into windows and looks at each.
 pub(crate) fn survey(trace: &Trace) -> Vec<Window> {
+    survey_by(trace, PULSES)
+}
+
+/// The same in windows short enough for a fibre of a few pulses; none where samples are too sparse.
+pub(crate) fn survey_closely(trace: &Trace) -> Option<Vec<Window>> {
+    let dense = SHORT_PULSES * trace.pulse().get() / trace.step_m() >= FEWEST_SAMPLES;
+    dense.then(|| survey_by(trace, SHORT_PULSES))
+}
+
+fn survey_by(trace: &Trace, pulses: f64) -> Vec<Window> {
     let count = trace.levels().len();
     let pulse = trace.pulse().get() / trace.step_m();
-    let size = (2.0 * pulse)
+    let size = (pulses * pulse)
         .max((SPARSE_PULSES * pulse).clamp(SPARSE_SAMPLES, FEWEST_SAMPLES))
         .max(count as f64 / MOST_WINDOWS)
         .ceil();

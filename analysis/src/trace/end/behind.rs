@@ -11,11 +11,17 @@ use crate::trace::windows::{GLASS_DB_PER_KM, Look, Window};
 /// Fewer windows say little by themselves.
 const FEWEST: usize = 3;
 
+/// A receiver settles over so many windows before glass shows.
+const SETTLING: usize = 3;
+
 /// So many windows show steps between them.
 const ENOUGH: usize = 8;
 
-/// Noisier windows may be the receiver's noise, which is level too.
+/// Noisier windows may be the receiver's noise, which is level too, where they are few.
 const CLEAR_SIGMA_DB: f64 = 0.25;
+
+/// Samples that scatter less about their window's line are light that needs no company.
+const QUIET_RMS_DB: f64 = 0.12;
 
 /// Nor is light that stands less over it.
 const CLEAR_DB: f64 = 3.5;
@@ -34,18 +40,30 @@ pub(super) fn goes_on(trace: &Trace, windows: &[Window], noise: Option<f64>) -> 
         .take_while(|window| window.is_lit())
         .collect();
     if lit.len() < FEWEST {
-        return lit.first().is_some_and(|window| window.look == Look::Fibre);
+        let is_glass = |w: &&Window| w.look == Look::Fibre && is_quiet(w);
+        return lit.first().is_some_and(is_glass);
     }
-    // Up to where this light ends in turn, and up to the first event on it.
+    // Up to where this light ends in turn, and from where it has settled to the first event on it.
     let clear = |w: &&&Window| noise.is_none_or(|noise| w.level > noise + CLEAR_DB);
     let last = lit.iter().rposition(|w| w.may_be_glass()).unwrap_or(0);
-    let first = lit.iter().take_while(|w| w.may_be_glass());
-    let first = cut(&lit, 0, first.take_while(clear).count());
-    let glass = |run: &[&Window]| run.len() >= FEWEST && falls_evenly(trace, run);
+    let settling = lit.iter().take(SETTLING);
+    let start = settling.take_while(|w| !w.may_be_glass()).count();
+    let ahead = lit.iter().skip(start).take_while(|w| w.may_be_glass());
+    let first = cut(&lit, start, start + ahead.take_while(clear).count());
+    let tells = |run: &[&Window]| {
+        let quiet = run.iter().all(|w| is_quiet(w));
+        run.len() >= if quiet { FEWEST } else { ENOUGH }
+    };
+    let glass = |run: &[&Window]| tells(run) && falls_evenly(trace, run);
     glass(&lit)
         || glass(cut(&lit, 0, last + 1))
         || glass(first)
         || looks_like_glass(trace, &lit, noise)
+}
+
+/// Whether a window, by itself or with its neighbours, is clear of the receiver's noise.
+fn is_quiet(window: &Window) -> bool {
+    window.sigma < CLEAR_SIGMA_DB || window.line.rms < QUIET_RMS_DB
 }
 
 /// Whether levels from the first window to the last lie on one line that glass can have.

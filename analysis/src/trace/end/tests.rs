@@ -138,3 +138,20 @@ fn a_fibre_longer_than_the_range_or_the_light_has_no_end() {
         found.warnings
     );
 }
+
+#[test]
+fn a_fibre_of_a_few_pulses_has_an_end() {
+    for (end_m, end_reflectance_db) in [(170.0, Some(-35.0)), (220.0, None)] {
+        let plan = Plan {
+            end_m,
+            end_reflectance_db,
+            step_m: 0.4,
+            range_m: 1_500.0,
+            roughness_db: 0.002,
+            ..Plan::default()
+        };
+        let end = analyse(&plan.trace()).end.unwrap();
+        let off = (end.at.get() - end_m).abs();
+        assert!(off < 0.3 * plan.pulse_m(), "{end_m}: {end:?}");
+    }
+}

@@ -7,8 +7,14 @@ use crate::trace::line::quantile;
 use crate::trace::samples::{cut, whole};
 
 /// The top of a reflection is above this share of its height, and ends within so many edges.
-const TOP_SHARE: f64 = 0.25;
+/// Light that lingers may keep it from falling so far.
+const TOP_SHARES: [f64; 3] = [0.25, 0.6, 0.9];
 const MOST_TOP: f64 = 12.0;
+
+/// What rises no higher may be a gain, and what falls farther behind another event: its top, if
+/// it has one, is that of a receiver within its range.
+const LOW_DB: f64 = 2.5;
+const LOW_TOP: f64 = 2.5;
 
 /// Window lengths in pulses.
 const SCALES: [f64; 5] = [0.7, 2.0, 5.0, 12.0, 30.0];
@@ -59,6 +65,8 @@ pub(crate) struct Rise {
     pub(crate) height: f64,
     /// The level it rose from.
     low: f64,
+    /// Whether it is beyond the receiver's range.
+    pub(crate) clipped: bool,
     /// The first point that is no longer on its top.
     pub(crate) until: usize,
 }
@@ -211,27 +219,43 @@ fn rises(grid: &Grid) -> Vec<Rise> {
                 at,
                 height,
                 low,
+                clipped: false,
                 until,
             });
             (up, up_at, high) = (true, i, *level);
         }
     }
-    found
-        .iter_mut()
-        .for_each(|rise| rise.until = rise.end(grid));
+    for rise in &mut found {
+        rise.until = rise.end(grid);
+        rise.clipped = grid
+            .limit
+            .is_some_and(|limit| rise.low + rise.height >= limit);
+    }
     found
 }
 
 impl Rise {
     /// Where its top ends; where it rose if it never does, for then more light stays.
     fn end(&self, grid: &Grid) -> usize {
-        let reach = whole(MOST_TOP * grid.edge.max(grid.pulse_points)).max(4);
+        let most = if self.height < LOW_DB {
+            LOW_TOP
+        } else {
+            MOST_TOP
+        };
+        let reach = whole(most * grid.edge.max(grid.pulse_points)).max(4);
         let top = cut(&grid.levels, self.at + 1, self.at + 1 + reach);
-        let limit = self.low + TOP_SHARE * self.height;
-        let risen = top.iter().position(|level| *level > limit).unwrap_or(0);
-        let fallen = cut(top, risen, top.len())
-            .iter()
-            .position(|level| *level < limit);
-        fallen.map_or(self.at, |after| self.at + 1 + risen + after)
+        let shares = if self.height < LOW_DB {
+            cut(&TOP_SHARES, 0, 1)
+        } else {
+            &TOP_SHARES
+        };
+        let fallen = shares.iter().find_map(|share| {
+            let limit = self.low + share * self.height;
+            let risen = top.iter().position(|level| *level > limit)?;
+            let rest = cut(top, risen, top.len()).iter();
+            let after = rest.take_while(|level| **level >= limit).count();
+            (risen + after < top.len()).then_some(risen + after)
+        });
+        fallen.map_or(self.at, |after| self.at + 1 + after)
     }
 }

@@ -38,8 +38,10 @@ const SLOPE_SPREAD: f64 = 0.25;
 /// The usual slope of glass is no steeper, in dB/km.
 const STEEPEST: f64 = 1.0;
 
-/// Receivers recover over these many pulses and this much glass, in kilometres.
-const REACHES: [f64; 4] = [0.5, 1.5, 4.0, 10.0];
+/// What a reflection leaves dies away over these many pulses in receivers made for the pulse, and
+/// where light lingers over these many pulses and this much glass, in kilometres.
+const RECEIVERS: [f64; 5] = [0.3, 0.36, 0.43, 0.52, 0.65];
+const LINGERS: [f64; 4] = [0.5, 1.5, 4.0, 10.0];
 const RECOVERY_KM: f64 = 0.004;
 
 /// Levels from the start of the trace to the end of the fibre, thinned.
@@ -61,6 +63,8 @@ pub(crate) struct Grid {
     pub(crate) pulse_points: f64,
     /// Points over which an edge hides the glass around it: the pulse, until the trace tells.
     pub(crate) edge: f64,
+    /// How high the brightest reflection stands over the glass, in decibels.
+    pub(crate) brightest: f64,
     /// Level at which the receiver clips, if the trace reaches it.
     pub(crate) limit: Option<f64>,
     /// Usual slope of the glass, level a kilometre, negative.
@@ -179,6 +183,7 @@ impl Grid {
             pulse,
             pulse_points,
             edge: pulse_points,
+            brightest: brightest(trace),
             limit: clipped_at(trace),
             slope,
             excess: 1.0,
@@ -249,9 +254,11 @@ impl Grid {
         let sigmas = self.sigma.iter().map(|sigma| sigma.powi(-2));
         let levels = self.levels.iter().map(|level| level - offset);
         let points: Vec<(f64, f64)> = sigmas.zip(levels).collect();
-        let unit = self.pulse_points * self.step_km + RECOVERY_KM;
-        let tail = |reach: f64| Tail::new(reach * unit, self.step_km, &points);
-        self.tails = REACHES.map(tail).into();
+        let pulse_km = self.pulse_points * self.step_km;
+        let receivers = RECEIVERS.map(|reach| reach * pulse_km);
+        let lingers = LINGERS.map(|reach| reach * (pulse_km + RECOVERY_KM));
+        let tail = |reach: f64| Tail::new(reach, self.step_km, &points);
+        self.tails = receivers.into_iter().chain(lingers).map(tail).collect();
     }
 
     /// Position of a point in kilometres from the first.
@@ -330,6 +337,17 @@ impl Grid {
             yy: yy * scale,
         })
     }
+}
+
+/// How high an open connector stands over the glass before it, in decibels.
+fn brightest(trace: &Trace) -> f64 {
+    const OPEN_DB: f64 = -14.0;
+    const USUAL_BACKSCATTER_DB: f64 = -80.0;
+    let settings = trace.settings();
+    let backscatter = settings
+        .backscatter
+        .map_or(USUAL_BACKSCATTER_DB, |db| db.get());
+    0.5 * (OPEN_DB - backscatter - 10.0 * settings.pulse_ns.log10())
 }
 
 /// The mean of a point's levels: in decibels where they agree, else of their powers, for the

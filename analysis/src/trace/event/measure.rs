@@ -110,7 +110,7 @@ pub(crate) fn weeded(trace: &Trace, grid: &Grid, cuts: &[Cut]) -> Weeded {
     loop {
         let joints = joints(trace, grid, &cuts);
         let worth = |joint: &Joint| {
-            let sigmas = joint.loss.abs() / joint.loss_sigma;
+            let sigmas = joint.loss.abs() / (grid.doubt * joint.loss_sigma);
             let loss = joint.loss.abs() >= least && sigmas >= LEAST_SIGMAS;
             (loss || joint.peak.stands(), sigmas)
         };

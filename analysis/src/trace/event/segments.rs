@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::candidates::Candidates;
+use super::candidates::{Candidates, Rise};
 use super::grid::{Fit, Grid};
 use crate::trace::samples::{cut, whole};
 
@@ -28,11 +28,17 @@ const LATTICE: f64 = 0.2;
 /// Price of an exponential tail, in units of squared noise.
 const TAIL_PRICE: f64 = 12.0;
 
-/// Price of a pulse hidden behind a reflection, beyond what honest glass costs, and of the launch.
-const TAIL: f64 = 5.0;
+/// Price of a pulse that an event's own light may hide: settling steps, reflections dying away.
+const TAIL: f64 = 6.0;
 
-/// A tail falls by a factor of e within this many pulses.
-const RECOVERY: f64 = 3.0;
+/// A receiver made for the pulse settles with this part of it and this much glass, in kilometres,
+/// and this share of a reflection lingers for so many of both. Lingering light is hidden while it
+/// is above this share of the glass's; what is left then a fit can follow.
+const SETTLES: f64 = 0.46;
+const SETTLES_KM: f64 = 0.002;
+const LINGERING: f64 = 3e-4;
+const LINGERS: f64 = 6.0;
+const FOLLOWED: f64 = 0.3;
 
 /// Price of a pulse hidden by the launch.
 const LAUNCH: f64 = 8.0;
@@ -41,13 +47,13 @@ const LAUNCH: f64 = 8.0;
 const MOST_LAUNCH: f64 = 8.0;
 const MOST_LAUNCH_KM: f64 = 0.06;
 
-/// Price of a pulse hidden by a step beyond its first: what is longer is rather two events.
-const STEP_PULSE: f64 = 12.0;
+/// Price of a pulse that nothing explains to be hidden: what is longer is rather two events.
+const STEP_PULSE: f64 = 18.0;
 
 /// Between two events lies glass of this many edges at the least.
 const LEAST_GLASS: f64 = 0.8;
 
-/// A step hides less than this many pulses, even where a receiver smooths.
+/// Less than this many pulses are hidden without an explanation.
 const MOST_STEP: f64 = 4.5;
 
 /// One event: the glass before it ends at `from`, the glass behind it starts at `to`.
@@ -146,37 +152,37 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut
 }
 
 /// What it costs to hide points.
-struct Prices {
+struct Prices<'a> {
+    grid: &'a Grid,
     /// What an honest point of glass costs.
     honest: f64,
-    /// Points an edge hides.
-    edge: f64,
-    /// Points that a tail takes to fall by a factor of e, at the most.
-    tail: f64,
-    /// Reflections that rise before each point, and the points their tails may hide, summed.
+    /// Points that a receiver takes to settle by a factor of e.
+    settles: f64,
+    /// Before each point: reflections that rise there, and points that reflections may hide.
     rises: Vec<(f64, f64)>,
     /// Where reflections have their tops: no glass begins there.
     tops: Vec<[usize; 2]>,
 }
 
-impl Prices {
-    fn new(grid: &Grid, candidates: &Candidates, honest: f64) -> Self {
-        let tail = RECOVERY * grid.pulse_points;
+impl<'a> Prices<'a> {
+    fn new(grid: &'a Grid, candidates: &Candidates, honest: f64) -> Self {
+        let settles = SETTLES * grid.edge + SETTLES_KM / grid.step_km;
         let mut rises = Vec::with_capacity(grid.levels.len() + 1);
         let mut ahead = candidates.rises.iter().peekable();
-        let mut sum = (0.0, 0.0);
+        let (mut sum, mut bright_to) = ((0.0, 0.0), 0);
         for i in 0..=grid.levels.len() {
             rises.push(sum);
             while let Some(rise) = ahead.next_if(|rise| rise.at <= i) {
-                let constants = 1.0 + rise.height * std::f64::consts::LN_10 / 5.0;
-                sum = (sum.0 + 1.0, sum.1 + tail * constants);
+                sum.0 += 1.0;
+                bright_to = bright_to.max(rise.until + reach(grid, rise, settles));
             }
+            sum.1 += f64::from(i < bright_to);
         }
         let tops = candidates.rises.iter().map(|rise| [rise.at, rise.until]);
         Self {
+            grid,
             honest,
-            edge: grid.edge,
-            tail,
+            settles,
             rises,
             tops: tops.collect(),
         }
@@ -205,18 +211,47 @@ impl Prices {
             return None;
         }
         let points = (to - from) as f64;
-        let (rises, tails) = self.rises(from, to);
-        let beyond = (points - self.edge - tails).max(0.0) / self.edge;
-        let tail = RECOVERY * (points - self.edge).clamp(0.0, tails) / self.tail;
+        let edge = self.grid.edge;
+        let (rises, bright) = self.rises(from, to);
+        let dark = points - bright;
+        let settled = if rises > 0.0 {
+            0.0
+        } else {
+            self.settled(from, to)
+        };
+        let beyond = (dark - edge - settled).max(0.0) / edge;
+        let tail = (points - edge).max(0.0) / edge - beyond;
         let price = PRICE * rises.max(1.0) + TAIL * tail + STEP_PULSE * beyond;
         (beyond < MOST_STEP).then_some(price + self.honest * points)
+    }
+
+    /// Points over which the step between two points settles to the noise.
+    fn settled(&self, from: usize, to: usize) -> f64 {
+        let level = |i: usize| self.grid.levels.get(i).copied();
+        let (Some(before), Some(after)) = (level(from), level(to)) else {
+            return 0.0;
+        };
+        let sigma = self.grid.sigma.get(from).copied().unwrap_or(1.0) * self.grid.excess;
+        self.settles * ((before - after).abs() / sigma).max(1.0).ln()
     }
 
     /// The launch, whose own reflection, up to `top`, is free.
     fn launch(&self, top: usize, to: usize) -> f64 {
         let rises = self.rises(top, to).0;
-        PRICE * rises + RECOVERY * LAUNCH * to as f64 / self.tail + self.honest * to as f64
+        PRICE * rises + LAUNCH * to as f64 / self.grid.pulse_points + self.honest * to as f64
     }
+}
+
+/// Points behind the top of a reflection that its light may hide.
+fn reach(grid: &Grid, rise: &Rise, settles: f64) -> usize {
+    let sigma = grid.sigma.get(rise.at).copied().unwrap_or(1.0) * grid.excess;
+    // What the receiver's range hides may be as bright as an open connector.
+    let hidden = if rise.clipped { grid.brightest } else { 0.0 };
+    let height = rise.height.max(hidden) * std::f64::consts::LN_10 / 5.0;
+    let settling = settles * (height - (sigma / 2.0).ln()).max(0.0);
+    let unit = grid.pulse_points + 2.0 * SETTLES_KM / grid.step_km;
+    let lingering = LINGERS * unit * (height + (LINGERING / FOLLOWED).ln()).max(0.0);
+    whole(settling.max(lingering).ceil())
 }
 
 /// The ways tried so far, and those that may still become the cheapest.
@@ -289,7 +324,7 @@ impl Search<'_> {
 }
 
 /// The launch hides the first points: how many is open, but for its rise and its flat top.
-fn launches(grid: &Grid, prices: &Prices) -> Vec<Way> {
+fn launches(grid: &Grid, prices: &Prices<'_>) -> Vec<Way> {
     let least = launch_top(grid);
     let most = whole(MOST_LAUNCH * grid.pulse_points + MOST_LAUNCH_KM / grid.step_km);
     let lengths = (-6..40).map(|i| whole(grid.pulse as f64 * 1.25_f64.powi(i)));

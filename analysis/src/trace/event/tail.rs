@@ -18,7 +18,7 @@ const MOST_HEIGHT_DB: f64 = 2.5;
 const LEAST_SECOND_DB: f64 = -1.5;
 
 /// A tail is believed on glass of this many reaches.
-const FEWEST_REACHES: f64 = 1.5;
+const FEWEST_REACHES: f64 = 2.5;
 
 /// Sums of both exponentials from each point to the last, u counted from that point.
 #[derive(Debug)]

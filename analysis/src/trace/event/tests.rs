@@ -165,3 +165,27 @@ fn many_events_do_not_pass_for_noise() {
     let found = found.count();
     assert!(found >= 16, "{found} of 17: {events:?}");
 }
+
+#[test]
+fn a_bright_reflection_or_a_gain_takes_no_later_event_along() {
+    for receiver in [0.3, 0.4, 0.5] {
+        let plan = Plan {
+            features: vec![
+                feature(5_000.0, -0.4, None),
+                feature(5_440.0, 1.2, None),
+                feature(8_000.0, 0.05, Some(-25.0)),
+                feature(8_430.0, 0.6, None),
+            ],
+            roughness_db: 0.002,
+            receiver,
+            ..Plan::default()
+        };
+        let events = analyse(&plan.trace()).events;
+        let kinds: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
+        use EventKind::{End, Gain, Loss, Reflective};
+        assert_eq!(kinds, [Gain, Loss, Reflective, Loss, End], "{events:?}");
+        for (event, feature) in events.iter().zip(&plan.features) {
+            assert!(near(event, feature.at_m, 20.0), "{event:?}");
+        }
+    }
+}
