@@ -241,24 +241,37 @@ fn unstartable() -> Fault {
 /// The drivers that were made, so that devices of one model share what is the same for all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Drivers {
-    made: Vec<(Arc<Profile>, Option<u16>, Option<u16>, ModbusDriver)>,
+    made: Vec<Made>,
+}
+
+/// A driver, and what it depends on.
+#[derive(Clone, Debug)]
+struct Made {
+    profile: Arc<Profile>,
+    rows: Option<u16>,
+    max_registers: Option<u16>,
+    driver: ModbusDriver,
 }
 
 impl Drivers {
     /// The driver of `device`.
     #[must_use]
     pub fn of(&mut self, device: &Device) -> Driver {
-        let (rows, most) = (device.rows, device.max_registers);
-        let alike = self.made.iter().find(|(profile, of, at_most, _)| {
-            Arc::ptr_eq(profile, &device.profile) && (*of, *at_most) == (rows, most)
-        });
-        if let Some((.., driver)) = alike {
-            return Driver::Modbus(driver.clone(), Unit::of(device));
+        let is_alike = |made: &&Made| {
+            Arc::ptr_eq(&made.profile, &device.profile)
+                && (made.rows, made.max_registers) == (device.rows, device.max_registers)
+        };
+        if let Some(made) = self.made.iter().find(is_alike) {
+            return Driver::Modbus(made.driver.clone(), Unit::of(device));
         }
         let driver = Driver::of(device);
         if let Driver::Modbus(made, _) = &driver {
-            let profile = device.profile.clone();
-            self.made.push((profile, rows, most, made.clone()));
+            self.made.push(Made {
+                profile: device.profile.clone(),
+                rows: device.rows,
+                max_registers: device.max_registers,
+                driver: made.clone(),
+            });
         }
         driver
     }
