@@ -25,4 +25,5 @@ mod page;
 mod real_snmp;
 mod real_traces;
 mod sign_in;
+mod switched_otdr;
 mod tls;
