@@ -86,6 +86,7 @@ pub fn analyse(trace: &Trace) -> Analysis {
         }
         events.push(event::end_event(trace, &ended.end));
     }
+    warnings.extend(images(trace, &events));
     let totals = totals(
         trace,
         &windows,
@@ -112,6 +113,19 @@ pub fn analyse(trace: &Trace) -> Analysis {
 
 /// A receiver's constant told less surely than this, as a share, says nothing new of the end.
 const TELLS: f64 = 0.15;
+
+/// What each ghost is the image of.
+fn images(trace: &Trace, events: &[Event]) -> Vec<String> {
+    let told = |event: &Event| {
+        let from_panel = event.at.get() + trace.settings().launch.get();
+        let [near, one, two] = event::parents(trace, events, event)?.map(|at| at.get());
+        Some(format!(
+            "the reflection at {from_panel:.0} m from the panel is a ghost: light that turned at \
+             {one:.0}, {near:.0} and {two:.0} m"
+        ))
+    };
+    events.iter().filter_map(told).collect()
+}
 
 /// Why a trace says nothing about the fibre.
 pub(crate) fn fault(trace: &Trace, windows: &[Window]) -> Option<InstrumentFault> {

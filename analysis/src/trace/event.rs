@@ -24,6 +24,7 @@ mod tail;
 use serde::{Deserialize, Serialize};
 use silkline_protocol::unit::{Db, DbPerKm, OpticalLength};
 
+pub(crate) use ghost::parents;
 use grid::Grid;
 use segments::Cut;
 

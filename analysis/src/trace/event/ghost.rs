@@ -1,7 +1,10 @@
-//! Images of reflections: light that went to and fro between two reflectors.
+//! Images of reflections: light that went to and fro between reflectors.
 //!
-//! A reflector at `a` and one at `b` behind it make images at `2a`, `a + b` and `2b - a` from the
-//! panel. An image loses nothing, for nothing is there.
+//! A reflector at `i` and two behind it at `j` and `k` (or one, twice) make an image at `j + k - i`;
+//! the panel is a reflector too. An image loses nothing, for nothing is there, and it is as high as
+//! three reflectances and the glass passed make it: where either does not fit, it is no image.
+
+use silkline_protocol::unit::OpticalLength;
 
 use super::{Event, EventKind};
 use crate::trace::samples::Trace;
@@ -9,39 +12,216 @@ use crate::trace::samples::Trace;
 /// An image loses less than this, in decibels, whatever the noise.
 const LEAST_LOSS_DB: f64 = 0.08;
 
-/// Marks reflective events that lose nothing and lie where an image would.
+/// Three reflectances, each to a decibel or two, tell the image's to this, in decibels.
+const DOUBT_DB: f64 = 5.0;
+
+/// What a panel reflects: polished at an angle, or open.
+const PANEL_DB: [f64; 2] = [-65.0, -14.0];
+
+/// Nothing in glass reflects more: a peak that is cut off may be as strong as this.
+const STRONGEST_DB: f64 = -14.0;
+
+/// Loss of glass of which nothing is known, in dB/km.
+const USUAL_SLOPE: f64 = 0.2;
+
+/// A reflector: its place from the panel, the bounds of its reflectance, the one-way loss up to it
+/// and behind it, all in metres and decibels.
+#[derive(Clone, Copy, Debug)]
+struct Mirror {
+    at: f64,
+    reflectance: [f64; 2],
+    to: f64,
+    behind: f64,
+}
+
+/// Marks reflective events that lose nothing, where and as high as an image would be.
 pub(crate) fn mark(trace: &Trace, events: &mut [Event]) {
-    let launch = trace.settings().launch.get();
-    let near = (0.5 * trace.pulse().get()).max(2.0 * trace.step_m());
-    let reflectors: Vec<(f64, f64)> = events
+    let mirrors = mirrors(trace, events);
+    let images: Vec<bool> = events
         .iter()
-        .filter(|event| event.kind == EventKind::Reflective)
-        .filter_map(|event| Some((event.at.get() + launch, event.reflectance?.get())))
+        .map(|event| event.kind == EventKind::Reflective && path(trace, &mirrors, event).is_some())
         .collect();
-    for event in events.iter_mut() {
-        let (Some(loss), Some(reflectance)) = (event.loss, event.reflectance) else {
-            continue;
-        };
-        let doubt = event.loss_plus_minus.map_or(0.0, |half| half.get());
-        if event.kind != EventKind::Reflective || loss.abs().get() > LEAST_LOSS_DB.max(doubt) {
-            continue;
-        }
-        let at = event.at.get() + launch;
-        let stronger = || {
-            let ahead = reflectors.iter().filter(|(place, _)| *place < at - near);
-            ahead
-                .filter(|(_, other)| *other > reflectance.get())
-                .map(|(place, _)| *place)
-        };
-        let is_image = stronger().any(|a| {
-            stronger().filter(|b| *b >= a).any(|b| {
-                [2.0 * a, a + b, 2.0 * b - a]
-                    .iter()
-                    .any(|image| *image > b + near && (image - at).abs() < near)
-            })
-        });
+    for (event, is_image) in events.iter_mut().zip(images) {
         if is_image {
             event.kind = EventKind::Ghost;
         }
+    }
+}
+
+/// The reflectors whose image an event is, the near one first, from the panel; none where it is no
+/// ghost.
+pub(crate) fn parents(
+    trace: &Trace,
+    events: &[Event],
+    event: &Event,
+) -> Option<[OpticalLength; 3]> {
+    if event.kind != EventKind::Ghost {
+        return None;
+    }
+    Some(path(trace, &mirrors(trace, events), event)?.map(OpticalLength::of))
+}
+
+/// The panel and every reflective event, in order.
+fn mirrors(trace: &Trace, events: &[Event]) -> Vec<Mirror> {
+    let launch = trace.settings().launch.get();
+    let mut mirrors = vec![Mirror {
+        at: 0.0,
+        reflectance: PANEL_DB,
+        to: 0.0,
+        behind: 0.0,
+    }];
+    let (mut last, mut lost) = (0.0, 0.0);
+    for event in events {
+        let at = event.at.get() + launch;
+        let slope = event.slope_before.map_or(USUAL_SLOPE, |slope| slope.get());
+        let to = lost + slope * (at - last) / 1_000.0;
+        (last, lost) = (at, to + event.loss.map_or(0.0, |loss| loss.get()));
+        let strong = event.reflectance.map(|own| match event.saturated {
+            true => [own.get(), STRONGEST_DB.max(own.get())],
+            false => [own.get(); 2],
+        });
+        mirrors.extend(strong.map(|reflectance| Mirror {
+            at,
+            reflectance,
+            to,
+            behind: lost,
+        }));
+    }
+    mirrors
+}
+
+/// The path that shows where an event is and as high.
+fn path(trace: &Trace, mirrors: &[Mirror], event: &Event) -> Option<[f64; 3]> {
+    let (loss, own) = (event.loss?.get(), event.reflectance?.get());
+    let doubt = event.loss_plus_minus.map_or(0.0, |half| half.get());
+    if loss.abs() > LEAST_LOSS_DB.max(doubt) {
+        return None;
+    }
+    let at = event.at.get() + trace.settings().launch.get();
+    let near = (0.5 * trace.pulse().get()).max(2.0 * trace.step_m());
+    let here = mirrors
+        .iter()
+        .find(|mirror| (mirror.at - at).abs() < 1e-6)?;
+    let ahead: Vec<&Mirror> = mirrors
+        .iter()
+        .filter(|mirror| mirror.at < at - near)
+        .collect();
+    for (i, first) in ahead.iter().enumerate() {
+        for (j, one) in ahead.iter().enumerate().skip(i + 1) {
+            for two in ahead.iter().skip(j) {
+                let image = Image::of([first, one, two], here.to);
+                let [low, high] = image.reflectance;
+                let fits = (low - DOUBT_DB..=high + DOUBT_DB).contains(&own);
+                if fits && (image.at - at).abs() < near {
+                    return Some([first.at, one.at, two.at]);
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Where an image shows, and what a reflector there would have to reflect to show as high.
+struct Image {
+    at: f64,
+    reflectance: [f64; 2],
+}
+
+impl Image {
+    /// Of the near reflector and two behind it, seen past a loss of `to` decibels.
+    fn of([near, one, two]: [&Mirror; 3], to: f64) -> Self {
+        let glass = 2.0 * (to + near.behind - one.to - two.to);
+        // Both orders of two different ones arrive together.
+        let orders = if one.at < two.at { 3.0 } else { 0.0 };
+        let bound = |k: usize| {
+            let three = [near, one, two].map(|mirror| mirror.reflectance);
+            let sum: f64 = three.iter().filter_map(|bounds| bounds.get(k)).sum();
+            sum + glass + orders
+        };
+        Self {
+            at: one.at + two.at - near.at,
+            reflectance: [bound(0), bound(1)],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use silkline_protocol::unit::{Db, DbPerKm};
+
+    use super::*;
+    use crate::trace::synth::Plan;
+
+    fn event(at_m: f64, reflectance: f64, loss: f64) -> Event {
+        Event {
+            at: OpticalLength::of(at_m),
+            plus_minus: OpticalLength::of(1.0),
+            kind: EventKind::Reflective,
+            loss: Some(Db::of(loss)),
+            loss_plus_minus: Some(Db::of(0.02)),
+            reflectance: Some(Db::of(reflectance)),
+            slope_before: Some(DbPerKm::of(0.2)),
+            saturated: false,
+        }
+    }
+
+    fn marked(events: &[Event]) -> Vec<EventKind> {
+        let mut events = events.to_vec();
+        mark(&Plan::default().trace(), &mut events);
+        events.iter().map(|event| event.kind).collect()
+    }
+
+    /// Connectors at 4 and 9 km, and something at 14 km: 9 + 9 - 4.
+    fn with_third(reflectance: f64, loss: f64) -> Vec<Event> {
+        vec![
+            event(4_000.0, -25.0, 0.3),
+            event(9_000.0, -20.0, 0.3),
+            event(14_000.0, reflectance, loss),
+        ]
+    }
+
+    /// What three reflectances and the glass make of it: -20 - 25 - 20 dB, home past 5 km and a
+    /// connector less than the glass at 14 km is.
+    const IMAGE_DB: f64 = -65.0 + 2.0 * (3.4 + 1.1 - 2.1 - 2.1);
+
+    #[test]
+    fn an_image_has_the_place_the_height_and_no_loss() {
+        let ghost = |reflectance, loss| {
+            marked(&with_third(reflectance, loss)).last() == Some(&EventKind::Ghost)
+        };
+        assert!(ghost(IMAGE_DB, 0.0));
+        assert!(ghost(IMAGE_DB + 3.0, 0.05));
+        assert!(!ghost(IMAGE_DB, 0.3), "what loses is no image");
+        assert!(!ghost(IMAGE_DB + 15.0, 0.0), "a real connector is brighter");
+        assert!(!ghost(IMAGE_DB - 15.0, 0.0));
+    }
+
+    #[test]
+    fn its_parents_are_told() {
+        let mut events = with_third(IMAGE_DB, 0.0);
+        let trace = Plan::default().trace();
+        mark(&trace, &mut events);
+        let parents = parents(&trace, &events, &events[2]).unwrap();
+        assert_eq!(parents.map(OpticalLength::get), [4_000.0, 9_000.0, 9_000.0]);
+        assert_eq!(super::parents(&trace, &events, &events[1]), None);
+    }
+
+    #[test]
+    fn the_panel_may_be_the_near_one_within_what_panels_reflect() {
+        // At 8 km: twice 4 km. -25 - 25 dB and a panel of -14 to -65 dB.
+        let at_8 = |reflectance| {
+            let kinds = marked(&[event(4_000.0, -25.0, 0.3), event(8_000.0, reflectance, 0.0)]);
+            kinds.last() == Some(&EventKind::Ghost)
+        };
+        assert!(at_8(-66.0) && at_8(-90.0));
+        assert!(!at_8(-50.0), "no panel makes so bright an image");
+    }
+
+    #[test]
+    fn a_parent_that_is_cut_off_makes_it_brighter() {
+        let mut events = with_third(IMAGE_DB + 9.0, 0.0);
+        assert_eq!(marked(&events).last(), Some(&EventKind::Reflective));
+        events[1].saturated = true;
+        assert_eq!(marked(&events).last(), Some(&EventKind::Ghost));
     }
 }
