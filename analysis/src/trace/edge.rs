@@ -253,11 +253,10 @@ impl Axis {
 fn explore(data: &Data, guess: &Guess, reflects: bool, closure: bool) -> Option<Explored> {
     let [low, high] = guess.between;
     let high = high + LAG * USUAL_CONSTANT * guess.pulse;
-    let [shortest, longest] = guess
-        .constant
-        .map_or(CONSTANT_RANGE.map(f64::ln), |[log, sigma]| {
-            [log - TOLD * sigma, log + TOLD * sigma]
-        });
+    let [shortest, longest] = guess.constant.map_or_else(
+        || CONSTANT_RANGE.map(f64::ln),
+        |[log, sigma]| [log - TOLD * sigma, log + TOLD * sigma],
+    );
     let mut places = Axis {
         low,
         high,
