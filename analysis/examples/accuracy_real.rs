@@ -273,7 +273,12 @@ impl File {
             let found = found.and_then(|pair| self.events.get(pair.1));
             let (at, code, loss) = (entry.at, &entry.row.code, entry.row.loss.db());
             let mark = if entry.supported { ' ' } else { 's' };
-            println!("  {at:>10.1} {code}{mark} {loss:>7.3} dB  {}", row(found));
+            let theirs = entry.row.reflectance.map(|db| db.db());
+            let theirs = theirs.map_or(String::new(), |db| format!(", theirs {db:.1} dB"));
+            println!(
+                "  {at:>10.1} {code}{mark} {loss:>7.3} dB  {}{theirs}",
+                row(found)
+            );
         }
         for (k, event) in self.events.iter().enumerate() {
             if pairs.iter().all(|pair| pair.1 != k) {
@@ -358,7 +363,12 @@ fn row(event: Option<&Event>) -> String {
         |event| {
             let loss = event.loss.map_or(0.0, |loss| loss.get());
             let (at, half) = (event.at.get(), event.plus_minus.get());
-            format!("{at:>10.1} ± {half:<6.1} {:?} {loss:.3} dB", event.kind)
+            let reflectance = event.reflectance.map(|db| db.get());
+            let reflectance = reflectance.map_or(String::new(), |db| format!(", {db:.1} dB"));
+            format!(
+                "{at:>10.1} ± {half:<6.1} {:?} {loss:.3} dB{reflectance}",
+                event.kind
+            )
         },
     )
 }

@@ -66,7 +66,7 @@ const TILT: f64 = 0.003;
 const LAG: f64 = 0.8;
 
 /// Points before which the fit thins its input.
-const MOST_POINTS: usize = 130;
+const MOST_POINTS: usize = 100;
 
 /// An explanation this much less likely than the best is not looked into further.
 const HOPELESS: f64 = 12.0;

@@ -26,12 +26,28 @@ pub(crate) struct Line {
 impl Line {
     /// The line through `levels`, the first of which has index `from`; none for fewer than 3.
     pub(crate) fn fit(levels: &[f64], from: usize) -> Option<Self> {
-        Self::of_pairs(
-            levels
-                .iter()
-                .enumerate()
-                .map(|(i, &level)| ((from + i) as f64, level)),
-        )
+        let count = levels.len() as f64;
+        if levels.len() < 3 {
+            return None;
+        }
+        let middle = (count - 1.0) / 2.0;
+        let level = levels.iter().sum::<f64>() / count;
+        let spread = count * (count * count - 1.0) / 12.0;
+        let (mut joint, mut square) = (0.0, 0.0);
+        for (i, value) in levels.iter().enumerate() {
+            let off = value - level;
+            joint += (i as f64 - middle) * off;
+            square += off * off;
+        }
+        let slope = joint / spread;
+        Some(Self {
+            centre: from as f64 + middle,
+            level,
+            slope,
+            rms: ((square - slope * joint).max(0.0) / (count - 2.0)).sqrt(),
+            count,
+            spread,
+        })
     }
 
     /// The same with outliers left out, found by their distance from the median residual.
@@ -70,6 +86,10 @@ impl Line {
         let middle = median(&mut residuals);
         let mut away: Vec<f64> = residuals.iter().map(|r| (r - middle).abs()).collect();
         let limit = CLIP * 1.4826 * median(&mut away) + 1e-9;
+        // Nothing left out leaves the line as it is.
+        if away.iter().all(|away| *away <= limit) {
+            return Some(first);
+        }
         let kept = pairs().filter(|(i, level)| (level - first.at(*i) - middle).abs() <= limit);
         Self::of_pairs(kept)
     }

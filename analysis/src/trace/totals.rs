@@ -13,6 +13,10 @@ const MOST_WINDOWS: usize = 12;
 /// Relative power a one-way decibel, as a natural logarithm.
 const POWER_A_DB: f64 = std::f64::consts::LN_10 / 5.0;
 
+/// So many powers are summed at a time, by a series where they differ by less than this.
+const TOGETHER: usize = 16;
+const SERIES: f64 = 0.3;
+
 /// Loss of the whole fibre.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Totals {
@@ -92,10 +96,29 @@ fn return_loss(trace: &Trace, start_level: f64, end: OpticalLength) -> Option<Db
     let share = trace.step_m() / trace.pulse().get();
     let sum: f64 = trace
         .stretch(dead, last)
-        .iter()
-        .map(|level| ((level - start_level) * POWER_A_DB).exp() * share)
+        .chunks(TOGETHER)
+        .map(|levels| power(levels, start_level) * share)
         .sum();
     (sum > 0.0).then(|| Db::of(-coefficient - 10.0 * (sum + 1.0).log10()))
+}
+
+/// The powers of some neighbours summed, over that of a level: by a series about the first.
+fn power(levels: &[f64], start_level: f64) -> f64 {
+    let first = levels.first().copied().unwrap_or(start_level);
+    let (mut sum, mut widest) = (0.0, 0.0_f64);
+    for level in levels {
+        let x = (level - first) * POWER_A_DB;
+        widest = widest.max(x.abs());
+        sum += 1.0 + x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0)));
+    }
+    let unit = ((first - start_level) * POWER_A_DB).exp();
+    if widest < SERIES {
+        return sum * unit;
+    }
+    let each = levels
+        .iter()
+        .map(|level| ((level - first) * POWER_A_DB).exp());
+    each.sum::<f64>() * unit
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::shape::{Curve, Shape};
 use super::whiten::Whitener;
 use super::{Guess, Point, TILT};
 use crate::trace::line::median;
+use crate::trace::product::dot;
 use crate::trace::samples::whole;
 
 /// The points with white noise, and what all tries share.
@@ -202,8 +203,4 @@ impl Raw {
             lit: self.lit,
         }
     }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

@@ -237,7 +237,8 @@ impl Grid {
     fn sum(&mut self) {
         let mut total = Sums::default();
         let offset = self.levels.first().copied().unwrap_or(0.0);
-        self.sums = vec![total];
+        self.sums = Vec::with_capacity(self.levels.len() + 1);
+        self.sums.push(total);
         for (i, (level, sigma)) in self.levels.iter().zip(&self.sigma).enumerate() {
             let w = sigma.powi(-2);
             let (x, y) = (self.km(i), level - offset);
@@ -293,24 +294,24 @@ impl Grid {
         let line = self.line(from, to)?;
         let length = self.km(to) - self.km(from);
         let scale = self.excess.powi(-2);
-        let priced = |tail: &Tail| {
-            let fits = tail.fits([from, to], (length, scale), &line);
-            let prices = [price, 1.5 * price];
-            let paid = |(fit, price): (Option<Fit>, f64)| {
-                fit.map(|fit| Fit {
-                    cost: fit.cost + price,
-                    ..fit
-                })
-            };
-            fits.into_iter().zip(prices).filter_map(paid)
-        };
         let plain = self.fit(from, to)?;
         // Nothing left to explain for what a tail costs.
         if plain.cost <= price {
             return Some(plain);
         }
-        let fits = self.tails.iter().flat_map(priced);
-        fits.chain([plain]).min_by(|a, b| a.cost.total_cmp(&b.cost))
+        let prices = [price, 1.5 * price];
+        let mut best = plain;
+        for tail in &self.tails {
+            let limits = prices.map(|price| best.cost - price);
+            let fits = tail.fits([from, to], (length, scale), (&line, limits));
+            for (fit, price) in fits.into_iter().zip(prices) {
+                let cost = fit.map_or(f64::MAX, |fit| fit.cost + price);
+                if let Some(fit) = fit.filter(|_| cost < best.cost) {
+                    best = Fit { cost, ..fit };
+                }
+            }
+        }
+        Some(best)
     }
 
     /// The sums over a stretch. The usual slope is one more observation of it.

@@ -154,6 +154,7 @@ pub(crate) fn events(
 ) -> (Vec<Event>, Option<Constant>) {
     let Weeded { cuts, joints } = found;
     let mut better = cuts.clone();
+    let mut known: Vec<(Cut, Place)> = Vec::new();
     let mut began = cuts.first().map_or(0, |launch| launch.to);
     for ((joint, place), next) in joints
         .iter()
@@ -175,6 +176,7 @@ pub(crate) fn events(
                 cut.from = from;
             }
             began = cut.to;
+            known.push((*cut, *place));
         }
     }
     // What its own glass does not bear out by far is none after all.
@@ -183,8 +185,12 @@ pub(crate) fn events(
         .into_iter()
         .filter(|joint| joint.peak.stands() || joint.may_be(0.5 * least))
         .collect();
-    let places = place::places(grid, &edges(grid, &joints));
+    let near = |joint: &Joint| known.iter().find(|(cut, _)| *cut == joint.cut);
+    let mut places: Vec<Place> = joints.iter().filter_map(|j| Some(near(j)?.1)).collect();
     let (solved, constant) = together(trace, grid, better.first(), (&joints, &places));
+    if places.len() != joints.len() || solved.iter().any(Option::is_none) {
+        places = place::places(grid, &edges(grid, &joints));
+    }
     let triples = joints.iter().zip(&places).zip(&solved);
     let events = triples
         .filter(|((joint, _), _)| joint.peak.stands() || joint.loss > -MOST_GAIN_DB)

@@ -24,6 +24,7 @@ const FEWEST_REACHES: f64 = 2.5;
 #[derive(Debug)]
 pub(crate) struct Tail {
     reach_km: f64,
+    /// The last point first, as they are added up.
     sums: Vec<Sums>,
 }
 
@@ -73,27 +74,31 @@ impl Tail {
     /// The sums over points `step_km` apart, as pairs of weight and level.
     pub(crate) fn new(reach_km: f64, step_km: f64, points: &[(f64, f64)]) -> Self {
         let left = (-step_km / reach_km).exp();
-        let mut sums = vec![Sums::default(); points.len() + 1];
+        let mut sums = Vec::with_capacity(points.len() + 1);
         let mut next = Sums::default();
-        for (&(w, y), sum) in points.iter().zip(&mut sums).rev() {
+        sums.push(next);
+        for &(w, y) in points.iter().rev() {
             next = next.moved(step_km, left);
             next.e = next.e.map(|e| e + w);
             next.ye = next.ye.map(|ye| ye + w * y);
             next.ee = next.ee.map(|ee| ee + w);
-            *sum = next;
+            sums.push(next);
         }
         Self { reach_km, sums }
     }
 
     /// The line with this tail, of one exponential and of two, over points whose plain sums are
-    /// known, `length_km` long; `scale` multiplies weights. None where no tail stands.
+    /// known, `length_km` long; `scale` multiplies weights. None where no tail stands, or where it
+    /// costs more than its limit.
     pub(crate) fn fits(
         &self,
         [from, to]: [usize; 2],
         (length_km, scale): (f64, f64),
-        line: &Line,
+        (line, limits): (&Line, [f64; 2]),
     ) -> [Option<Fit>; 2] {
-        let (Some(a), Some(b)) = (self.sums.get(from), self.sums.get(to)) else {
+        let last = self.sums.len().saturating_sub(1);
+        let at = |point: usize| last.checked_sub(point).and_then(|k| self.sums.get(k));
+        let (Some(a), Some(b)) = (at(from), at(to)) else {
             return [None, None];
         };
         // What dies away slower than the glass is long might as well be its slope.
@@ -128,7 +133,8 @@ impl Tail {
                 tail: Some([height, second, self.reach_km, start]),
             })
         };
-        [normal.one().and_then(fit), normal.two().and_then(fit)]
+        let [one, two] = limits.map(|limit| line.yy - limit);
+        [normal.one(one).and_then(fit), normal.two(two).and_then(fit)]
     }
 }
 
@@ -165,8 +171,8 @@ impl Found {
 }
 
 impl Normal {
-    /// With the first exponential alone.
-    fn one(&self) -> Option<Found> {
+    /// With the first exponential alone, where that explains at least so much.
+    fn one(&self, least: f64) -> Option<Found> {
         let ([cross, _], [own, ..], [xy, down, _]) = (self.xe, self.ee, self.y);
         let determinant = self.xx * own - cross * cross;
         if determinant <= 1e-9 * self.xx * own {
@@ -174,17 +180,18 @@ impl Normal {
         }
         let slope = (xy * own - down * cross) / determinant;
         let height = (self.xx * down - cross * xy) / determinant;
-        Some(Found {
+        let explained = slope * xy + height * down;
+        (explained >= least).then(|| Found {
             values: [slope, height, 0.0],
-            explained: slope * xy + height * down,
+            explained,
             slope_variance: own / determinant,
             with_slope: [-cross / determinant, 0.0],
             heights: [self.xx / determinant, 0.0, 0.0],
         })
     }
 
-    /// With both, by cofactors.
-    fn two(&self) -> Option<Found> {
+    /// With both, by cofactors, where they explain at least so much.
+    fn two(&self, least: f64) -> Option<Found> {
         let ([p, q], [a, b, c], [x, y, z]) = (self.xe, self.ee, self.y);
         let s = self.xx;
         let cofactors = [
@@ -206,9 +213,10 @@ impl Normal {
             (sb * x + ab * y + bb * z) / determinant,
         ];
         let [slope, height, second] = values;
-        Some(Found {
+        let explained = slope * x + height * y + second * z;
+        (explained >= least).then(|| Found {
             values,
-            explained: slope * x + height * y + second * z,
+            explained,
             slope_variance: ss / determinant,
             with_slope: [sa / determinant, sb / determinant],
             heights: [aa / determinant, ab / determinant, bb / determinant],
@@ -252,7 +260,7 @@ mod tests {
         let points: Vec<(f64, f64)> = (0..200).map(level).collect();
         let tail = Tail::new(reach_km, step_km, &points);
         let line = line(&points, step_km);
-        let [_, both] = tail.fits([0, 200], (2.0, 1.0), &line);
+        let [_, both] = tail.fits([0, 200], (2.0, 1.0), (&line, [f64::MAX; 2]));
         let fit = both.unwrap();
         assert!((fit.slope + 0.3).abs() < 1e-6, "{}", fit.slope);
         assert!((fit.at(0.0) + 20.0).abs() < 1e-6, "{}", fit.at(0.0));
@@ -266,12 +274,12 @@ mod tests {
         let points: Vec<(f64, f64)> = (0..60).map(level).collect();
         let tail = Tail::new(0.2, 0.01, &points);
         let line = line(&points, 0.01);
-        let [one, both] = tail.fits([0, 60], (0.6, 1.0), &line);
+        let [one, both] = tail.fits([0, 60], (0.6, 1.0), (&line, [f64::MAX; 2]));
         let cost = |fit: Option<Fit>| fit.map_or(line.yy, |fit| fit.cost);
         let plain = line.yy - line.xy * line.xy / line.xx;
         assert!(cost(one) > plain - 1e-6 && cost(both) > plain - 1e-6);
         assert!(
-            tail.fits([0, 20], (0.2, 1.0), &line)
+            tail.fits([0, 20], (0.2, 1.0), (&line, [f64::MAX; 2]))
                 .iter()
                 .all(Option::is_none)
         );

@@ -4,14 +4,15 @@
 use super::noise::Noise;
 use crate::trace::samples::{Trace, whole};
 
-/// Where an edge shows, a block is at most this part of a pulse.
-const FINEST: f64 = 1.0 / 40.0;
+/// Where an edge shows, a block is at most this part of a pulse, or this if it may rise sharply.
+const FINEST: f64 = 1.0 / 12.0;
+const SHARP: f64 = 1.0 / 40.0;
 
 /// Blocks grow by this part of their distance from the nearest edge, up to so many pulses, and
 /// farther where there would be more than so many of them.
 const GROWTH: f64 = 0.2;
 const MOST_PULSES: f64 = 1.0;
-const MOST_BLOCKS: f64 = 60.0;
+const MOST_BLOCKS: f64 = 30.0;
 
 /// Powers that differ by less, as a natural logarithm, are summed by a series.
 const SERIES: f64 = 0.4;
@@ -39,6 +40,8 @@ pub(super) struct Frame {
     pub(super) to: usize,
     /// Stretches in which edges show.
     pub(super) zones: Vec<[f64; 2]>,
+    /// Whether anything reflects there.
+    pub(super) sharp: bool,
     /// Samples that say nothing: a receiver at its limit, and what it makes of coming back.
     pub(super) blind: Vec<[usize; 2]>,
     /// Level of a power of one, in decibels.
@@ -57,7 +60,8 @@ impl Frame {
     /// The blocks; `receiver` is its noise over the unit.
     pub(super) fn blocks(&self, trace: &Trace, receiver: f64) -> Vec<Block> {
         let pulse = trace.pulse().get() / trace.step_m();
-        let finest = (FINEST * pulse).max(1.0);
+        let part = if self.sharp { SHARP } else { FINEST };
+        let finest = (part * pulse).max(1.0);
         let all = self.to.saturating_sub(self.from) as f64;
         let coarsest = (MOST_PULSES * pulse).max(all / MOST_BLOCKS).max(finest);
         let mut blocks = Vec::new();
@@ -210,6 +214,7 @@ mod tests {
             from: 100,
             to: 3_000,
             zones: vec![[1_500.0, 1_550.0]],
+            sharp: true,
             blind: Vec::new(),
             unit: -25.0,
             limit: f64::MAX,

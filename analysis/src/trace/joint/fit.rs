@@ -8,8 +8,9 @@ use super::solve::{Normal, Root};
 /// Steps towards the bottom, at the most.
 const STEPS: usize = 16;
 
-/// A step that gains less is the last.
-const SETTLED: f64 = 0.02;
+/// A step that gains less is the last, and before the noise is known.
+const SETTLED: f64 = 0.03;
+const ROUGHLY: f64 = 1.0;
 
 /// Damping at first, the factors it changes by, and where it is given up.
 const DAMPING: f64 = 1e-3;
@@ -81,9 +82,14 @@ impl Problem<'_> {
     /// Goes down to the bottom from these values, twice: the noise goes with the light.
     pub(super) fn solve(&self, start: Vec<f64>) -> Option<Bottom> {
         let whitener = self.whitener(&start);
-        let near = self.descend(start, &whitener)?;
-        let whitener = self.whitener(&near.values);
-        self.descend(near.values, &whitener)
+        let near = self.descend(start, &whitener, ROUGHLY)?;
+        self.again(near.values)
+    }
+
+    /// Goes down from where the bottom was before.
+    pub(super) fn again(&self, values: Vec<f64>) -> Option<Bottom> {
+        let whitener = self.whitener(&values);
+        self.descend(values, &whitener, SETTLED)
     }
 
     fn whitener(&self, values: &[f64]) -> Whitener {
@@ -92,7 +98,7 @@ impl Problem<'_> {
         Whitener::new(&model.blocks, &glass, &self.noise, model.spacing)
     }
 
-    fn descend(&self, mut values: Vec<f64>, whitener: &Whitener) -> Option<Bottom> {
+    fn descend(&self, mut values: Vec<f64>, whitener: &Whitener, settled: f64) -> Option<Bottom> {
         let mut here = self.look(&values, whitener);
         let mut damping = DAMPING;
         for _ in 0..STEPS {
@@ -109,7 +115,7 @@ impl Problem<'_> {
             }
             (values, here) = (moved, there);
             damping *= CALMER;
-            if gain < SETTLED {
+            if gain < settled {
                 break;
             }
         }
@@ -162,5 +168,90 @@ impl Problem<'_> {
             }
         }
         Look { cost, normal, side }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::blocks::Block;
+    use super::super::model::Layout;
+    use super::*;
+
+    /// A step at 1500 m under a pulse of 100 m, without noise.
+    fn model() -> (Model, Vec<f64>) {
+        let block = |i: u32| Block {
+            at: 10.0 * f64::from(i),
+            count: 1,
+            power: 0.0,
+            fine: true,
+        };
+        let mut model = Model {
+            layout: Layout::new(&[1_500.0; 2], &[[false, false]], false),
+            blocks: (0..300).map(block).collect(),
+            pulse: 100.0,
+            fade: 1e-4,
+            spacing: 10.0,
+            units: vec![1.0],
+        };
+        let truth = vec![38_f64.ln(), 0.0, -1e-4, -0.2, -1e-4, 1_503.0];
+        let light = model.light(&truth).all;
+        for (block, power) in model.blocks.iter_mut().zip(light) {
+            block.power = power;
+        }
+        (model, truth)
+    }
+
+    fn noise() -> Noise {
+        Noise {
+            receiver: 0.001,
+            rough: 0.001,
+            fading: 0.001,
+            reach: 33.0,
+        }
+    }
+
+    #[test]
+    fn the_bottom_is_the_truth_where_there_is_no_noise() {
+        let (model, truth) = model();
+        let mut beliefs = vec![Belief::OPEN; truth.len()];
+        beliefs[0] = Belief {
+            value: 35_f64.ln(),
+            sigma: 0.5,
+            range: [2_f64.ln(), 300_f64.ln()],
+        };
+        let problem = Problem {
+            model: &model,
+            beliefs: &beliefs,
+            noise: noise(),
+        };
+        let start = vec![30_f64.ln(), 0.01, 0.0, -0.25, -2e-4, 1_480.0];
+        let bottom = problem.solve(start).unwrap();
+        assert!((bottom.values[5] - truth[5]).abs() < 0.1, "{bottom:?}");
+        assert!((bottom.values[3] - truth[3]).abs() < 1e-3, "{bottom:?}");
+        assert!(bottom.cost < 1.0 && (bottom.excess() - 1.0).abs() < 1e-9);
+        let place = bottom.sigma(&[0.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
+        assert!((0.01..3.0).contains(&place), "{place}");
+    }
+
+    #[test]
+    fn an_unknown_stays_where_it_may_be() {
+        let (model, truth) = model();
+        let mut beliefs = vec![Belief::OPEN; truth.len()];
+        beliefs[0] = Belief {
+            value: 38_f64.ln(),
+            sigma: 0.1,
+            range: [20_f64.ln(), 60_f64.ln()],
+        };
+        beliefs[5].range = [1_300.0, 1_350.0];
+        let problem = Problem {
+            model: &model,
+            beliefs: &beliefs,
+            noise: noise(),
+        };
+        let mut start = truth;
+        start[5] = 1_320.0;
+        let bottom = problem.solve(start).unwrap();
+        assert!((1_300.0..=1_350.0).contains(&bottom.values[5]));
+        assert!(bottom.excess() > 1.0);
     }
 }

@@ -10,12 +10,9 @@
 use super::blocks::Block;
 use super::receiver::{Receiver, Seen};
 
-/// A derivative by the logarithm of a length is taken over this step.
-const SMALL: f64 = 1e-3;
-
 /// So few samples of a block are looked at one by one; of more, two places tell the mean of
 /// anything smooth.
-const ONE_BY_ONE: usize = 4;
+const ONE_BY_ONE: usize = 2;
 
 /// Where an unknown stands in the row of all of them.
 #[derive(Clone, Copy, Debug)]
@@ -83,17 +80,14 @@ pub(super) struct Model {
 #[derive(Clone, Copy, Debug, Default)]
 struct Shown {
     seen: Seen,
-    /// Derivatives by the logarithm of the constant.
-    step_more: f64,
-    rise_more: f64,
     linger: f64,
     linger_more: f64,
 }
 
 /// The receivers an edge is seen through.
 struct Eyes {
-    quick: [Receiver; 2],
-    slow: Option<[Receiver; 2]>,
+    quick: Receiver,
+    slow: Option<Receiver>,
 }
 
 /// The light of every block, that of its glass alone, and the derivatives, a row a block.
@@ -148,13 +142,11 @@ impl Model {
     }
 
     fn eyes(&self, values: &[f64], edge: &EdgeAt) -> Eyes {
-        let pair = |log: f64, fade: f64| {
-            [log, log + SMALL].map(|log| Receiver::new(self.pulse, log.exp(), fade))
-        };
+        let eye = |log: f64, fade: f64| Receiver::new(self.pulse, log.exp(), fade);
         let constant = at(values, self.layout.constant);
-        let slow = edge.linger.map(|[_, reach]| pair(at(values, reach), 0.0));
+        let slow = edge.linger.map(|[_, reach]| eye(at(values, reach), 0.0));
         Eyes {
-            quick: pair(constant, self.fade),
+            quick: eye(constant, self.fade),
             slow,
         }
     }
@@ -166,7 +158,8 @@ impl Model {
         if middle + half <= 0.0 {
             return Shown::default();
         }
-        let near = middle - half < 1.5 * self.pulse && block.fine;
+        let bends = |corner: f64| (middle - corner).abs() <= half;
+        let near = block.fine && (bends(0.0) || bends(self.pulse));
         let (parts, first, step) = if near || block.count <= ONE_BY_ONE {
             let first = middle - half + 0.5 * self.spacing;
             (block.count, first, self.spacing)
@@ -204,13 +197,13 @@ impl Model {
             let change = at(sent, k + 1) - at(sent, k);
             let unit = at(&self.units, k);
             put(row, edge.place, -change * shown.seen.rise / self.pulse);
-            put(row, layout.constant, change * shown.step_more);
+            put(row, layout.constant, change * shown.seen.step_more);
             if let Some(index) = edge.height {
                 let height = at(values, index) * unit;
                 others += height * shown.seen.rise;
                 put(row, index, unit * shown.seen.rise);
                 put(row, edge.place, -height * shown.seen.slope);
-                put(row, layout.constant, height * shown.rise_more);
+                put(row, layout.constant, height * shown.seen.rise_more);
             }
             if let Some([index, reach]) = edge.linger {
                 let linger = at(values, index) * unit;
@@ -236,27 +229,30 @@ impl Shown {
         if u <= 0.0 {
             return;
         }
-        let [here, more] = eyes.quick.map(|receiver| receiver.at(u));
+        let here = eyes.quick.at(u);
         self.seen.step += here.step;
         self.seen.rise += here.rise;
         self.seen.slope += here.slope;
-        self.step_more += more.step - here.step;
-        self.rise_more += more.rise - here.rise;
+        self.seen.step_more += here.step_more;
+        self.seen.rise_more += here.rise_more;
         if let Some(slow) = eyes.slow {
-            let [here, more] = slow.map(|receiver| receiver.at(u).rise);
-            self.linger += here;
-            self.linger_more += more - here;
+            let here = slow.at(u);
+            self.linger += here.rise;
+            self.linger_more += here.rise_more;
         }
     }
 
     fn over(mut self, count: f64) -> Self {
-        self.seen.step /= count;
-        self.seen.rise /= count;
-        self.seen.slope /= count;
-        self.step_more /= count * SMALL;
-        self.rise_more /= count * SMALL;
-        self.linger /= count;
-        self.linger_more /= count * SMALL;
+        let each = [
+            &mut self.seen.step,
+            &mut self.seen.rise,
+            &mut self.seen.slope,
+            &mut self.seen.step_more,
+            &mut self.seen.rise_more,
+            &mut self.linger,
+            &mut self.linger_more,
+        ];
+        each.into_iter().for_each(|sum| *sum /= count);
         self
     }
 }

@@ -6,8 +6,9 @@ pub(super) struct Receiver {
     pulse: f64,
     constant: f64,
     fade: f64,
-    /// What of a long pulse has come at its end.
+    /// What of a long pulse has come at its end, and how that goes with the constant's logarithm.
     risen: f64,
+    risen_more: f64,
     /// One over the light that fading glass holds more along a pulse; 0 where none counts.
     share: f64,
 }
@@ -21,13 +22,16 @@ pub(super) struct Seen {
     pub(super) rise: f64,
     /// How fast that grows.
     pub(super) slope: f64,
+    /// How both shares go with the logarithm of the constant; fading hardly counts there.
+    pub(super) step_more: f64,
+    pub(super) rise_more: f64,
 }
 
 /// Less fading along a pulse shows nowhere.
 const LEAST_FADE: f64 = 1e-4;
 
 /// After so many constants nothing is left to come.
-const COMPLETE: f64 = 36.0;
+const COMPLETE: f64 = 22.0;
 
 impl Receiver {
     /// For light that fades by `fade` a unit of length, as a natural logarithm of power.
@@ -43,6 +47,7 @@ impl Receiver {
             constant,
             fade,
             risen: -(-pulse / constant).exp_m1(),
+            risen_more: -pulse / constant * (-pulse / constant).exp(),
             share,
         }
     }
@@ -69,17 +74,25 @@ impl Receiver {
             let rise = 1.0 - left;
             let step = if self.share > 0.0 {
                 let slow = self.fade * self.constant;
-                let back = (self.fade * u).exp();
+                let back = grown(self.fade * u);
                 self.share * (back * (1.0 - slow + slow * left) - 1.0)
             } else {
                 (u - self.constant * rise) / self.pulse
             };
-            let slope = left / self.constant;
-            return Seen { step, rise, slope };
+            let gone = u / self.constant * left;
+            return Seen {
+                step,
+                rise,
+                slope: left / self.constant,
+                step_more: -self.constant / self.pulse * (rise - gone),
+                rise_more: -gone,
+            };
         }
-        let rise = self.risen * (-behind / self.constant).exp();
+        let left = (-behind / self.constant).exp();
+        let rise = self.risen * left;
+        let rise_more = (self.risen_more + self.risen * behind / self.constant) * left;
         let lacking = if self.share > 0.0 {
-            self.share * self.fade * self.constant * (self.fade * u).exp()
+            self.share * self.fade * self.constant * grown(self.fade * u)
         } else {
             self.constant / self.pulse
         };
@@ -87,7 +100,19 @@ impl Receiver {
             step: 1.0 - lacking * rise,
             rise,
             slope: -rise / self.constant,
+            step_more: -self.constant / self.pulse * (rise + rise_more),
+            rise_more,
         }
+    }
+}
+
+/// The exponential of little, by its series.
+fn grown(x: f64) -> f64 {
+    const LITTLE: f64 = 0.1;
+    if x < LITTLE {
+        1.0 + x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0)))
+    } else {
+        x.exp()
     }
 }
 
@@ -117,6 +142,19 @@ mod tests {
                 let slope = (high.rise - low.rise) / 2e-4;
                 assert!((slope - receiver.at(u).slope).abs() < 1e-6, "{u} {slope}");
             }
+        }
+    }
+
+    #[test]
+    fn shares_go_with_the_constant_as_told() {
+        for u in [3.0, 50.0, 99.0, 101.0, 180.0] {
+            let by = 1e-5_f64;
+            let [low, high] = [-by, by].map(|by| Receiver::new(100.0, 20.0 * by.exp(), 0.0).at(u));
+            let seen = Receiver::new(100.0, 20.0, 0.0).at(u);
+            let step = (high.step - low.step) / (2.0 * by);
+            let rise = (high.rise - low.rise) / (2.0 * by);
+            assert!((step - seen.step_more).abs() < 1e-6, "{u} {step} {seen:?}");
+            assert!((rise - seen.rise_more).abs() < 1e-6, "{u} {rise} {seen:?}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Small systems of normal equations.
 
+use crate::trace::product::dot;
+
 /// A symmetric matrix by its lower triangle, row after row.
 #[derive(Clone, Debug)]
 pub(super) struct Normal {
@@ -103,10 +105,6 @@ impl Root {
         let half = self.half(shares);
         dot(&half, &half)
     }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]

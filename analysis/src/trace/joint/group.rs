@@ -1,0 +1,460 @@
+//! A few events so near that one disturbs the other: what explains the samples around them.
+
+use super::blocks::{Block, Frame};
+use super::fit::{Belief, Bottom, Problem};
+use super::model::{Layout, Model};
+use super::noise::{Noise, POWER_A_DB};
+use super::{Course, Found, Start};
+use crate::trace::samples::{Trace, whole};
+
+/// How far a stretch's slope may lie from the usual one, in dB/km: wide on purpose.
+const SLOPE_SPREAD: f64 = 0.25;
+
+/// Events too small to be found lie in the glass beside, and shift a loss as if noise were so much
+/// larger.
+const UNSEEN: f64 = 1.12;
+
+/// So few independent samples tell noise so badly that variances are to be doubled.
+const FEW: f64 = 5.0;
+
+/// A fit that misses no more than so many times what noise does leaves nothing to explain while
+/// the receiver is open.
+const FITS: f64 = 1.3;
+
+/// Others tell nothing new of the receiver with less than this share of the own precision.
+const NEWS: f64 = 0.05;
+
+/// The model holds where it misses no more than so many times what noise does.
+const GOOD_FIT: f64 = 2.0;
+
+/// A reflection that the search did not see must explain so much, in squared deviations.
+const REFLECTS: f64 = 11.0;
+
+/// What lingers of a reflection does so for about as many pulses, within this logarithm; one of
+/// at least this height, over the light of the glass, may.
+const LINGER: f64 = 4.0;
+const LINGER_SPREAD: f64 = 0.8;
+const LINGERS: f64 = 10.0;
+const LINGER_RANGE: [f64; 2] = [0.7, 40.0];
+
+/// A reflection of at least this height rises between two samples that can be told; what stands
+/// this many deviations over the glass has risen, and surely does at this share of its top.
+const BRIGHT: f64 = 3.0;
+const RISEN: f64 = 6.0;
+const SURELY: f64 = 0.3;
+
+/// Events that are solved together.
+pub(super) struct Group<'a> {
+    /// Which of all events the first is.
+    pub(super) first: usize,
+    starts: &'a [Start],
+    course: &'a Course,
+    noise: Noise,
+    blocks: Vec<Block>,
+    pulse: f64,
+    spacing: f64,
+    /// Level of a power of one.
+    unit: f64,
+    /// What lingers at the first block.
+    tail: Option<[f64; 2]>,
+    parts: Parts,
+    /// Samples before which bright ones have not risen.
+    feet: Vec<Option<f64>>,
+    solved: Option<Solved>,
+}
+
+/// What an explanation is made of.
+#[derive(Clone, Debug)]
+struct Parts {
+    /// Which of the events reflect, and of which something lingers.
+    reflects: Vec<bool>,
+    lingers: Vec<bool>,
+    /// Whether something lingers from before.
+    before: bool,
+}
+
+impl Parts {
+    /// Every explanation with one part more; reflections last among those that matter.
+    fn richer(&self, starts: &[Start], first: bool) -> Vec<Self> {
+        let mut all = Vec::new();
+        for (k, start) in starts.iter().enumerate() {
+            let [mut shines, mut lingers] = [self.clone(), self.clone()];
+            let reflects = self.reflects.get(k).copied().unwrap_or(true);
+            if !reflects {
+                shines
+                    .reflects
+                    .iter_mut()
+                    .skip(k)
+                    .take(1)
+                    .for_each(|one| *one = true);
+                all.push(shines);
+            } else if first && start.height > 0.0 && !self.lingers.get(k).copied().unwrap_or(true) {
+                lingers
+                    .lingers
+                    .iter_mut()
+                    .skip(k)
+                    .take(1)
+                    .for_each(|one| *one = true);
+                all.push(lingers);
+            }
+        }
+        if first && !self.before {
+            let before = true;
+            all.push(Self {
+                before,
+                ..self.clone()
+            });
+        }
+        all
+    }
+}
+
+/// The bottom of one explanation.
+struct Solved {
+    /// How much more is doubted since the noise was learnt from glass of this length.
+    doubt: f64,
+    layout: Layout,
+    bottom: Bottom,
+    belief: Belief,
+}
+
+impl<'a> Group<'a> {
+    /// The events of a range, with the samples around them.
+    pub(super) fn of(
+        (trace, noise): (&Trace, Noise),
+        course: &'a Course,
+        starts: &'a [Start],
+        [first, last]: [usize; 2],
+    ) -> Option<Self> {
+        let own = starts.get(first..last)?;
+        let before = first.checked_sub(1).and_then(|k| starts.get(k));
+        let from = before.map_or(course.from, |before| before.hidden[1]);
+        let unit = own.first()?.before.level;
+        let to = starts.get(last).map_or(course.to, |next| next.hidden[0]);
+        let (pulse, spacing) = (trace.pulse().get(), trace.step_m());
+        let zone = |start: &Start| {
+            let most = (start.height.max(1.0) / noise.rough.max(1e-4))
+                .ln()
+                .max(4.0);
+            let before = 0.3 * pulse + 3.0 * start.sigma;
+            let behind = pulse + most * start.constant;
+            [start.at - before, start.at + behind].map(|at| at / spacing)
+        };
+        let scale = 10_f64.powf(unit / 5.0);
+        let noise = Noise {
+            receiver: noise.receiver / scale,
+            ..noise
+        };
+        let sigma = noise.receiver.hypot(noise.rough).hypot(noise.fading);
+        let feet: Vec<Option<f64>> = own.iter().map(|start| foot(trace, start, sigma)).collect();
+        let hides = own.iter().zip(&feet).filter(|(start, _)| start.saturated);
+        let hides = hides.map(|(start, foot)| {
+            let [from, to] = start.hidden;
+            [foot.map_or(from, |foot| whole(foot) + 1), to]
+        });
+        let frame = Frame {
+            blind: hides.collect(),
+            sharp: own
+                .iter()
+                .any(|start| start.height > 0.0 && !start.saturated),
+            from,
+            to,
+            zones: own.iter().map(zone).collect(),
+            unit,
+            limit: course.limit,
+        };
+        let blocks = frame.blocks(trace, noise.receiver);
+        Some(Self {
+            feet,
+            first,
+            starts: own,
+            course,
+            noise,
+            blocks,
+            pulse,
+            spacing,
+            unit,
+            tail: before.map_or(course.tail, |before| before.tail),
+            parts: Parts {
+                reflects: own.iter().map(|start| start.height > 0.0).collect(),
+                lingers: own.iter().map(lingers).collect(),
+                before: before.map_or(course.tail, |before| before.tail).is_some(),
+            },
+            solved: None,
+        })
+    }
+
+    /// Solves with the constant believed, and finds what reflects or lingers after all.
+    pub(super) fn decide(&mut self, constant: Belief) {
+        let before = self.solved.take();
+        let first = before.is_none();
+        let values = before.map(|solved| solved.bottom.values);
+        self.solved = self.explain(&self.parts, constant, values);
+        let cost = |solved: &Option<Solved>| solved.as_ref().map_or(f64::MAX, |s| s.bottom.cost);
+        let fits =
+            |solved: &Option<Solved>| solved.as_ref().is_some_and(|s| s.bottom.excess() < FITS);
+        for parts in self.parts.richer(self.starts, !fits(&self.solved)) {
+            if !self.lacks(first) {
+                break;
+            }
+            let other = self.explain(&parts, constant, None);
+            if cost(&other) + REFLECTS < cost(&self.solved) {
+                (self.solved, self.parts) = (other, parts);
+            }
+        }
+    }
+
+    /// Whether so much is left over that a richer explanation may be worth its price.
+    fn lacks(&self, first: bool) -> bool {
+        self.solved.as_ref().is_none_or(|solved| {
+            let Bottom { cost, freedom, .. } = solved.bottom;
+            let luck = (2.0 * freedom).sqrt();
+            cost > freedom + REFLECTS - luck && !(first && solved.bottom.excess() < FITS)
+        })
+    }
+
+    /// Solves one explanation, from these values on where it was solved before.
+    fn explain(&self, chosen: &Parts, constant: Belief, known: Option<Vec<f64>>) -> Option<Solved> {
+        let triples = self
+            .starts
+            .iter()
+            .zip(&chosen.reflects)
+            .zip(&chosen.lingers);
+        let parts: Vec<[bool; 2]> = triples
+            .map(|((start, reflects), lingers)| {
+                [*reflects && !start.saturated, *reflects && *lingers]
+            })
+            .collect();
+        let refs = self.starts.iter().take(1).chain(self.starts);
+        let refs: Vec<f64> = refs.map(|start| start.at).collect();
+        let layout = Layout::new(&refs, &parts, chosen.before);
+        let (values, beliefs) = self.begin(&layout, constant);
+        let unit = |start: &Start| ((start.before.level - self.unit) * POWER_A_DB).exp();
+        let model = Model {
+            layout,
+            blocks: self.blocks.clone(),
+            pulse: self.pulse,
+            fade: (-self.course.slope * POWER_A_DB).max(0.0),
+            spacing: self.spacing,
+            units: self.starts.iter().map(unit).collect(),
+        };
+        let problem = Problem {
+            model: &model,
+            beliefs: &beliefs,
+            noise: self.noise,
+        };
+        let bottom = match known.filter(|known| known.len() == values.len()) {
+            Some(known) => problem.again(known)?,
+            None => problem.solve(values)?,
+        };
+        let glass: usize = self.blocks.iter().map(|block| block.count).sum();
+        let independent = glass as f64 * self.spacing / (2.0 * self.noise.reach + self.spacing);
+        Some(Solved {
+            doubt: (1.0 + FEW / independent.max(FEW)).sqrt(),
+            layout: model.layout,
+            bottom,
+            belief: constant,
+        })
+    }
+
+    /// Where the unknowns begin, and what is believed of them.
+    fn begin(&self, layout: &Layout, constant: Belief) -> (Vec<f64>, Vec<Belief>) {
+        let mut values = vec![0.0; layout.count];
+        let mut beliefs = vec![Belief::OPEN; layout.count];
+        let mut set = |at: usize, value: f64, belief: Belief| {
+            let [low, high] = belief.range;
+            values
+                .iter_mut()
+                .skip(at)
+                .take(1)
+                .for_each(|v| *v = value.clamp(low, high));
+            beliefs
+                .iter_mut()
+                .skip(at)
+                .take(1)
+                .for_each(|b| *b = belief);
+        };
+        let pulse = self.pulse.ln();
+        let length = |belief: Belief| Belief {
+            value: belief.value + pulse,
+            range: belief.range.map(|log| log + pulse),
+            ..belief
+        };
+        set(layout.constant, constant.value + pulse, length(constant));
+        let lines = self.starts.iter().take(1).map(|start| start.before);
+        let lines = lines.chain(self.starts.iter().map(|start| start.after));
+        let slope = Belief {
+            value: self.course.slope * POWER_A_DB,
+            sigma: SLOPE_SPREAD / 1_000.0 * POWER_A_DB,
+            ..Belief::OPEN
+        };
+        for (([level, tilt], _), line) in layout.glass.iter().zip(lines) {
+            set(*level, (line.level - self.unit) * POWER_A_DB, Belief::OPEN);
+            set(*tilt, line.slope * POWER_A_DB, slope);
+        }
+        let linger = length(Belief {
+            value: LINGER.ln(),
+            sigma: LINGER_SPREAD,
+            range: LINGER_RANGE.map(f64::ln),
+        });
+        let edges = layout.edges.iter().zip(self.starts).zip(&self.feet);
+        for ((edge, start), foot) in edges {
+            let [low, high] = start.hidden.map(|sample| sample as f64 * self.spacing);
+            let range = [low.min(start.at) - self.pulse, high.max(start.at)];
+            let open = Belief {
+                range,
+                ..Belief::OPEN
+            };
+            let place = foot.map_or((start.at, open), |foot| self.risen(foot));
+            set(edge.place, place.0, place.1);
+            if let Some(height) = edge.height {
+                set(height, start.height.max(0.01), Belief::POSITIVE);
+            }
+            if let Some([share, reach]) = edge.linger {
+                let usual = [1e-4 * start.height, LINGER * self.pulse];
+                let [height, metres] = start.tail.map_or(usual, |[height, metres]| {
+                    let risen = -(-self.pulse / metres).exp_m1();
+                    let behind = (high - start.at - self.pulse).max(0.0) / metres;
+                    [height * behind.min(5.0).exp() / risen, metres]
+                });
+                set(share, height, Belief::POSITIVE);
+                set(reach, metres.ln(), linger);
+            }
+        }
+        if let Some([share, reach]) = layout.launch {
+            let [height, metres] = self.tail.unwrap_or([1e-3, LINGER * self.pulse]);
+            set(share, height, Belief::POSITIVE);
+            set(reach, metres.ln(), linger);
+        }
+        (values, beliefs)
+    }
+
+    /// What is believed of the place of a bright reflection: between the last sample that shows
+    /// nothing of it and the next.
+    fn risen(&self, foot: f64) -> (f64, Belief) {
+        let middle = (foot + 0.5) * self.spacing;
+        let (reach, late) = (0.3 * self.spacing, 0.1 * self.pulse);
+        let range = [middle - 3.0 * reach, middle + 2.0 * reach + late];
+        let belief = Belief {
+            value: middle,
+            sigma: reach + late / 2.0,
+            range,
+        };
+        (middle, belief)
+    }
+
+    /// Whether what others tell of the constant is news.
+    pub(super) fn hears(&self, told: Belief) -> bool {
+        let own = self.tale().map_or(0.0, |[_, precise]| precise);
+        told.sigma.powi(-2) > NEWS * own
+    }
+
+    /// What this group alone says of the constant: logarithm of pulses, and precision.
+    pub(super) fn tale(&self) -> Option<[f64; 2]> {
+        let solved = self.solved.as_ref().filter(|s| s.holds())?;
+        let at = solved.layout.constant;
+        let mut own = vec![0.0; solved.layout.count];
+        own.iter_mut().skip(at).take(1).for_each(|one| *one = 1.0);
+        let after = solved.bottom.sigma(&own).powi(-2);
+        let before = solved.belief.sigma.powi(-2);
+        let precise = after - before;
+        (precise > 1e-3 * before).then_some(())?;
+        let value = solved.bottom.values.get(at)? - self.pulse.ln();
+        let alone = (value * after - solved.belief.value * before) / precise;
+        Some([alone, precise / solved.bottom.excess()])
+    }
+
+    /// What is known of each event; none where the model does not hold.
+    pub(super) fn answers(&self) -> Vec<Option<Found>> {
+        let Some(solved) = self.solved.as_ref().filter(|s| s.holds()) else {
+            return vec![None; self.starts.len()];
+        };
+        let answer = |k: usize| solved.answer(k);
+        let near = |(k, start): (usize, &Start)| {
+            let far = self.pulse + 4.0 * start.sigma;
+            answer(k).filter(|found| (found.at - start.at).abs() < far)
+        };
+        self.starts.iter().enumerate().map(near).collect()
+    }
+}
+
+/// Whether what remains of a reflection is to be reckoned with.
+fn lingers(start: &Start) -> bool {
+    start.height > LINGERS || start.tail.is_some()
+}
+
+/// The last sample before a bright reflection rises.
+fn foot(trace: &Trace, start: &Start, sigma: f64) -> Option<f64> {
+    if start.height < BRIGHT {
+        return None;
+    }
+    let [from, to] = start.hidden;
+    let early = from.saturating_sub(trace.samples_in(trace.pulse().get()));
+    let level = |i: usize| {
+        let metres = i as f64 * trace.step_m() - start.at;
+        start.before.level + start.before.slope * metres
+    };
+    let over = |i: usize, seen: &f64| ((seen - level(i)) * POWER_A_DB).exp_m1();
+    let stretch = trace.stretch(early, to);
+    let overs: Vec<f64> = stretch
+        .iter()
+        .enumerate()
+        .map(|(k, seen)| over(early + k, seen))
+        .collect();
+    let top = overs.iter().copied().fold(0.0, f64::max);
+    let sure = overs
+        .iter()
+        .position(|over| *over > SURELY * top.min(BRIGHT))?;
+    let last = overs
+        .iter()
+        .take(sure)
+        .rposition(|over| *over < RISEN * sigma)?;
+    Some((early + last) as f64)
+}
+
+impl Solved {
+    fn holds(&self) -> bool {
+        self.bottom.excess() < GOOD_FIT
+    }
+
+    /// One event's answer.
+    fn answer(&self, k: usize) -> Option<Found> {
+        let Self { layout, bottom, .. } = self;
+        let value = |at: usize| bottom.values.get(at).copied().unwrap_or(0.0);
+        let doubt = bottom.excess().sqrt() * self.doubt;
+        let sigma = |shares: &[(usize, f64)]| {
+            let mut row = vec![0.0; layout.count];
+            for (at, share) in shares {
+                row.iter_mut()
+                    .skip(*at)
+                    .take(1)
+                    .for_each(|one| *one += share);
+            }
+            bottom.sigma(&row) * doubt
+        };
+        let edge = layout.edges.get(k)?;
+        let at = value(edge.place);
+        let ([level, slope], from) = layout.glass.get(k)?;
+        let before = value(*level) + value(*slope) * (at - from);
+        let ([below, tilt], start) = layout.glass.get(k + 1)?;
+        let after = value(*below) + value(*tilt) * (at - start);
+        let shares = [
+            (*level, 1.0),
+            (*slope, at - from),
+            (*below, -1.0),
+            (*tilt, start - at),
+            (edge.place, value(*slope) - value(*tilt)),
+        ];
+        let loss = [before - after, UNSEEN * sigma(&shares)].map(|loss| loss / POWER_A_DB);
+        let height = edge
+            .height
+            .map(|index| [value(index), sigma(&[(index, 1.0)])]);
+        let place = sigma(&[(edge.place, 1.0)]);
+        place.is_finite().then_some(Found {
+            at,
+            sigma: place,
+            loss,
+            height,
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! Events of known place and loss, with rough starts.
+
+use super::*;
+use crate::trace::synth::{Dice, Feature, Plan};
+
+/// Where the events lie, on the simulated fibre's own steps.
+const PLACES: [f64; 3] = [6_000.0, 9_000.0, 14_000.0];
+
+fn plan(losses: [f64; 3], reflectance: Option<f64>, seed: u64) -> Plan {
+    let feature = |(k, loss_db): (usize, f64)| Feature {
+        at_m: PLACES[k],
+        loss_db,
+        reflectance_db: reflectance.filter(|_| k == 1),
+    };
+    Plan {
+        features: losses.into_iter().enumerate().map(feature).collect(),
+        roughness_db: 0.02,
+        seed,
+        ..Plan::default()
+    }
+}
+
+/// What a search may have left of them: a third of a pulse and a tenth of a decibel off.
+fn starts(trace: &Trace, plan: &Plan, dice: &mut Dice) -> Vec<Start> {
+    let pulse = trace.pulse().get();
+    let origin = trace.position(0.0).get();
+    let mut level = -25.0;
+    let mut last = 0.0;
+    let slope = -plan.slope_db_per_km / 1_000.0;
+    let start = |feature: &Feature| {
+        let at = feature.at_m - origin;
+        level += slope * (feature.at_m - last);
+        last = feature.at_m;
+        let before = Glass { level, slope };
+        level -= feature.loss_db;
+        let rough = at + pulse * dice.between(-0.3, 0.3);
+        let sample = |metres: f64| whole(metres / trace.step_m());
+        Start {
+            at: rough,
+            sigma: 0.2 * pulse,
+            hidden: [sample(at - pulse), sample(at + 4.0 * pulse)],
+            before,
+            after: Glass {
+                level: level + dice.between(-0.1, 0.1),
+                slope,
+            },
+            height: feature.reflectance_db.map_or(0.0, |_| 2.0),
+            saturated: false,
+            constant: 0.35 * pulse,
+            tail: None,
+        }
+    };
+    plan.features.iter().map(start).collect()
+}
+
+fn course(trace: &Trace, plan: &Plan) -> Course {
+    Course {
+        from: trace.index_of(1_000.0),
+        to: trace.index_of(plan.end_m - 200.0),
+        tail: None,
+        limit: f64::MAX,
+        slope: -plan.slope_db_per_km / 1_000.0,
+    }
+}
+
+#[test]
+fn places_and_losses_lie_within_their_intervals_as_often_as_stated() {
+    let mut dice = Dice::new(3);
+    let (mut places, mut losses, mut constants) = (0, 0, 0);
+    let wanted = [0.8, 0.2, 0.4];
+    for seed in 0..40 {
+        let plan = plan(wanted, None, 100 + seed);
+        let trace = plan.trace();
+        let starts = starts(&trace, &plan, &mut dice);
+        let (found, constant) = solve(&trace, &course(&trace, &plan), &starts);
+        let constant = constant.unwrap();
+        let off = (constant.log - plan.receiver.ln()).abs();
+        constants += usize::from(off < 1.96 * constant.sigma);
+        for ((found, feature), loss) in found.iter().zip(&plan.features).zip(wanted) {
+            let found = found.unwrap();
+            let at = found.at + trace.position(0.0).get();
+            places += usize::from((at - feature.at_m).abs() < 1.96 * found.sigma);
+            losses += usize::from((found.loss[0] - loss).abs() < 1.96 * found.loss[1]);
+            assert!((at - feature.at_m).abs() < 0.2 * plan.pulse_m());
+        }
+    }
+    // The simulated receiver moves in quarters of a sample, which costs a few.
+    assert!(places >= 100, "{places} of 120 places");
+    assert!(losses >= 100, "{losses} of 120 losses");
+    assert!(constants >= 28, "{constants} of 40 constants");
+}
+
+#[test]
+fn an_event_beside_that_nobody_named_leaves_the_search_its_answer() {
+    let mut dice = Dice::new(5);
+    let plan = plan([1.5, 1.0, 0.4], None, 9);
+    let trace = plan.trace();
+    let mut starts = starts(&trace, &plan, &mut dice);
+    starts.remove(1);
+    let (found, _) = solve(&trace, &course(&trace, &plan), &starts);
+    assert!(found.iter().all(Option::is_none), "{found:?}");
+}
+
+#[test]
+fn no_events_tell_nothing() {
+    let plan = plan([0.1, 0.1, 0.1], None, 1);
+    let trace = plan.trace();
+    let (found, constant) = solve(&trace, &course(&trace, &plan), &[]);
+    assert!(found.is_empty() && constant.is_none());
+}
+
+#[test]
+fn contradicting_tales_are_believed_less() {
+    let agreed = told(&[[-1.0, 1e4], [-1.0, 1e4]]);
+    let torn = told(&[[-1.0, 1e4], [-0.5, 1e4]]);
+    assert!(agreed.sigma < 0.01 && torn.sigma > 10.0 * agreed.sigma);
+    assert!((agreed.value + 1.0).abs() < 1e-3);
+}

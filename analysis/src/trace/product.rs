@@ -1,0 +1,39 @@
+//! Sums of products, eight at a time: one after the other waits for every addition.
+
+/// Terms added up side by side.
+const LANES: usize = 8;
+
+/// The sum of the products of two rows, as far as the shorter one goes.
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let count = a.len().min(b.len());
+    let (a, b) = (
+        super::samples::cut(a, 0, count),
+        super::samples::cut(b, 0, count),
+    );
+    let (wide_a, rest_a) = a.as_chunks::<LANES>();
+    let (wide_b, rest_b) = b.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for (a, b) in wide_a.iter().zip(wide_b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    let rest: f64 = rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f64>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_sum_one_by_one_for_every_length() {
+        for count in 0..40_u32 {
+            let a: Vec<f64> = (0..count).map(|i| f64::from(i) - 3.5).collect();
+            let b: Vec<f64> = (0..count + 3).map(|i| 0.25 * f64::from(i * i)).collect();
+            let wanted: f64 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
+            assert!((dot(&a, &b) - wanted).abs() < 1e-9, "{count}");
+            assert!((dot(&b, &a) - wanted).abs() < 1e-9, "{count}");
+        }
+    }
+}
