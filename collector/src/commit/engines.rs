@@ -78,11 +78,18 @@ impl Engines {
         Ok(engines)
     }
 
-    /// Tells the engines what came at `now`, then lets the timers run that are due.
+    /// Lets the timers run that are due, tells the engines what came at `now`, then lets the timers
+    /// run that are due by that.
     ///
-    /// Gives what came of each input, in the order of `inputs`, and what came of timers after them.
+    /// Gives what came of timers, and of each input in the order of `inputs`.
     pub fn advance(&mut self, inputs: Vec<(Whom, Input)>, now: Timestamp) -> Vec<Outcome> {
-        let mut outcomes = Vec::new();
+        // What was silent while nobody listened is excused before any timer runs.
+        let starts = |(_, input): &(Whom, Input)| matches!(input, Input::Started);
+        let mut outcomes = if inputs.iter().any(starts) {
+            Vec::new()
+        } else {
+            self.timers(now)
+        };
         for (index, (whom, input)) in inputs.into_iter().enumerate() {
             if let Input::Elsewhere(news) = input {
                 let line = news.line.clone();
@@ -97,18 +104,33 @@ impl Engines {
             for (line, input) in self.meant(&whom, input) {
                 if let Some(engine) = self.lines.get_mut(&line) {
                     let outputs = engine.step(input, now);
-                    outcomes.extend(self.joined((Some(index), &line), outputs, now));
+                    outcomes.extend(self.joined((Some(index), &line), outputs));
                 }
             }
         }
-        for line in self.lines.keys().cloned().collect::<Vec<_>>() {
+        outcomes.extend(self.timers(now));
+        outcomes
+    }
+
+    /// Lets every timer run that is due by `now`, of all lines the first one first: lines that lie
+    /// together make the same of it however coarsely time was given.
+    fn timers(&mut self, now: Timestamp) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        let mut due: BTreeSet<(Timestamp, LineId)> = self
+            .lines
+            .iter()
+            .filter_map(|(line, engine)| Some((engine.deadline()?, line.clone())))
+            .filter(|(deadline, _)| *deadline <= now)
+            .collect();
+        while let Some((at, line)) = due.pop_first() {
             let Some(engine) = self.lines.get_mut(&line) else {
                 continue;
             };
-            if engine.deadline().is_some_and(|deadline| deadline <= now) {
-                let outputs = engine.step(Input::Tick, now);
-                outcomes.extend(self.joined((None, &line), outputs, now));
-            }
+            let outputs = engine.step(Input::Tick, at);
+            // One that does not move on is due again at the next step instead.
+            let next = engine.deadline().filter(|next| at < *next && *next <= now);
+            due.extend(next.map(|next| (next, line.clone())));
+            outcomes.extend(self.joined((None, &line), outputs));
         }
         outcomes
     }
@@ -145,11 +167,10 @@ impl Engines {
         &mut self,
         (input, line): (Option<usize>, &LineId),
         outputs: Vec<Output>,
-        now: Timestamp,
     ) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         for output in outputs {
-            let said = self.together.take(&self.plant, output, now);
+            let said = self.together.take(&self.plant, output);
             outcomes.extend(said.into_iter().map(|output| Outcome {
                 input,
                 line: line_of(&output).unwrap_or(line).clone(),

@@ -8,7 +8,9 @@
 //! ```
 //!
 //! Every engine goes on with its own incident; here the second one is folded into the first, and
-//! unfolded when its place turns out to be elsewhere. What operators do to the first is done to all.
+//! unfolded when its place turns out to be elsewhere. One that was told already, and only later turns
+//! out to be a break of the same stretch, is closed as part of the other: people who follow it find
+//! where it went on. What operators do to the first is done to all.
 //! Pure and ordered, so that a replay gives the same incidents bit for bit.
 
 use core::time::Duration;
@@ -79,12 +81,12 @@ impl Elsewhere {
 
 impl Together {
     /// Takes what the engine of a line says; gives what is to be said.
-    pub fn take(&mut self, plant: &Plant, output: Output, now: Timestamp) -> Vec<Output> {
+    pub fn take(&mut self, plant: &Plant, output: Output) -> Vec<Output> {
         if plant.shared.is_empty() {
             return vec![output];
         }
         match output {
-            Output::Incident(incident) => self.incident(plant, *incident, now),
+            Output::Incident(incident) => self.incident(plant, *incident),
             Output::Notice(notice) => self.notice(notice).into_iter().collect(),
             other => vec![other],
         }
@@ -124,9 +126,9 @@ impl Together {
             .collect()
     }
 
-    fn incident(&mut self, plant: &Plant, incident: Incident, now: Timestamp) -> Vec<Output> {
+    fn incident(&mut self, plant: &Plant, incident: Incident) -> Vec<Output> {
         let id = incident.id.clone();
-        let is_new = !self.known.contains_key(&id);
+        let was_told = self.known.contains_key(&id);
         let mut incident = incident;
         let before = self.known.get(&id).map(|known| known.related.clone());
         incident.related = before.unwrap_or_default();
@@ -134,10 +136,8 @@ impl Together {
         if let Some(fold) = self.folded.get(&id).cloned() {
             return self.refold(plant, &id, &fold);
         }
-        if is_new && let Some(fold) = self.partner(plant, &id, now) {
-            let into = fold.into.clone();
-            self.folded.insert(id, fold);
-            return self.said(plant, &into);
+        if let Some(fold) = self.partner(plant, &id) {
+            return self.fold(plant, id, (fold, was_told));
         }
         let related = self.related(plant, &id);
         if let Some(known) = self.known.get_mut(&id) {
@@ -146,6 +146,26 @@ impl Together {
         let said = self.said(plant, &id);
         self.forget(&id);
         said
+    }
+
+    /// Folds an incident, with all that is in it, into another one.
+    fn fold(
+        &mut self,
+        plant: &Plant,
+        id: IncidentId,
+        (fold, was_told): (Fold, bool),
+    ) -> Vec<Output> {
+        let into = fold.into.clone();
+        for below in self.folded.values_mut().filter(|below| below.into == id) {
+            below.into.clone_from(&into);
+        }
+        let mut out = Vec::new();
+        if was_told && let Some(own) = self.known.get(&id) {
+            out.push(Output::Incident(Box::new(ended(own, &fold))));
+        }
+        self.folded.insert(id, fold);
+        out.extend(self.said(plant, &into));
+        out
     }
 
     /// A folded incident has changed: it stays folded while it may be at the same place.
@@ -176,7 +196,7 @@ impl Together {
     }
 
     /// The standing incident of another line that has the same cause.
-    fn partner(&self, plant: &Plant, id: &IncidentId, now: Timestamp) -> Option<Fold> {
+    fn partner(&self, plant: &Plant, id: &IncidentId) -> Option<Fold> {
         let own = self.known.get(id).filter(|it| it.state.is_active())?;
         let stretch = stretch_of(plant, own)?;
         let mine = plant.shared.iter();
@@ -194,7 +214,8 @@ impl Together {
                 return Some(Fold {
                     into: first.id.clone(),
                     shared: shared.id.clone(),
-                    at: now,
+                    // Its engine's own time: the same however coarsely a step's was given.
+                    at: own.updated,
                 });
             }
         }
@@ -271,6 +292,25 @@ impl Together {
             }
         }
     }
+}
+
+/// An incident that people know, as it ends: it is part of another one.
+fn ended(own: &Incident, fold: &Fold) -> Incident {
+    let mut own = own.clone();
+    let what = format!(
+        "the same cause as {}, in {}: see there",
+        fold.into, fold.shared
+    );
+    own.related.push(fold.into.clone());
+    own.state = State::Closed;
+    own.cleared.get_or_insert(fold.at);
+    own.updated = own.updated.max(fold.at);
+    own.history.push(Entry {
+        at: fold.at,
+        who: "silkline".to_owned(),
+        what,
+    });
+    own
 }
 
 /// Folds `other` into `whole`: every line, every anomaly, the worst of both.

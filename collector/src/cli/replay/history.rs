@@ -82,11 +82,7 @@ impl History {
     /// The history is over: findings that wait are judged, what lasts is said.
     pub(super) fn end(mut self) -> Vec<Said> {
         let mut said = Vec::new();
-        let last = self.now + self.settings.grace;
-        let lines: Vec<LineId> = self.lines.keys().cloned().collect();
-        for line in lines {
-            self.tell(&line, Input::Tick, last, &mut said);
-        }
+        self.timers(self.now + self.settings.grace, &mut said);
         let open = core::mem::take(&mut self.open).into_values();
         said.extend(open.map(|anomaly| Said::Anomaly(Box::new(anomaly))));
         let incidents = self.incidents.into_values();
@@ -108,12 +104,27 @@ impl History {
             }
             self.intervals.push_back(since);
         }
+        if !away {
+            self.timers(at, said);
+        }
         self.now = at;
         if away {
             let lines: Vec<LineId> = self.lines.keys().cloned().collect();
             for line in lines {
                 self.tell(&line, Input::Started, at, said);
             }
+        }
+    }
+
+    /// Lets every timer run that is due by `until`, of all lines the first one first, as a collector
+    /// does.
+    fn timers(&mut self, until: Timestamp, said: &mut Vec<Said>) {
+        let due = |(line, engine): (&LineId, &LineEngine)| Some((engine.deadline()?, line.clone()));
+        let mut queue: BTreeSet<(Timestamp, LineId)> = self.lines.iter().filter_map(due).collect();
+        while let Some((at, line)) = queue.pop_first().filter(|(at, _)| *at <= until) {
+            self.tell(&line, Input::Tick, at, said);
+            let next = self.lines.get(&line).and_then(LineEngine::deadline);
+            queue.extend(next.filter(|next| at < *next).map(|next| (next, line)));
         }
     }
 
@@ -187,7 +198,7 @@ impl History {
         let (together, plant) = (&mut self.together, &self.plant);
         let outputs = outputs.into_iter();
         let outputs: Vec<Output> = outputs
-            .flat_map(|output| together.take(plant, output, now))
+            .flat_map(|output| together.take(plant, output))
             .collect();
         for output in outputs {
             match output {
