@@ -1,6 +1,6 @@
 //! One trace by itself.
 
-use silkline_protocol::unit::Db;
+use silkline_protocol::unit::{Db, OpticalLength};
 
 use super::end::{self, EndOfFibre, Search};
 use super::event::{self, Event};
@@ -33,6 +33,8 @@ pub struct Analysis {
     pub warnings: Vec<String>,
     /// Whether the light fades into the noise before any end: the fibre is whole as far as it is seen.
     pub fades: bool,
+    /// Where it fades: how far an end would have been seen, from the user offset.
+    pub seen_to: Option<OpticalLength>,
 }
 
 /// A shot that says something about the instrument and nothing about the fibre.
@@ -108,6 +110,7 @@ pub fn analyse(trace: &Trace) -> Analysis {
         fault: None,
         warnings,
         fades,
+        seen_to: fades.then(|| end::seen_to(trace, &windows)).flatten(),
     }
 }
 

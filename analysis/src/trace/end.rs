@@ -35,6 +35,16 @@ const BRIGHT_DB: f64 = 5.0;
 /// A peak of this many decibels ends a fibre even where its light is near the noise.
 const PEAK_DB: f64 = 2.0;
 
+/// In light that stands less over the noise, an end without a peak is not told from the place where
+/// the light sinks into it.
+const FAINT_DB: f64 = 3.0;
+
+/// Noise that is no peak reaches so many deviations.
+const NOISE_PEAK: f64 = 5.0;
+
+/// Receivers recover at once from a fall that is smaller than this and has no peak.
+const FAINT_DROP_DB: f64 = 12.0;
+
 /// How the fibre stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -139,6 +149,14 @@ pub(crate) fn search(trace: &Trace, windows: &[Window]) -> Search {
     }
 }
 
+/// How far an end would have been seen: to the last glass whose light stands clear of the noise.
+pub(crate) fn seen_to(trace: &Trace, windows: &[Window]) -> Option<OpticalLength> {
+    let noise = noise_level(trace, windows)?;
+    let clear = |window: &&Window| window.may_be_glass() && window.level > noise + FAINT_DB;
+    let last = windows.iter().rfind(clear)?;
+    Some(trace.position(last.to as f64))
+}
+
 /// The end, if the light of window `k` does not go on behind it.
 fn ends_behind(trace: &Trace, windows: &[Window], k: usize, sky: Sky) -> Option<Search> {
     let next = k + 1;
@@ -166,32 +184,43 @@ fn ends_behind(trace: &Trace, windows: &[Window], k: usize, sky: Sky) -> Option<
     if behind::goes_on(trace, behind, sky.noise) {
         return None;
     }
-    let stretch = trace.stretch(windows.get(k)?.from, window.to);
-    let highest = highest(stretch, trace.samples_in(trace.pulse().get() / 4.0).max(3));
-    let peaks = highest - before.at(window.from as f64) > PEAK_DB.max(6.0 * before.rms);
-    if !peaks && fades(sky.noise, window, &before) {
+    let between = [windows.get(k)?.from, window.to];
+    let peak = first_peak(trace, &before, (between, sky.noise));
+    // A bend in the last decibels: what is left is faint, but it lasts.
+    let small = peak.is_none() && fall(&before, window) < FAINT_DROP_DB;
+    let lasts = |noise| behind::lasts(cut(windows, landing, windows.len()), noise);
+    if small && sky.noise.is_some_and(lasts) {
+        return None;
+    }
+    if peak.is_none() && fades(sky.noise, window, &before) {
         return Some(Search::Fades);
     }
-    let drop = fall(&before, window);
-    let stop = windows.get(landing + 1).unwrap_or(window).to;
-    let start = windows.get(k.saturating_sub(1))?.from;
+    let faint = |level: f64| sky.noise.is_some_and(|noise| level - noise < FAINT_DB);
+    // In faint light the first fall is the noise's own: the peak tells.
+    let near = peak.filter(|at| faint(before.at(*at as f64)));
+    let back = trace.samples_in(6.0 * trace.pulse().get()).max(30);
     let range = place::Range {
-        start,
-        glass_to: windows.get(k)?.to,
-        stop,
-        drop,
+        start: match near {
+            Some(at) => at.saturating_sub(back),
+            None => windows.get(k.saturating_sub(1))?.from,
+        },
+        glass_to: match near {
+            Some(at) => at.saturating_sub(back / 6),
+            None => windows.get(k)?.to,
+        },
+        stop: windows.get(landing + 1).unwrap_or(window).to,
+        drop: fall(&before, window),
         noise_level: sky.noise,
         limit: sky.limit,
     };
     let line = before;
-    place::locate(trace, &line, range, None)
-        .map(|end| Search::Found(Box::new(Ended { end, line, range })))
-}
-
-/// The highest level that `run` samples in a row reach.
-fn highest(levels: &[f64], run: usize) -> f64 {
-    let lowest = |group: &[f64]| group.iter().copied().fold(f64::MAX, f64::min);
-    levels.windows(run).map(lowest).fold(f64::MIN, f64::max)
+    let end = place::locate(trace, &line, range, None)?;
+    let vague = peak.is_none() && faint(end.level.get());
+    let elsewhere = near.is_some() && !end.reflective;
+    if vague || elsewhere {
+        return Some(Search::Fades);
+    }
+    Some(Search::Found(Box::new(Ended { end, line, range })))
 }
 
 /// The line of the glass up to window `k`, over as many windows before it as continue it: one
@@ -275,6 +304,27 @@ fn behind_drop<'a>(
 /// Whether the level sinks into the noise just where the line would lead it.
 fn fades(noise: Option<f64>, window: &Window, before: &Line) -> bool {
     noise.is_some_and(|noise| before.at(window.middle()) < noise + LEAST_DROP_DB)
+}
+
+/// The first sample of a peak that stands out of the line between two samples, and out of the noise:
+/// where light sinks into that, noise alone stands high over it.
+fn first_peak(
+    trace: &Trace,
+    before: &Line,
+    ([from, to], noise): ([usize; 2], Option<f64>),
+) -> Option<usize> {
+    let power = |level: f64| 10_f64.powf(level / 5.0);
+    let least = PEAK_DB.max(6.0 * before.rms);
+    let excess = |(i, level): (usize, &f64)| {
+        let led = before.at((from + i) as f64);
+        let noisy = noise.map(|noise| 5.0 * (power(led) + NOISE_PEAK * power(noise)).log10());
+        level - noisy.map_or(led + least, |noisy| noisy.max(led + least))
+    };
+    let stretch = trace.stretch(from, to).iter().enumerate();
+    let over: Vec<f64> = stretch.map(excess).collect();
+    let run = trace.samples_in(trace.pulse().get() / 4.0).max(3);
+    let stands = |group: &[f64]| group.iter().all(|over| *over > 0.0);
+    over.windows(run).position(stands).map(|at| from + at)
 }
 
 /// Level of the light that equals the receiver's noise: root mean square power of dark windows.

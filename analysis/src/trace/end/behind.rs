@@ -26,6 +26,11 @@ const QUIET_RMS_DB: f64 = 0.12;
 /// Nor is light that stands less over it.
 const CLEAR_DB: f64 = 3.5;
 
+/// Windows behind a drop that tell whether faint light lasts, and where their median is against the
+/// noise then: without light it is three decibels and more below.
+const LASTING: usize = 12;
+const LIT_DB: f64 = -1.0;
+
 /// Glass falls no faster over a long stretch, in dB/km.
 const STEEPEST: f64 = 0.9;
 
@@ -64,6 +69,14 @@ pub(super) fn goes_on(trace: &Trace, windows: &[Window], noise: Option<f64>) -> 
 /// Whether a window, by itself or with its neighbours, is clear of the receiver's noise.
 fn is_quiet(window: &Window) -> bool {
     window.sigma < CLEAR_SIGMA_DB || window.line.rms < QUIET_RMS_DB
+}
+
+/// Whether most windows behind a small drop hold more than noise: a dead end leaves them dark, and
+/// no receiver takes so many to recover from so little.
+pub(super) fn lasts(windows: &[Window], noise: f64) -> bool {
+    let first = cut(windows, 1, 1 + LASTING);
+    let lit = first.iter().filter(|window| window.level > noise + LIT_DB);
+    first.len() == LASTING && 4 * lit.count() >= 3 * LASTING
 }
 
 /// Whether levels from the first window to the last lie on one line that glass can have.

@@ -109,6 +109,45 @@ fn a_large_loss_is_not_the_end() {
 }
 
 #[test]
+fn light_that_is_faint_behind_a_bend_is_still_light() {
+    for seed in 1..20 {
+        let loss = Feature {
+            at_m: 12_000.0,
+            loss_db: 5.0,
+            reflectance_db: None,
+        };
+        let plan = Plan {
+            features: vec![loss],
+            dynamic_db: 11.5,
+            seed,
+            ..Plan::default()
+        };
+        let found = analyse(&plan.trace());
+        let early = found
+            .end
+            .filter(|end| (end.at.get() - plan.end_m).abs() > 100.0);
+        assert_eq!(early, None, "seed {seed}");
+    }
+}
+
+#[test]
+fn where_the_light_sinks_into_the_noise_no_end_is_made_up() {
+    for seed in 1..40 {
+        let plan = Plan {
+            end_m: 29_000.0,
+            dynamic_db: 5.0,
+            seed,
+            ..Plan::default()
+        };
+        let found = analyse(&plan.trace());
+        let early = found
+            .end
+            .filter(|end| (end.at.get() - plan.end_m).abs() > 100.0);
+        assert_eq!(early, None, "seed {seed}");
+    }
+}
+
+#[test]
 fn a_fibre_longer_than_the_range_or_the_light_has_no_end() {
     let beyond = Plan {
         end_m: 50_000.0,
