@@ -11,7 +11,7 @@ mod glass;
 mod mode;
 mod posterior;
 
-pub use self::blind::blind;
+pub use self::blind::{Sight, blind, tell_blind};
 
 use std::collections::BTreeSet;
 
@@ -383,13 +383,8 @@ fn unseen(line: &Line, place: &mut Place) {
     if line.views.iter().all(|view| view.reach.is_none()) {
         return;
     }
-    place.unseen_m = blind(line, ends, &line.views);
-    let km = |[low, high]: &[RouteLength; 2]| format!("km {:.1} to {:.1}", low.km(), high.km());
-    let parts: Vec<String> = place.unseen_m.iter().map(km).collect();
-    if !parts.is_empty() {
-        let note = format!("no instrument sees {}", parts.join(" and "));
-        place.notes.push(note);
-    }
+    let usual = line.views.iter().map(|view| (view, Sight::Usual));
+    tell_blind(place, blind(line, ends, usual));
 }
 
 fn span_of(line: &Line, at: RouteLength) -> Option<SpanId> {

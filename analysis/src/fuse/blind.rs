@@ -3,7 +3,16 @@
 use silkline_protocol::plant::{Line, LineKind, Toward, View};
 use silkline_protocol::unit::{DbPerKm, RouteLength};
 
-use crate::place::to_mm;
+use crate::place::{Place, to_mm};
+
+/// How far a view sees.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sight {
+    /// By its reach, and what a kilometre of such a line usually takes.
+    Usual,
+    /// As far as the light of its newest shot stood clear of the noise.
+    To(RouteLength),
+}
 
 /// What a kilometre of installed fibre takes at the wavelengths of watching: over land with its
 /// splices, under the sea glass of low loss.
@@ -16,11 +25,11 @@ const UNDER_THE_SEA: DbPerKm = DbPerKm::of(0.18);
 pub fn blind<'a>(
     line: &Line,
     [low, high]: [RouteLength; 2],
-    views: impl IntoIterator<Item = &'a View>,
+    views: impl IntoIterator<Item = (&'a View, Sight)>,
 ) -> Vec<[RouteLength; 2]> {
     let mut seen: Vec<[f64; 2]> = views
         .into_iter()
-        .filter_map(|view| sight(line, view))
+        .filter_map(|(view, how)| sight(line, view, how))
         .filter(|[from, to]| *from < high.get() && *to > low.get())
         .collect();
     if seen.is_empty() {
@@ -42,8 +51,20 @@ pub fn blind<'a>(
     parts.into_iter().map(|ends| ends.map(place)).collect()
 }
 
+/// Says in a place which parts of its stretch no instrument sees.
+pub fn tell_blind(place: &mut Place, parts: Vec<[RouteLength; 2]>) {
+    const SAID: &str = "no instrument sees ";
+    place.notes.retain(|note| !note.starts_with(SAID));
+    let km = |[low, high]: &[RouteLength; 2]| format!("km {:.1} to {:.1}", low.km(), high.km());
+    let said: Vec<String> = parts.iter().map(km).collect();
+    if !said.is_empty() {
+        place.notes.push(format!("{SAID}{}", said.join(" and ")));
+    }
+    place.unseen_m = parts;
+}
+
 /// The stretch of the line that a view can see.
-fn sight(line: &Line, view: &View) -> Option<[f64; 2]> {
+fn sight(line: &Line, view: &View, how: Sight) -> Option<[f64; 2]> {
     let own = line.node(&view.node)?.chainage.get();
     let end = match view.toward {
         Toward::A => 0.0,
@@ -55,9 +76,12 @@ fn sight(line: &Line, view: &View) -> Option<[f64; 2]> {
         LineKind::Terrestrial => OVER_LAND,
         LineKind::Submarine => UNDER_THE_SEA,
     };
-    let reach = view
-        .reach
-        .map_or(f64::INFINITY, |reach| reach.get() / loss.get() * 1000.0);
+    let told = view.reach;
+    let usual = told.map_or(f64::INFINITY, |reach| reach.get() / loss.get() * 1000.0);
+    let reach = match how {
+        Sight::Usual => usual,
+        Sight::To(at) => (at.get() - own).abs(),
+    };
     let far = if far >= own {
         far.min(own + reach)
     } else {
@@ -170,12 +194,17 @@ hops = [{ line = "long", fibre = "f1", from = "west", to = "east" }]
         let plant = plant();
         let line = &plant.lines[0];
         let ends = |from: f64, to: f64| [from, to].map(RouteLength::of);
+        let usual = || line.views.iter().map(|view| (view, Sight::Usual));
         assert_eq!(
-            blind(line, ends(0.0, 150_000.0), &line.views),
+            blind(line, ends(0.0, 150_000.0), usual()),
             [] as [[RouteLength; 2]; 0]
         );
-        let one = blind(line, ends(0.0, 380_000.0), &line.views[..1]);
+        let one = blind(line, ends(0.0, 380_000.0), usual().take(1));
         assert_eq!(one, [ends(150_000.0, 380_000.0)]);
+        let shown = [120_000.0, 210_000.0].map(|at| Sight::To(RouteLength::of(at)));
+        let shown = line.views.iter().zip(shown);
+        let both = blind(line, ends(0.0, 380_000.0), shown);
+        assert_eq!(both, [ends(120_000.0, 210_000.0)], "a shot tells better");
         assert_eq!(
             blind(line, ends(0.0, 380_000.0), []),
             [] as [[RouteLength; 2]; 0],

@@ -19,7 +19,7 @@ use silkline_protocol::id::{DeviceId, ViewId};
 use silkline_protocol::message::TraceFile;
 use silkline_protocol::plant::{Line, View};
 use silkline_protocol::time::Timestamp;
-use silkline_protocol::unit::{Db, GroupIndex, OpticalLength};
+use silkline_protocol::unit::{Db, GroupIndex, OpticalLength, RouteLength};
 
 pub(super) use self::changed::Changed;
 use self::changed::{Known, Pending, SAME_PLACE, breathes, known, notable};
@@ -38,6 +38,9 @@ const FAINT: Db = Db::of(3.0);
 /// How far off an end in such light may be: as far as the light of a standard fibre falls by that.
 const FAINT_END_M: f64 = 15_000.0;
 
+/// A trace may be so much older than a newer one of its view that came before it.
+const LAY_ABOUT: core::time::Duration = core::time::Duration::from_secs(1800);
+
 /// The far end's connector and patch cord: how far it may be from the node's own place.
 const FAR_END_M: f64 = 8.0;
 
@@ -49,6 +52,9 @@ pub(super) struct Views {
     newest: BTreeMap<ViewId, Timestamp>,
     /// Views whose last shot ended where it should not: the next good one begins anew.
     broken: BTreeSet<ViewId>,
+    /// How far the light of a view's newest shot stood clear of the noise, where it faded.
+    #[serde(default)]
+    seen: BTreeMap<ViewId, OpticalLength>,
     /// Changes that the last shot of a view showed.
     pending: BTreeMap<ViewId, Vec<Pending>>,
 }
@@ -105,7 +111,7 @@ impl Views {
         (file, late): (&TraceFile, bool),
     ) -> Look {
         let view = view_of(line, otdr, file);
-        let stale = late && view.is_some_and(|v| self.newest.get(&v.id) >= Some(&file.at));
+        let stale = view.is_some_and(|view| self.is_old(view, (file.at, late)));
         let id = view.map(|view| view.id.clone());
         let read = silkline_sor::read(&file.sor).map_err(|error| error.to_string());
         let made = read.and_then(|sor| {
@@ -137,6 +143,12 @@ impl Views {
         });
         if let Some(view) = usable {
             self.newest.insert(view.id.clone(), file.at);
+            let seen = analysis.seen_to.filter(|_| says == Says::Fades);
+            let seen = seen.map(|at| glass_to_mm(at - zero(view, &trace)));
+            match seen {
+                Some(at) => self.seen.insert(view.id.clone(), at),
+                None => self.seen.remove(&view.id),
+            };
         }
         let changed = match (view, &says) {
             (Some(view), Says::Whole) => {
@@ -161,6 +173,19 @@ impl Views {
             changed,
             json,
         }
+    }
+
+    /// Whether a view has a newer trace than this one. What does not come from a backlog may have
+    /// lain about on its way; much older than the newest it is the clock that was set back.
+    fn is_old(&self, view: &View, (at, late): (Timestamp, bool)) -> bool {
+        let newest = self.newest.get(&view.id).copied();
+        newest.is_some_and(|newest| {
+            if late {
+                newest >= at
+            } else {
+                newest > at && newest - at < LAY_ABOUT
+            }
+        })
     }
 
     /// Takes a shot of a whole fibre: what changed on it, and the reference where nothing did.
@@ -241,6 +266,13 @@ impl Views {
             group_index: good.group_index,
         });
         seen.into_iter().collect()
+    }
+
+    /// How far on the ground a view sees, where the light of its newest shot faded.
+    pub(super) fn seen_to(&self, line: &Line, view: &View) -> Option<RouteLength> {
+        let seen = *self.seen.get(&view.id)?;
+        let chain = Chain::of(line, view, None, &[])?;
+        Some(chain.interpolate(seen, None))
     }
 
     /// What a shot of `view` is compared with: the newest good one, or what the plant expects.
@@ -367,7 +399,7 @@ fn view_of<'a>(line: &'a Line, otdr: &DeviceId, file: &TraceFile) -> Option<&'a 
     })
 }
 
-fn far_end(line: &Line, view: &View) -> Option<silkline_protocol::unit::RouteLength> {
+fn far_end(line: &Line, view: &View) -> Option<RouteLength> {
     use silkline_protocol::plant::Toward;
     let until = view.until.as_ref().and_then(|id| line.node(id));
     let end = match view.toward {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use silkline_analysis::fuse;
+use silkline_analysis::fuse::{self, Sight};
 use silkline_analysis::incident::{Incident, Kind};
 use silkline_analysis::place::{
     Dossier, Evidence, FeedEnd, FeedFinding, FeedMode, Finding as Says, Place, PlaceKind, Sighting,
@@ -11,7 +11,7 @@ use silkline_analysis::place::{
 use silkline_analysis::route::Ground;
 use silkline_analysis::route::chain::Chain;
 use silkline_protocol::id::{DeviceId, IncidentId, LineId, NodeId, PathId, SiteId, ViewId};
-use silkline_protocol::plant::{End, Node, SpanId};
+use silkline_protocol::plant::{End, Node, SpanId, View};
 use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::RouteLength;
 
@@ -177,16 +177,21 @@ pub(super) fn place(scene: &Scene<'_>, key: &Key, evidence: &[Evidence]) -> Plac
 }
 
 /// Narrows a stretch to what none of these views could see, each of which has looked since: then the
-/// fault is there.
+/// fault is there. How far a view sees its newest shot tells, if any light of it faded.
 pub(super) fn narrow_to_blind(scene: &Scene<'_>, place: &mut Place, faded: &[ViewId]) {
     let Some(ends) = place.interval95_m.filter(|_| place.chainage_m.is_none()) else {
         return;
     };
-    let looked: Vec<_> = faded.iter().filter_map(|id| scene.line.view(id)).collect();
-    let blind = fuse::blind(scene.line, ends, looked);
+    let shown = |view: &View| scene.views.seen_to(scene.line, view);
+    let how = |view| (view, shown(view).map_or(Sight::Usual, Sight::To));
+    let looked = faded.iter().filter_map(|id| scene.line.view(id));
+    let blind = fuse::blind(scene.line, ends, looked.map(how));
     if let (Some([low, _]), Some([_, high])) = (blind.first(), blind.last()) {
         place.interval95_m = Some([*low, *high]);
-        place.unseen_m = blind;
+        fuse::tell_blind(place, blind);
+    } else if scene.line.views.iter().any(|view| shown(view).is_some()) {
+        let all = scene.line.views.iter().map(how);
+        fuse::tell_blind(place, fuse::blind(scene.line, ends, all));
     }
 }
 
@@ -355,6 +360,19 @@ pub(super) fn moved(scene: &Scene<'_>, key: &Key) -> String {
         Key::Node(node) => format!("now at {}", named(scene, node)),
         _ => "now elsewhere".to_owned(),
     }
+}
+
+/// What happened when traces showed that a cause is not where light meters say.
+pub(super) fn overruled(scene: &Scene<'_>, shown: &Key, told: &Key) -> String {
+    let between = |key: &Key| match key {
+        Key::Span(from, to) => format!("between {} and {}", named(scene, from), named(scene, to)),
+        _ => "elsewhere".to_owned(),
+    };
+    let (shown, told) = (between(shown), between(told));
+    format!(
+        "traces from both sides show it {shown}, light meters say {told}: are the directions of an \
+         amplifier swapped in the plant file?"
+    )
 }
 
 /// Paths without light and the services that run over them.

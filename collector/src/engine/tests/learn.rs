@@ -256,8 +256,19 @@ fn when_both_ends_see_their_own_side_whole_the_fault_is_in_the_blind_middle() {
         (None, None),
         "no point is invented"
     );
-    assert_eq!(place.interval95_m, Some(blind));
-    assert_eq!(place.unseen_m, [blind]);
+    // These shots are noisier than the plant file thinks: their light is clear for 77 km alone.
+    let [[low, high]] = place.unseen_m[..] else {
+        panic!("{:?}", place.unseen_m);
+    };
+    assert_eq!(place.interval95_m, Some([low, high]));
+    let shown = |at: RouteLength, km: f64| (at.km() - km).abs() < 4.0;
+    assert!(shown(low, 76.0) && shown(high, 304.0), "{low} {high}");
+    let told: Vec<_> = place
+        .notes
+        .iter()
+        .filter(|it| it.starts_with("no instrument"))
+        .collect();
+    assert!(told.len() == 1 && !told[0].contains("150.0"), "{told:?}");
 }
 
 #[test]
