@@ -23,6 +23,7 @@ pub(super) fn engine(top: &mut Section<'_>) -> EngineSettings {
         wake: section.or("wake", default.wake),
         settle: section.or("settle", default.settle),
         proof: section.or("proof", default.proof),
+        follow: section.or("follow", default.follow),
         reopen: section.or("reopen", default.reopen),
         close: section.or("close", default.close),
         shot_every: section.or("shot_every", default.shot_every),

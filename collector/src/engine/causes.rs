@@ -237,16 +237,26 @@ impl Causes {
             let node = low == high || claim.low == claim.high;
             let soon = scene.now - cause.incident.opened < scene.settings.wake;
             let beside = node && soon && low <= claim.high && claim.low <= high;
-            cause.is_active() && (same || overlap || beside)
+            let claimed = cause.claimed.as_ref();
+            let claimed = claimed.and_then(|key| cause::stretch_of(scene.line, key));
+            let said = claimed == Some((claim.low, claim.high));
+            cause.is_active() && (same || overlap || beside || said)
         };
         let at_node = |cause: &Cause| {
             let site = node_site(scene.line, claim.low).filter(|_| claim.low == claim.high);
             let supplied = matches!(cause.key, Key::Supply(_) | Key::Agent(_));
             cause.is_active() && supplied && site.is_some() && cause.key.site() == site
         };
+        // Where light was getting less it is gone now: a bend that grew to a break.
+        let fading = |cause: &Cause| {
+            let here = cause.span(scene.line) == Some((claim.low, claim.high));
+            let parted = claim.verdict != Verdict::Equipment;
+            cause.is_active() && matches!(cause.key, Key::Fade(..)) && here && parted
+        };
         let standing = self.causes.iter().position(touching);
         standing
             .or_else(|| self.causes.iter().position(at_node))
+            .or_else(|| self.causes.iter().position(fading))
             .or_else(|| self.find_key(scene, key, None))
     }
 
@@ -314,6 +324,9 @@ impl Causes {
             whole: Vec::new(),
             faded: Vec::new(),
             proven: false,
+            turned: None,
+            claimed: None,
+            followed: 0,
             recurred: (0, scene.now),
             muted: None,
             shelved: None,
@@ -338,6 +351,11 @@ impl Causes {
         };
         let mut changed = cause.quiet.take().is_some();
         cause.proven = false;
+        if matches!((&cause.key, &key), (Key::Fade(..), Key::Span(..))) {
+            cause.turn(scene.now);
+            cause.key = key.clone();
+            changed = true;
+        }
         let traced = cause
             .incident
             .evidence

@@ -30,6 +30,9 @@ pub struct EngineSettings {
     /// A repair of what a trace had found is to be shown by a fresh trace; after this long without
     /// one it is believed, and said so.
     pub proof: Duration,
+    /// While light is lost on a span its views are shot again after this long, and each time after
+    /// twice as long: who digs on makes a second break that no light meter can tell.
+    pub follow: Duration,
     /// Back within this time after it was over, it is the same incident.
     pub reopen: Duration,
     /// An incident that is over is closed after this long, if nobody does it before.
@@ -90,6 +93,7 @@ impl Default for EngineSettings {
             wake: Duration::from_secs(120),
             settle: Duration::from_secs(10),
             proof: Duration::from_secs(120),
+            follow: Duration::from_secs(150),
             reopen: Duration::from_secs(600),
             close: Duration::from_secs(24 * 3600),
             shot_every: Duration::from_secs(24 * 3600),

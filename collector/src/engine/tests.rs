@@ -7,6 +7,7 @@ mod permits;
 mod proof;
 mod sites;
 mod table;
+mod turns;
 mod world;
 
 use std::time::Duration;

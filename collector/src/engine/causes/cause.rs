@@ -1,7 +1,7 @@
 //! One cause: what it explains, how bad it is, when it is over.
 
 use serde::{Deserialize, Serialize};
-use silkline_analysis::incident::{Incident, State};
+use silkline_analysis::incident::{Incident, Kind, State};
 use silkline_analysis::place::{Evidence, Finding as Says};
 use silkline_analysis::series::{Anomaly, AnomalyKind, Severity};
 use silkline_protocol::device::Role;
@@ -9,12 +9,15 @@ use silkline_protocol::id::{NodeId, PathId, SiteId, ViewId};
 use silkline_protocol::plant::{Direction, Line, Port, Side};
 use silkline_protocol::time::Timestamp;
 
-use super::Scene;
 use super::key::{Key, Light, follows_light};
+use super::{SELF, Scene};
 use crate::engine::exchange::Reason;
 use crate::engine::light::Claim;
 use crate::engine::settings::EngineSettings;
 use crate::engine::watch::Finding;
+
+/// How often a span without light is shot again: the last time after most of an hour.
+const FOLLOWED: u32 = 5;
 
 /// One cause and its incident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +33,15 @@ pub(super) struct Cause {
     pub(super) faded: Vec<ViewId>,
     /// Whether a trace has shown since that the fibre is whole.
     pub(super) proven: bool,
+    /// When light was lost where it had only been getting less.
+    #[serde(default)]
+    pub(super) turned: Option<Timestamp>,
+    /// Where light meters say it is, though traces from both ends show it in another span.
+    #[serde(default)]
+    pub(super) claimed: Option<Key>,
+    /// How often its views were shot again while light is lost.
+    #[serde(default)]
+    pub(super) followed: u32,
     /// How often it came back lately, and when last.
     pub(super) recurred: (u32, Timestamp),
     /// A notice that was held back because work is planned, or it is shelved.
@@ -108,9 +120,27 @@ impl Cause {
             _ => {
                 let quiet = self.quiet.map(|at| at + self.patience(settings));
                 let muted = self.muted.map(|muted| muted.until);
-                quiet.into_iter().chain(muted).min()
+                let follow = self.follow(settings);
+                quiet.into_iter().chain(muted).chain(follow).min()
             }
         }
+    }
+
+    /// When its views are to be shot again: while a span has lost light and nobody works on it yet.
+    pub(super) fn follow(&self, settings: &EngineSettings) -> Option<Timestamp> {
+        let lasts = matches!(self.key, Key::Span(..)) && !self.lost.is_empty() && !self.is_well();
+        let alone = matches!(self.incident.state, State::Open | State::Acknowledged);
+        let wanted = lasts && alone && self.followed < FOLLOWED;
+        wanted.then(|| self.began() + settings.follow * 2_u32.pow(self.followed))
+    }
+
+    /// Light is lost where it was only getting less.
+    pub(super) fn turn(&mut self, now: Timestamp) {
+        self.turned = Some(now);
+        self.incident.kind = Kind::Break;
+        let said = "light is lost where it was getting less";
+        self.incident.note(SELF, said, now);
+        self.news.notice.get_or_insert(Reason::Worse);
     }
 
     /// The nodes on both sides of the stretch, by their place on the line.
@@ -249,6 +279,9 @@ impl Cause {
     pub(super) fn evidence_of_light(&mut self, now: Timestamp) {
         let evidence = &mut self.incident.evidence;
         evidence.retain(|e| !matches!(e.finding, Says::LightLost { .. }));
+        if self.claimed.is_some() {
+            return;
+        }
         for lost in &self.lost {
             let way = match lost.direction {
                 Direction::AToB => "ab",

@@ -137,6 +137,10 @@ impl Causes {
         }
         if !cause.is_well() {
             cause.quiet = None;
+            if cause.follow(settings).is_some_and(|due| due <= now) {
+                cause.followed += 1;
+                cause.news.shoot = true;
+            }
             return;
         }
         if cause.quiet.is_none() && cause.wants_proof() {
@@ -188,7 +192,15 @@ impl Cause {
             self.incident.note(SELF, said, now);
         }
         self.quiet = None;
+        if self.proven {
+            // Mended, and a trace had shown it: it is not where it was.
+            self.incident.evidence.retain(|e| !is_seen(e));
+            self.told = None;
+        }
         self.proven = false;
+        self.followed = 0;
+        self.whole.clear();
+        self.faded.clear();
         self.news = News {
             changed: true,
             notice: Some(Reason::Reopened),

@@ -5,10 +5,11 @@ use silkline_analysis::place::{Evidence, Finding as Says, Sighting};
 use silkline_analysis::series::{Anomaly, AnomalyKind};
 use silkline_protocol::id::{NodeId, ViewId};
 use silkline_protocol::time::Timestamp;
+use silkline_protocol::unit::RouteLength;
 
 use super::cause::{Cause, stretch_of};
 use super::key::Key;
-use super::{Causes, SELF, Scene};
+use super::{Causes, SELF, Scene, is_seen};
 use crate::engine::exchange::Reason;
 use crate::engine::watch::Finding;
 use crate::engine::words;
@@ -46,6 +47,7 @@ impl Causes {
         if let Some(finding) = finding {
             self.join(k, scene, &finding);
         }
+        self.part(k, scene, (&sighting, at));
         let Some(cause) = self.causes.get_mut(k) else {
             return;
         };
@@ -58,7 +60,39 @@ impl Causes {
         }
         cause.incident.kind = Kind::Break;
         cause.proven = false;
+        self.overrule(k, scene);
         self.place(k, scene);
+    }
+
+    /// Where views from both sides show the break in one span, and light meters say it is in the
+    /// next, the traces are right: an amplifier whose directions are swapped in the plant file makes
+    /// meters point to its other side.
+    fn overrule(&mut self, k: usize, scene: &Scene<'_>) {
+        let Some(cause) = self.causes.get_mut(k) else {
+            return;
+        };
+        let seen = cause.incident.evidence.iter();
+        let seen = seen.filter_map(|e| Some((e.finding.sighting()?, e.at?)));
+        let spans: Vec<_> = seen
+            .filter_map(|(s, at)| Some((&s.view, span_of(scene, s, at)?)))
+            .collect();
+        let Some((first, (low, high))) = spans.first().cloned() else {
+            return;
+        };
+        let key = Key::Span(low.clone(), high.clone());
+        let agreed = spans
+            .iter()
+            .all(|(_, span)| *span == (low.clone(), high.clone()));
+        let both = spans.iter().any(|(view, _)| *view != first);
+        let told = cause.stretch(scene.line).zip(stretch_of(scene.line, &key));
+        let beside = told.is_some_and(|((l, h), (low, high))| l < h && (h <= low || high <= l));
+        if !agreed || !both || !beside {
+            return;
+        }
+        let said = words::overruled(scene, &key, &cause.key);
+        cause.incident.note(SELF, &said, scene.now);
+        cause.claimed = Some(core::mem::replace(&mut cause.key, key));
+        cause.evidence_of_light(scene.now);
     }
 
     /// Whether light is lost on the span in which a view saw something.
@@ -102,6 +136,13 @@ impl Causes {
         let Some((low, high)) = span_of(scene, &sighting, at) else {
             return;
         };
+        if let Some(k) = self.turned_at(scene, (&low, &high), (&sighting, at)) {
+            // It has grown to a break since: what led to it.
+            if let Some(finding) = finding {
+                self.join(k, scene, &finding);
+            }
+            return;
+        }
         let key = Key::Fade(low, high);
         let known = self.find_key(scene, &key, None);
         let Some(k) = known.or_else(|| finding.is_some().then(|| self.open(scene, key))) else {
@@ -114,6 +155,57 @@ impl Causes {
             cause.saw(id, sighting, at);
         }
         self.place(k, scene);
+    }
+
+    /// The cause by which light is lost on a span, where that is at the place of a change too.
+    fn turned_at(
+        &self,
+        scene: &Scene<'_>,
+        (low, high): (&NodeId, &NodeId),
+        seen: (&Sighting, Timestamp),
+    ) -> Option<usize> {
+        let key = Key::Span(low.clone(), high.clone());
+        let near = |e: &Evidence| !is_apart(scene, e, seen);
+        let turned = |c: &Cause| {
+            let parted = c.key == key && c.is_active() && c.turned.is_some();
+            parted && c.incident.evidence.iter().filter(|e| is_seen(e)).any(near)
+        };
+        self.causes.iter().position(turned)
+    }
+
+    /// Where light was getting less, and a trace shows the break of the same span elsewhere: two
+    /// causes after all. What there was before becomes one of its own again.
+    fn part(&mut self, k: usize, scene: &Scene<'_>, (seen, at): (&Sighting, Timestamp)) {
+        let Some(cause) = self.causes.get_mut(k) else {
+            return;
+        };
+        let (Some(turned), Key::Span(low, high)) = (cause.turned, &cause.key) else {
+            return;
+        };
+        let key = Key::Fade(low.clone(), high.clone());
+        let before = |e: &Evidence| is_seen(e) && e.at.is_some_and(|at| at < turned);
+        let apart = |e: &Evidence| before(e) && is_apart(scene, e, (seen, at));
+        if !cause.incident.evidence.iter().any(apart) {
+            return;
+        }
+        cause.turned = None;
+        let evidence = core::mem::take(&mut cause.incident.evidence);
+        let (old, own): (Vec<_>, Vec<_>) = evidence.into_iter().partition(before);
+        cause.incident.evidence = own;
+        let fading = |a: &Anomaly| a.kind != AnomalyKind::Dark && a.raised < turned;
+        let anomalies = core::mem::take(&mut cause.incident.anomalies);
+        let (led, own): (Vec<_>, Vec<_>) = anomalies.into_iter().partition(fading);
+        cause.incident.anomalies = own;
+        let said = "a trace shows the break elsewhere in the span: what got worse before is apart";
+        cause.incident.note(SELF, said, scene.now);
+        let other = self.open(scene, key);
+        if let Some(fade) = self.causes.get_mut(other) {
+            fade.incident.evidence = old;
+            fade.incident.anomalies = led;
+            fade.incident.severity = fade.severity(scene);
+            fade.news.shoot = false;
+        }
+        self.place(other, scene);
     }
 
     /// Takes that a view sees its fibre whole, though light is lost on its stretch.
@@ -217,6 +309,23 @@ impl Causes {
     }
 }
 
+/// Places closer than this are one whatever their views say of themselves: a bend and the break that
+/// it grew to, a closure and its coils.
+const ONE_PLACE: RouteLength = RouteLength::of(100.0);
+
+/// Whether what was seen now is certainly elsewhere than what an evidence had seen.
+fn is_apart(scene: &Scene<'_>, old: &Evidence, (seen, at): (&Sighting, Timestamp)) -> bool {
+    let Some(before) = old.finding.sighting() else {
+        return false;
+    };
+    let place = |s: &Sighting, at| words::chainage_of(scene, s, at);
+    let (there, here) = (place(before, old.at.unwrap_or(at)), place(seen, at));
+    let sd = |s: &Sighting| s.random_m.get().hypot(s.systematic_m.get());
+    let doubt = RouteLength::of(4.0 * sd(before).hypot(sd(seen)));
+    let apart = there.zip(here).map(|(there, here)| (there - here).abs());
+    apart.is_some_and(|apart| apart > ONE_PLACE + doubt)
+}
+
 /// The nodes around what a view saw.
 fn span_of(scene: &Scene<'_>, sighting: &Sighting, at: Timestamp) -> Option<(NodeId, NodeId)> {
     let chainage = words::chainage_of(scene, sighting, at)?;
@@ -227,6 +336,12 @@ fn span_of(scene: &Scene<'_>, sighting: &Sighting, at: Timestamp) -> Option<(Nod
 impl Cause {
     /// Takes what a trace saw into the evidence.
     fn saw(&mut self, id: i64, sighting: Sighting, at: Timestamp) {
+        let (times, last) = self.recurred;
+        if times > 0 {
+            // What was seen before it came back is told by what is seen now.
+            let evidence = &mut self.incident.evidence;
+            evidence.retain(|e| !is_seen(e) || e.at.is_some_and(|at| at >= last));
+        }
         let of_view = |e: &&Evidence| {
             e.finding
                 .sighting()
