@@ -6,6 +6,9 @@
 //!        └── faults at their time                       asked for shots ─▶ edge
 //! ```
 
+mod ground;
+mod wire;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use std::time::Duration;
 use silkline_agent::clock::Moment as AgentMoment;
 use silkline_agent::config::PointRef;
 use silkline_agent::trigger::{Act, Outcome as Started, Triggers};
+use silkline_collector::engine::together::Together;
 use silkline_collector::engine::{EngineSettings, Input, LineEngine, Output};
 use silkline_protocol::device::Role;
 use silkline_protocol::id::{AgentId, DeviceId, LineId, SiteId, ViewId};
@@ -21,13 +25,14 @@ use silkline_protocol::message::{TraceFile, Trigger};
 use silkline_protocol::plant::Plant;
 use silkline_protocol::sample::{BadReading, Reading, Sample};
 use silkline_protocol::time::Timestamp;
-use silkline_sim::Seed;
 use silkline_sim::fault::{Fault, Scene};
-use silkline_sim::world::{Moment, ShotOrder, World};
+use silkline_sim::world::{Moment, World};
 
 use crate::chance::Chance;
-use crate::cpu::cpu;
-use crate::gear::{self, Gear};
+use crate::gear::Gear;
+
+pub(crate) use self::ground::Central;
+pub(crate) use self::wire::Wire;
 
 /// The past that the detectors begin with, and how far apart its readings are.
 const PAST: Duration = Duration::from_secs(12 * 3600);
@@ -77,16 +82,30 @@ enum Todo {
     Shot(SiteId, DeviceId, u16),
     Agent(SiteId, bool),
     Command(SiteId, ViewId),
+    /// What is mended.
+    Mend(Fault),
+    /// The collector goes, or comes back.
+    Collector(bool),
+    /// A file that lay about somewhere arrives.
+    Stray(Box<(LineId, Input)>),
 }
 
 /// One course of events.
 pub(crate) struct Bed {
     world: Rc<World>,
     shots: Shots,
-    pub(crate) engines: BTreeMap<LineId, LineEngine>,
+    /// The collector's plant file and settings.
+    plant: Arc<Plant>,
+    settings: EngineSettings,
+    engines: BTreeMap<LineId, LineEngine>,
+    together: Together,
     gear: Vec<Gear>,
     edges: BTreeMap<SiteId, Triggers>,
     scene: Scene,
+    wire: Wire,
+    /// What waits at the agents while the collector is away.
+    backlog: Vec<(LineId, Input)>,
+    is_away: bool,
     pub(crate) now: Duration,
     agenda: BTreeMap<(Duration, u64), Todo>,
     serial: u64,
@@ -103,121 +122,6 @@ pub(crate) struct Bed {
 /// The collector's time at `now` of the simulation.
 pub(crate) fn clock(now: Duration) -> Timestamp {
     Timestamp::from_seconds(1_800_000_000) + now
-}
-
-impl Ground {
-    /// A world of `seed` in which `plant` is the operator's file, well for half a day.
-    pub(crate) fn new(plant: &Plant, seed: u64, shots: Shots, poll: Duration) -> Self {
-        let world = Rc::new(World::new(plant.clone(), Seed(seed)));
-        let configs = gear::configs(plant, poll);
-        let gear = gear::all(plant, &configs);
-        let start = |config| Triggers::new(config, AgentMoment::START);
-        let edges = configs
-            .iter()
-            .map(|(site, config)| (site.clone(), start(config)));
-        let mut bed = Bed {
-            world: world.clone(),
-            shots,
-            engines: BTreeMap::new(),
-            gear,
-            edges: edges.collect(),
-            scene: Scene::default(),
-            now: Duration::ZERO,
-            agenda: BTreeMap::new(),
-            serial: 0,
-            mute: BTreeSet::new(),
-            noise: Noise::default(),
-            chance: Chance::new(seed, "ground"),
-            said: Vec::new(),
-            trace_cpu: Vec::new(),
-            samples: 0,
-            traces: 0,
-        };
-        let shared = Arc::new(plant.clone());
-        for line in &plant.lines {
-            let settings = EngineSettings::default();
-            let engine = LineEngine::new(shared.clone(), line.id.clone(), settings);
-            bed.engines.insert(line.id.clone(), engine);
-        }
-        bed.remember();
-        bed.start();
-        bed.run(Duration::from_secs(8));
-        for line in &plant.lines {
-            for view in &line.views {
-                bed.shoot(&view.id, Trigger::Schedule);
-            }
-        }
-        assert!(
-            bed.said
-                .iter()
-                .all(|(_, output)| !matches!(output, Output::Incident(_)))
-        );
-        let engines = bed
-            .engines
-            .iter()
-            .map(|(id, engine)| (id.clone(), engine.snapshot()));
-        Self {
-            world,
-            shots,
-            engines: engines.collect(),
-            gear: bed.gear,
-            edges: bed.edges,
-            now: bed.now,
-        }
-    }
-
-    /// A course of events with a collector that has just been started for the first time, and has
-    /// never heard of some sites. Every view of `views` has been shot at once.
-    pub(crate) fn fresh(
-        &self,
-        plant: &Arc<Plant>,
-        seed: u64,
-        (mute, views): (&[SiteId], &[ViewId]),
-        seconds: u64,
-    ) -> Bed {
-        let mut bed = self.bed(plant, seed);
-        for line in &plant.lines {
-            let settings = EngineSettings::default();
-            let engine = LineEngine::new(plant.clone(), line.id.clone(), settings);
-            bed.engines.insert(line.id.clone(), engine);
-        }
-        bed.mute.extend(mute.iter().cloned());
-        bed.introduce();
-        for view in views {
-            bed.shoot(view, Trigger::Schedule);
-        }
-        bed.run(Duration::from_secs(seconds));
-        bed
-    }
-
-    /// A course of events from here on, with the collector's plant file as `plant` has it.
-    pub(crate) fn bed(&self, plant: &Arc<Plant>, seed: u64) -> Bed {
-        let engine = |(id, state): (&LineId, &Vec<u8>)| {
-            let settings = EngineSettings::default();
-            let made = LineEngine::restore(plant.clone(), id.clone(), settings, state);
-            (id.clone(), made.unwrap())
-        };
-        let mut bed = Bed {
-            world: self.world.clone(),
-            shots: self.shots,
-            engines: self.engines.iter().map(engine).collect(),
-            gear: self.gear.clone(),
-            edges: self.edges.clone(),
-            scene: Scene::default(),
-            now: self.now,
-            agenda: BTreeMap::new(),
-            serial: 0,
-            mute: BTreeSet::new(),
-            noise: Noise::default(),
-            chance: Chance::new(seed, "bed"),
-            said: Vec::new(),
-            trace_cpu: Vec::new(),
-            samples: 0,
-            traces: 1000,
-        };
-        bed.start();
-        bed
-    }
 }
 
 impl Bed {
@@ -266,25 +170,14 @@ impl Bed {
         if self.mute.contains(&site) {
             return;
         }
-        let order = self.order();
-        let sor = self.world.shoot(view, order, &self.scene).unwrap();
         let file = TraceFile {
-            at: clock(self.now),
+            sor: self.sor(view),
+            at: self.wire.clock(&site, self.now),
             view: Some(view.clone()),
             port: None,
             trigger,
-            sor,
         };
-        self.trace(&line, &site, &device, file);
-    }
-
-    fn order(&self) -> ShotOrder {
-        ShotOrder {
-            pulse_ns: self.shots.pulse_ns,
-            average_s: self.shots.average_s,
-            // Every shot has its own noise.
-            taken: clock(self.now) + Duration::from_nanos(u64::try_from(self.traces).unwrap()),
-        }
+        self.file(&line, (&site, &device), file);
     }
 
     fn introduce(&mut self) {
@@ -372,6 +265,9 @@ impl Bed {
                 fault.check(self.world.plant()).unwrap();
                 self.scene.inflict(fault, since);
             }
+            Todo::Mend(fault) => self.scene.standing.retain(|it| it.fault != fault),
+            Todo::Collector(there) => self.collector(there),
+            Todo::Stray(stray) => self.step(&stray.0, stray.1),
             Todo::Shot(site, device, port) => self.finish(&site, &device, port),
             Todo::Agent(site, online) => self.agent(&site, online),
             Todo::Command(site, view) => {
@@ -395,7 +291,8 @@ impl Bed {
                 scene: &self.scene,
                 now: self.now,
             };
-            let mut sample = gear.sample(&self.world, moment, clock(self.now));
+            let at = self.wire.clock(&site, self.now);
+            let mut sample = gear.sample(&self.world, moment, at);
             let roles: BTreeMap<String, Role> = sample
                 .readings
                 .keys()
@@ -403,8 +300,10 @@ impl Bed {
                 .collect();
             self.spoil(&mut sample, &roles);
             self.edge(&site, k, &sample, &roles);
-            if self.noise.delay_ms > 0.0 {
-                let delay = Duration::from_secs_f64(self.chance.unit() * self.noise.delay_ms / 1e3);
+            let slow = self.wire.slow;
+            if self.noise.delay_ms > 0.0 || !slow.is_zero() {
+                let way = self.chance.unit() * self.noise.delay_ms / 1e3;
+                let delay = Duration::from_secs_f64(way) + slow;
                 self.later(self.now + delay, Todo::Deliver(k, Box::new(sample)));
             } else {
                 self.deliver(k, sample);
@@ -457,7 +356,9 @@ impl Bed {
     fn act(&mut self, site: &SiteId, acts: Vec<Act>) {
         for act in acts {
             match act {
-                Act::Start { device, settings } => {
+                Act::Start {
+                    device, settings, ..
+                } => {
                     let now = AgentMoment::after_start(self.now);
                     let edge = self.edges.get_mut(site).unwrap();
                     let more = edge.started(&device, &Started::Taken, now);
@@ -469,7 +370,7 @@ impl Bed {
                 // Nobody works on the corridor's fibres.
                 Act::Abort { .. } => {}
                 Act::Tell(told) => {
-                    let event = told.event(clock(self.now));
+                    let event = told.event(self.wire.clock(site, self.now));
                     let gear = self.gear.iter();
                     let mut own = gear.filter(|g| g.device.site == *site);
                     let lines = own
@@ -498,21 +399,19 @@ impl Bed {
         let edge = self.edges.get_mut(site).unwrap();
         let (origin, acts) = edge.file(device, Some(port), now);
         if let (Some(view), Some(line)) = (origin.view, origin.line) {
-            let order = self.order();
-            let sor = self.world.shoot(&view, order, &self.scene).unwrap();
             let file = TraceFile {
-                at: clock(self.now),
+                sor: self.sor(&view),
+                at: self.wire.clock(site, self.now),
                 view: Some(view),
                 port: Some(port),
                 trigger: origin.trigger,
-                sor,
             };
-            self.trace(&line, site, device, file);
+            self.file(&line, (site, device), file);
         }
         self.act(site, acts);
     }
 
-    fn trace(&mut self, line: &LineId, site: &SiteId, device: &DeviceId, file: TraceFile) {
+    fn file(&mut self, line: &LineId, (site, device): (&SiteId, &DeviceId), file: TraceFile) {
         self.traces += 1;
         let input = Input::Trace {
             id: self.traces,
@@ -521,9 +420,7 @@ impl Bed {
             late: false,
             file,
         };
-        let before = cpu();
-        self.step(line, input);
-        self.trace_cpu.push(cpu().saturating_sub(before));
+        self.trace(line, input);
     }
 
     fn agent(&mut self, site: &SiteId, online: bool) {
@@ -560,40 +457,6 @@ impl Bed {
                 sample: sample.clone(),
             };
             self.step(&line, input);
-        }
-    }
-
-    /// Timers that are due before `until` run at their own time.
-    fn tick(&mut self, until: Duration) {
-        let until = clock(until);
-        let lines: Vec<LineId> = self.engines.keys().cloned().collect();
-        for line in lines {
-            let mut last = None;
-            while let Some(due) = self.engines[&line].deadline().filter(|due| *due < until) {
-                if last.replace(due) == Some(due) {
-                    break;
-                }
-                let out = self.engines.get_mut(&line).unwrap().step(Input::Tick, due);
-                self.take(out, due - clock(Duration::ZERO));
-            }
-        }
-    }
-
-    fn step(&mut self, line: &LineId, input: Input) {
-        let now = clock(self.now);
-        let out = self.engines.get_mut(line).unwrap().step(input, now);
-        self.take(out, self.now);
-    }
-
-    fn take(&mut self, out: Vec<Output>, at: Duration) {
-        for output in out {
-            if let Output::Shoot { site, view } = &output {
-                let soon = at.max(self.now) + Duration::from_millis(50);
-                self.later(soon, Todo::Command(site.clone(), view.clone()));
-            }
-            if !matches!(output, Output::TraceResult { .. }) {
-                self.said.push((at, output));
-            }
         }
     }
 }

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use silkline_collector::engine::settings::Planned;
 use silkline_protocol::id::{DeviceId, FibreId, LineId, NodeId, SiteId, ViewId};
 use silkline_protocol::plant::{Direction, Line, NodeKind, Plant, Toward, View};
 use silkline_protocol::unit::{Db, RouteLength};
 use silkline_sim::fault::Fault;
 
-use crate::bed::Noise;
+use crate::bed::{Noise, Wire};
 use crate::chance::Chance;
+use crate::odd::{self, Odd};
 
 /// Rows of the report, with how many of a thousand cases each gets.
-pub(crate) const MIX: [(Kind, usize); 21] = [
+const USUAL: [(Kind, usize); 21] = [
     (Kind::Cut, 160),
     (Kind::CutInNoise, 60),
     (Kind::CutBesideMissingStation, 60),
@@ -34,6 +36,15 @@ pub(crate) const MIX: [(Kind, usize); 21] = [
     (Kind::Battery, 10),
     (Kind::Dead, 10),
 ];
+
+/// How many of a thousand usual cases are drawn of each odd kind besides.
+const ODD: usize = 15;
+
+/// Every kind of case, with how many of a thousand usual ones it gets.
+pub(crate) fn mix() -> impl Iterator<Item = (Kind, usize)> {
+    let odd = odd::ALL.into_iter().map(|odd| (Kind::Odd(odd), ODD));
+    USUAL.into_iter().chain(odd)
+}
 
 /// A kind of case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +70,7 @@ pub(crate) enum Kind {
     CutAndBend,
     Battery,
     Dead,
+    Odd(Odd),
 }
 
 impl Kind {
@@ -85,11 +97,15 @@ impl Kind {
             Self::CutAndBend => "cut, then a bend elsewhere",
             Self::Battery => "mains lost",
             Self::Dead => "device silent",
+            Self::Odd(odd) => odd.words(),
         }
     }
 
     /// Whether traces are to say where it is.
     pub(crate) const fn is_placed(self) -> bool {
+        if let Self::Odd(odd) = self {
+            return odd.is_placed();
+        }
         matches!(
             self,
             Self::Cut
@@ -130,6 +146,8 @@ pub(crate) enum What {
     Feed,
     Supply(SiteId),
     Device(SiteId, DeviceId),
+    /// A hut whose mains failed and whose battery is empty since.
+    Drained(NodeId),
 }
 
 /// What is not right in the collector's plant file.
@@ -137,6 +155,8 @@ pub(crate) enum What {
 pub(crate) enum Mistake {
     Missing(String),
     Wrong(String, f64),
+    /// The amplifier of a site has its directions the wrong way round.
+    Direction(SiteId),
 }
 
 /// One case.
@@ -154,11 +174,22 @@ pub(crate) struct Case {
     pub(crate) hush: Vec<SiteId>,
     pub(crate) views: Vec<ViewId>,
     pub(crate) mistake: Option<Mistake>,
+    pub(crate) wire: Wire,
+    /// What was wrong long before, and agents that were gone.
+    pub(crate) before: Vec<Fault>,
+    pub(crate) gone: Vec<SiteId>,
+    pub(crate) mends: Vec<(Duration, Fault)>,
+    /// When the collector is away.
+    pub(crate) away: Option<[Duration; 2]>,
+    /// A shot from before the fault: of what view, when it comes, and whether it is marked as late.
+    pub(crate) stray: Option<(ViewId, Duration, bool)>,
+    pub(crate) planned: Vec<Planned>,
+    pub(crate) most_notices: Option<usize>,
     pub(crate) run: Duration,
 }
 
 const LAND: &str = "baku-poti";
-const SEA: &str = "sumgait-aktau";
+pub(crate) const SEA: &str = "sumgait-aktau";
 
 /// A poor day: polls that are lost or wrong, late answers, meters that flicker.
 const NOISY: Noise = Noise {
@@ -168,7 +199,7 @@ const NOISY: Noise = Noise {
     meter_db: 0.2,
 };
 
-fn secs(seconds: f64) -> Duration {
+pub(crate) fn secs(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
@@ -187,6 +218,14 @@ pub(crate) fn draw(plant: &Plant, kind: Kind, seed: u64) -> Case {
         hush: Vec::new(),
         views: Vec::new(),
         mistake: None,
+        wire: Wire::default(),
+        before: Vec::new(),
+        gone: Vec::new(),
+        mends: Vec::new(),
+        away: None,
+        stray: None,
+        planned: Vec::new(),
+        most_notices: None,
         run: secs(32.0),
     };
     let chance = &mut chance;
@@ -238,6 +277,7 @@ pub(crate) fn draw(plant: &Plant, kind: Kind, seed: u64) -> Case {
         }
         Kind::Battery => case.battery(land, chance),
         Kind::Dead => case.dead(plant, chance),
+        Kind::Odd(odd) => odd::draw((plant, land), odd, (&mut case, chance)),
     }
     case
 }
@@ -265,7 +305,7 @@ fn beside(line: &Line, case: &Case, chance: &mut Chance) -> Option<String> {
 }
 
 /// The views that look at the case's place from both sides.
-fn views_around(line: &Line, case: &Case) -> Vec<ViewId> {
+pub(crate) fn views_around(line: &Line, case: &Case) -> Vec<ViewId> {
     let Some((from, to)) = case.causes[0].at.and_then(|at| line.span_at(at)) else {
         return Vec::new();
     };
@@ -286,7 +326,7 @@ fn span_name(line: &Line, at: RouteLength) -> String {
 }
 
 /// Somewhere on a cable, not in a station's own yard.
-fn somewhere(line: &Line, chance: &mut Chance) -> RouteLength {
+pub(crate) fn somewhere(line: &Line, chance: &mut Chance) -> RouteLength {
     let spans: Vec<_> = line.spans().collect();
     let mut left = chance.unit() * line.length().get();
     for (from, to) in spans {
@@ -301,7 +341,7 @@ fn somewhere(line: &Line, chance: &mut Chance) -> RouteLength {
 }
 
 impl Case {
-    fn add(&mut self, cause: Cause, fault: Fault, worn: Duration) {
+    pub(crate) fn add(&mut self, cause: Cause, fault: Fault, worn: Duration) {
         self.faults.push((cause.since, fault, worn));
         self.causes.push(cause);
     }
@@ -312,7 +352,12 @@ impl Case {
         self.cut_at(line, at, (fibre, since));
     }
 
-    fn cut_at(&mut self, line: &Line, at: RouteLength, how: (Option<FibreId>, Duration)) {
+    pub(crate) fn cut_at(
+        &mut self,
+        line: &Line,
+        at: RouteLength,
+        how: (Option<FibreId>, Duration),
+    ) {
         let (fibre, since) = how;
         let fault = Fault::Cut {
             line: line.id.clone(),
@@ -471,7 +516,7 @@ impl Case {
         self.run = secs(65.0);
     }
 
-    fn shunt(&mut self, line: &Line, chance: &mut Chance) {
+    pub(crate) fn shunt(&mut self, line: &Line, chance: &mut Chance) {
         let at = somewhere(line, chance);
         let fault = Fault::Feed {
             line: line.id.clone(),
@@ -510,7 +555,7 @@ impl Case {
     }
 }
 
-fn at_node(line: &Line, what: What, chance: &mut Chance) -> Cause {
+pub(crate) fn at_node(line: &Line, what: What, chance: &mut Chance) -> Cause {
     Cause {
         line: line.id.clone(),
         what,
@@ -525,20 +570,25 @@ impl Mistake {
     /// The plant file with the mistake in it.
     pub(crate) fn made(&self, plant: &Plant) -> Plant {
         let mut plant = plant.clone();
-        for line in plant
-            .lines
-            .iter_mut()
-            .filter(|line| line.id.as_str() == LAND)
-        {
-            match self {
-                Self::Missing(name) => {
-                    line.landmarks.retain(|landmark| landmark.name != *name);
-                    line.marks.retain(|mark| mark.landmark != *name);
+        let mut lines = plant.lines.iter_mut();
+        let line = lines.find(|line| line.id.as_str() == LAND).unwrap();
+        match self {
+            Self::Missing(name) => {
+                line.landmarks.retain(|landmark| landmark.name != *name);
+                line.marks.retain(|mark| mark.landmark != *name);
+            }
+            Self::Wrong(name, by) => {
+                for landmark in line.landmarks.iter_mut().filter(|l| l.name == *name) {
+                    landmark.at = landmark.at + RouteLength::of(*by);
                 }
-                Self::Wrong(name, by) => {
-                    for landmark in line.landmarks.iter_mut().filter(|l| l.name == *name) {
-                        landmark.at = landmark.at + RouteLength::of(*by);
-                    }
+            }
+            Self::Direction(site) => {
+                let devices = plant.devices.iter_mut().filter(|d| d.site == *site);
+                for port in devices.flat_map(|device| &mut device.ports) {
+                    port.direction = match port.direction {
+                        Direction::AToB => Direction::BToA,
+                        Direction::BToA => Direction::AToB,
+                    };
                 }
             }
         }

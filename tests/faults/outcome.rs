@@ -7,12 +7,12 @@ use std::time::Duration;
 use silkline_analysis::incident::{Incident, Kind as Sort, State};
 use silkline_analysis::place::{Candidate, Place, PlaceKind};
 use silkline_analysis::series::{Anomaly, device_name};
-use silkline_collector::engine::Output;
+use silkline_collector::engine::{EngineSettings, Output};
 use silkline_protocol::plant::Plant;
 use silkline_protocol::unit::RouteLength;
 
-use crate::bed::{Bed, Ground};
-use crate::case::{Case, Cause, Kind, What};
+use crate::bed::{Bed, Central, Ground, clock};
+use crate::case::{Case, Cause, Kind, Mistake, What};
 
 /// What came of a case.
 #[derive(Clone, Debug)]
@@ -27,6 +27,9 @@ pub(crate) struct Outcome {
     /// Alarms that stand in the incident of a true cause.
     pub(crate) folded: usize,
     pub(crate) trace_cpu: Vec<Duration>,
+    /// How often people were told, and whether that is too often.
+    pub(crate) notices: usize,
+    pub(crate) noisy: bool,
 }
 
 /// What was told of one cause.
@@ -52,39 +55,67 @@ pub(crate) struct Sighting {
     pub(crate) stated_sd_m: f64,
 }
 
+/// What is wrong before a fault has been so for this long.
+const LONG_BEFORE: Duration = Duration::from_secs(200);
+
 /// Runs `case` from `ground`.
 pub(crate) fn run(ground: &Ground, plant: &Plant, case: &Case) -> Outcome {
-    let own = Arc::new(
-        case.mistake
-            .as_ref()
-            .map_or_else(|| plant.clone(), |m| m.made(plant)),
-    );
+    let made = |mistake: &Mistake| mistake.made(plant);
+    let central = Central {
+        plant: Arc::new(case.mistake.as_ref().map_or_else(|| plant.clone(), made)),
+        settings: EngineSettings {
+            planned: case.planned.clone(),
+            ..EngineSettings::default()
+        },
+    };
+    let with = (&central, &case.wire);
+    let known = (case.hush.as_slice(), case.views.as_slice());
     let mut bed = match case.past {
-        None => ground.bed(&own, case.seed),
-        Some(seconds) => ground.fresh(
-            &own,
-            case.seed,
-            (case.hush.as_slice(), case.views.as_slice()),
-            seconds,
-        ),
+        None => ground.bed(with, case.seed),
+        Some(seconds) => ground.fresh(with, case.seed, known, seconds),
     };
     bed.disturb(case.noise);
+    prepare(&mut bed, case);
     bed.said.clear();
     bed.trace_cpu.clear();
     let start = bed.now;
     for (at, fault, worn) in &case.faults {
         bed.inflict(start + *at, fault.clone(), *worn);
     }
+    for (at, fault) in &case.mends {
+        bed.mend(start + *at, fault.clone());
+    }
+    if let Some(away) = case.away {
+        bed.leave(away.map(|at| start + at));
+    }
+    if let Some((view, at, late)) = &case.stray {
+        bed.lay_about(view, (start + *at, *late));
+    }
     bed.run(case.run);
     judge(&bed, plant, case, start)
+}
+
+/// What was so long before the fault.
+fn prepare(bed: &mut Bed, case: &Case) {
+    for fault in &case.before {
+        bed.inflict(bed.now, fault.clone(), Duration::ZERO);
+    }
+    for site in &case.gone {
+        bed.lose(site);
+    }
+    if !case.before.is_empty() || !case.gone.is_empty() {
+        bed.run(LONG_BEFORE);
+    }
 }
 
 fn judge(bed: &Bed, plant: &Plant, case: &Case, start: Duration) -> Outcome {
     let mut incidents: BTreeMap<String, Vec<(Duration, Incident)>> = BTreeMap::new();
     let mut alarms: BTreeMap<String, Anomaly> = BTreeMap::new();
+    let mut notices = 0;
     for (at, output) in &bed.said {
         match output {
-            Output::Incident(incident) => {
+            Output::Notice(_) => notices += 1,
+            Output::Incident(incident) if incident.opened >= clock(start) => {
                 let all = incidents.entry(incident.id.to_string()).or_default();
                 all.push((at.saturating_sub(start), (**incident).clone()));
             }
@@ -94,6 +125,12 @@ fn judge(bed: &Bed, plant: &Plant, case: &Case, start: Duration) -> Outcome {
             _ => {}
         }
     }
+    // One that was closed again because it is part of another is that one.
+    incidents.retain(|_, course| {
+        course
+            .last()
+            .is_some_and(|(_, it)| it.state != State::Closed)
+    });
     let mut left: BTreeSet<String> = incidents.keys().cloned().collect();
     let mut folded: BTreeSet<String> = BTreeSet::new();
     let mut told = Vec::new();
@@ -147,6 +184,8 @@ fn judge(bed: &Bed, plant: &Plant, case: &Case, start: Duration) -> Outcome {
         alarms: alarms.len(),
         folded: alarms.keys().filter(|id| folded.contains(*id)).count(),
         trace_cpu: bed.trace_cpu.clone(),
+        notices,
+        noisy: case.most_notices.is_some_and(|most| notices > most),
     }
 }
 
@@ -161,6 +200,7 @@ fn is_cause(cause: &Cause, incident: &Incident) -> bool {
         What::Feed => sort == Sort::PowerFeed,
         What::Supply(_) => sort == Sort::Environment,
         What::Device(..) => matches!(sort, Sort::Equipment | Sort::Agent),
+        What::Drained(_) => matches!(sort, Sort::Equipment | Sort::Environment),
     }
 }
 
@@ -169,7 +209,9 @@ fn is_there(cause: &Cause, incident: &Incident) -> bool {
     let place = &incident.place;
     match &cause.what {
         What::Break | What::Fade => place.span == cause.span && place.kind == PlaceKind::Span,
-        What::Node(node) | What::Pump(node) => place.node.as_ref() == Some(node),
+        What::Node(node) | What::Pump(node) | What::Drained(node) => {
+            place.node.as_ref() == Some(node)
+        }
         What::Feed => place
             .interval95_m
             .zip(cause.at)

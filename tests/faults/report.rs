@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use silkline_protocol::plant::Plant;
 
-use crate::case::{Kind, MIX};
+use crate::case::{Kind, mix};
 use crate::outcome::{Outcome, Told};
 use crate::posterior::{Cables, quantile};
 
@@ -68,7 +68,7 @@ pub(crate) fn causes(all: &[Outcome]) {
             .text(),
         );
     };
-    for (kind, _) in MIX {
+    for (kind, _) in mix() {
         let of: Vec<&Outcome> = all.iter().filter(|o| o.kind == kind).collect();
         if !of.is_empty() {
             row(kind.words(), &of);
@@ -82,8 +82,8 @@ pub(crate) fn places(name: &str, all: &[Outcome], plant: &Plant, cables: &Cables
     println!(
         "\nplace, {name:<22} places  glass 1σ  error median / 95 %  inside  width  / posterior"
     );
-    for (kind, _) in MIX.iter().filter(|(kind, _)| kind.is_placed()) {
-        let of: Vec<&Told> = told(all.iter().filter(|o| o.kind == *kind)).collect();
+    for (kind, _) in mix().filter(|(kind, _)| kind.is_placed()) {
+        let of: Vec<&Told> = told(all.iter().filter(|o| o.kind == kind)).collect();
         let placed: Vec<&Told> = of
             .iter()
             .copied()
@@ -189,6 +189,10 @@ pub(crate) fn misses(all: &[Outcome]) {
                 told.cause.at.map(|at| at.get()),
                 told.headline
             );
+        }
+        if outcome.noisy {
+            let (kind, seed, times) = (outcome.kind.words(), outcome.seed, outcome.notices);
+            println!("  {kind} {seed}: people were told {times} times");
         }
         for stranger in &outcome.strangers {
             println!(
