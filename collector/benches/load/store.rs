@@ -123,7 +123,7 @@ fn charted(file: &std::path::Path, minutes: i64) {
     let reader = Reader::new(file.to_path_buf());
     let query = SeriesQuery {
         site: "hut-7".parse().unwrap(),
-        device: "edfa-1".parse().unwrap(),
+        device: "edfa-0".parse().unwrap(),
         point: "in_power.3".parse().unwrap(),
         from: at(0),
         to: at(minutes * MINUTE),
