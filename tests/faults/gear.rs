@@ -83,9 +83,9 @@ impl Gear {
             Driver::Snmp(driver) => by_snmp(driver, held.as_ref(), moment.now),
             Driver::Scpi(..) => panic!("no device of the corridor speaks SCPI"),
         };
-        let readings = readings
+        let readings = (&readings)
             .into_iter()
-            .map(|(name, taken)| (name, taken.reading));
+            .map(|(name, taken)| (name.clone(), taken.reading));
         Sample {
             at,
             readings: readings.collect(),
@@ -145,7 +145,7 @@ fn by_snmp(driver: &mut SnmpDriver, held: Option<&Contents>, now: Duration) -> R
         size: None,
     };
     let answers: Vec<_> = driver.plan().into_iter().map(answer).collect();
-    driver.decode(&answers)
+    driver.decode(&answers).into()
 }
 
 fn value((arcs, object): &(Vec<u32>, Object)) -> (Oid, SnmpValue) {
