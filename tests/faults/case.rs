@@ -203,31 +203,38 @@ pub(crate) fn secs(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
+impl Case {
+    /// One in which nothing happens yet.
+    fn quiet(kind: Kind, seed: u64) -> Self {
+        Self {
+            seed,
+            kind,
+            causes: Vec::new(),
+            faults: Vec::new(),
+            noise: Noise::default(),
+            past: None,
+            hush: Vec::new(),
+            views: Vec::new(),
+            mistake: None,
+            wire: Wire::default(),
+            before: Vec::new(),
+            gone: Vec::new(),
+            mends: Vec::new(),
+            away: None,
+            stray: None,
+            planned: Vec::new(),
+            most_notices: None,
+            run: secs(32.0),
+        }
+    }
+}
+
 /// The case of `kind` that follows from `seed`.
 pub(crate) fn draw(plant: &Plant, kind: Kind, seed: u64) -> Case {
     let mut chance = Chance::new(seed, kind.words());
     let land = plant.line(&LAND.parse().unwrap()).unwrap();
     let sea = plant.line(&SEA.parse().unwrap()).unwrap();
-    let mut case = Case {
-        seed,
-        kind,
-        causes: Vec::new(),
-        faults: Vec::new(),
-        noise: Noise::default(),
-        past: None,
-        hush: Vec::new(),
-        views: Vec::new(),
-        mistake: None,
-        wire: Wire::default(),
-        before: Vec::new(),
-        gone: Vec::new(),
-        mends: Vec::new(),
-        away: None,
-        stray: None,
-        planned: Vec::new(),
-        most_notices: None,
-        run: secs(32.0),
-    };
+    let mut case = Case::quiet(kind, seed);
     let chance = &mut chance;
     match kind {
         Kind::Cut => case.cut(land, None, chance),

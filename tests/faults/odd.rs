@@ -147,13 +147,7 @@ pub(crate) fn draw(
         Odd::PortsSwapped => swap_ports(land, inner(land, [near, far], chance), case),
         Odd::TwoSoon => two_soon(land, case, chance),
         Odd::PlannedWork => {
-            case.planned = vec![Planned {
-                from: Timestamp::EPOCH,
-                until: Timestamp::from_seconds(4_000_000_000),
-                line: Some(land.id.clone()),
-                site: None,
-                what: "splicing".to_owned(),
-            }];
+            case.planned = vec![splicing(land)];
             case.most_notices = Some(0);
         }
         Odd::CollectorAway => {
@@ -187,6 +181,17 @@ pub(crate) fn draw(
     }
 }
 
+/// Work on the line that lasts as long as anything here.
+fn splicing(land: &Line) -> Planned {
+    Planned {
+        from: Timestamp::EPOCH,
+        until: Timestamp::from_seconds(4_000_000_000),
+        line: Some(land.id.clone()),
+        site: None,
+        what: "splicing".to_owned(),
+    }
+}
+
 fn nodes_around(line: &Line, at: RouteLength) -> [&Node; 2] {
     let (from, to) = line.span_at(at).unwrap();
     [from, to]
@@ -196,7 +201,7 @@ fn nodes_around(line: &Line, at: RouteLength) -> [&Node; 2] {
 fn inner<'a>(line: &Line, nodes: [&'a Node; 2], chance: &mut Chance) -> &'a Node {
     let own = |node: &&Node| views_at(line, node).len() == 2;
     let fit: Vec<&Node> = nodes.into_iter().filter(own).collect();
-    *chance.one(&fit)
+    chance.one::<&Node>(&fit)
 }
 
 fn views_at<'a>(line: &'a Line, node: &Node) -> Vec<&'a View> {

@@ -163,30 +163,30 @@ fn judge(bed: &Bed, plant: &Plant, case: &Case, start: Duration) -> Outcome {
         );
         told.push(Told::of(bed, plant, cause, course));
     }
-    let strangers = left.iter().map(|id| {
-        let incident = &incidents[id].last().unwrap().1;
-        let (kind, state) = (incident.kind.word(), incident.state.word());
-        let seen = incident
-            .evidence
-            .iter()
-            .filter_map(|e| e.finding.sighting());
-        let seen: Vec<String> = seen
-            .map(|s| format!("{} at {:.0}", s.view, s.optical_m.get()))
-            .collect();
-        format!("{kind} {state} {} {seen:?}", incident.headline)
-    });
+    let newest = |id: &String| &incidents[id].last().unwrap().1;
     Outcome {
         seed: case.seed,
         kind: case.kind,
         told,
         incidents: incidents.len(),
-        strangers: strangers.collect(),
+        strangers: left.iter().map(|id| words(newest(id))).collect(),
         alarms: alarms.len(),
         folded: alarms.keys().filter(|id| folded.contains(*id)).count(),
         trace_cpu: bed.trace_cpu.clone(),
         notices,
         noisy: case.most_notices.is_some_and(|most| notices > most),
     }
+}
+
+/// An incident that no cause explains, with the sightings that led to it.
+fn words(incident: &Incident) -> String {
+    let (kind, state) = (incident.kind.word(), incident.state.word());
+    let seen = incident.evidence.iter();
+    let seen: Vec<String> = seen
+        .filter_map(|e| e.finding.sighting())
+        .map(|s| format!("{} at {:.0}", s.view, s.optical_m.get()))
+        .collect();
+    format!("{kind} {state} {} {seen:?}", incident.headline)
 }
 
 /// Whether an incident says what kind of cause it is, and of what.

@@ -129,7 +129,7 @@ hops = [{ line = "long", fibre = "f1", from = "west", to = "east" }]
         read("plant.toml", PLANT).unwrap().plant
     }
 
-    fn place(finding: Vec<Finding>) -> crate::place::Place {
+    fn place(finding: Vec<Finding>) -> Place {
         let evidence = |finding| Evidence {
             id: String::new(),
             at: None,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 use silkline_collector::commit::BATCH;
-use silkline_collector::commit::core::{Also, Work};
+use silkline_collector::commit::core::{Also, Core, Work};
 use silkline_collector::ingest::Delivery;
 use silkline_protocol::codec;
 
@@ -25,33 +25,7 @@ const MINUTE_S: usize = 60;
 
 pub(crate) fn run(seconds: usize) {
     let folder = tempfile::tempdir().unwrap();
-    let mut corridor = Corridor::new(EACH);
-    let mut core = corridor.load(folder.path());
-    let messages = (0..corridor.devices())
-        .map(|device| corridor.about(device))
-        .collect();
-    let work = Work {
-        messages,
-        also: Also::Start,
-        ..Work::default()
-    };
-    core.step(work, false, now(0)).unwrap();
-    // Every device is met once before anything is measured.
-    let began = Instant::now();
-    for batch in 0..corridor.devices() / BATCH {
-        let messages = polls(&mut corridor, batch, 0);
-        let work = Work {
-            messages,
-            ..Work::default()
-        };
-        core.step(work, false, now(0)).unwrap();
-    }
-    println!(
-        "ingest, {} devices met in {:.1?}",
-        corridor.devices(),
-        began.elapsed()
-    );
-    println!("  memory {}", memory());
+    let (mut corridor, mut core) = met(folder.path());
     let stop = AtomicBool::new(false);
     let (mut spent, mut busy, mut longest, mut stored) =
         (Duration::ZERO, Duration::ZERO, Duration::ZERO, 0);
@@ -99,6 +73,37 @@ pub(crate) fn run(seconds: usize) {
         given as u64 - stored
     );
     bounds(&mut corridor);
+}
+
+/// A collector that has met every device once, before anything is measured.
+fn met(folder: &Path) -> (Corridor, Core) {
+    let mut corridor = Corridor::new(EACH);
+    let mut core = corridor.load(folder);
+    let messages = (0..corridor.devices())
+        .map(|device| corridor.about(device))
+        .collect();
+    let work = Work {
+        messages,
+        also: Also::Start,
+        ..Work::default()
+    };
+    core.step(work, false, now(0)).unwrap();
+    let began = Instant::now();
+    for batch in 0..corridor.devices() / BATCH {
+        let messages = polls(&mut corridor, batch, 0);
+        let work = Work {
+            messages,
+            ..Work::default()
+        };
+        core.step(work, false, now(0)).unwrap();
+    }
+    println!(
+        "ingest, {} devices met in {:.1?}",
+        corridor.devices(),
+        began.elapsed()
+    );
+    println!("  memory {}", memory());
+    (corridor, core)
 }
 
 fn polls(corridor: &mut Corridor, batch: usize, ms: i64) -> Vec<Delivery> {

@@ -202,7 +202,7 @@ mod tests {
         let trace = Plan::default().trace();
         mark(&trace, &mut events);
         let parents = parents(&trace, &events, &events[2]).unwrap();
-        assert_eq!(parents.map(OpticalLength::get), [4_000.0, 9_000.0, 9_000.0]);
+        assert_eq!(parents, [4_000.0, 9_000.0, 9_000.0].map(OpticalLength::of));
         assert_eq!(super::parents(&trace, &events, &events[1]), None);
     }
 
