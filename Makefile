@@ -30,6 +30,9 @@ bench: setup-test web build
 	@cargo bench --quiet --package silkline-protocol --bench codec
 	@cargo bench --quiet --package silkline-analysis --bench trace
 	@cargo bench --quiet --package silkline-agent --bench station -- 20
+	@cargo bench --quiet --package silkline-agent --bench gateway
+	@cargo bench --quiet --package silkline-agent --bench week
+	@cargo bench --quiet --package silkline-agent --bench day
 	@cargo bench --quiet --package silkline-collector --bench load
 	@SILKLINE_MONTH=1 cargo test --quiet --package silkline-collector --lib a_month_of_seconds -- --nocapture
 	@[ -d tests/bench/node_modules ] || npm --prefix tests/bench ci --ignore-scripts --loglevel error --no-audit --no-fund >/dev/null
@@ -47,6 +50,8 @@ accuracy:
 
 soak: setup-test web alone build
 	SILKLINE_MODEL_RUNS=100000 SILKLINE_KILLS=100 cargo test --workspace --release --quiet --no-fail-fast
+	SILKLINE_DAYS=7 cargo bench --quiet --package silkline-agent --bench week
+	SILKLINE_POLLS=4320000 cargo bench --quiet --package silkline-agent --bench day
 
 docs: setup-test web build
 	SILKLINE_WRITE_DOCS=1 cargo test --quiet --package silkline-protocol --test schemas
