@@ -105,9 +105,11 @@ async fn agent_killed() {
         .into_iter()
         .map(|(epoch, _)| epoch);
     let epochs: std::collections::BTreeSet<_> = epochs.collect();
+    // One that is killed within the spool's window of its start leaves no sample of its epoch.
+    let kills = Scene::moments().count();
     assert!(
-        epochs.len() > 10,
-        "a new epoch at every start, found {}",
+        epochs.len() > kills / 2 && epochs.len() <= kills + 1,
+        "a new epoch at every start, found {} after {kills} kills",
         epochs.len()
     );
 }
