@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use silkline_protocol::codec;
+use silkline_protocol::delivery::sender::Class;
 use silkline_protocol::delivery::{Committed, Epoch, Seq};
 use silkline_protocol::id::{DeviceId, LineId, SiteId};
 use silkline_protocol::message::Body;
@@ -169,6 +170,8 @@ pub struct SpoolStatus {
     pub max_bytes: u64,
     /// Transactions that failed, each with all that was in it.
     pub failures: u64,
+    /// Records that were in them: never taken in, and in no other figure.
+    pub refused: Counts,
     /// The newest number of each stream of the current epoch.
     pub heads: Vec<Head>,
     /// Why the last transaction failed, if it did.
@@ -239,6 +242,20 @@ enum Task {
     Rebound(Bounds),
     /// Nothing but an answer once all before it is synced.
     Sync,
+}
+
+impl Task {
+    /// The records that it brings, by kind.
+    fn records(&self) -> Counts {
+        let (lines, class) = match self {
+            Self::Append(outgoing) => (outgoing.lines.len(), disk::class_of(&outgoing.body)),
+            Self::Sample(lines, ..) => (lines.len(), Class::Sample),
+            Self::Committed(..) | Self::Drop(..) | Self::Rebound(_) | Self::Sync => {
+                return Counts::default();
+            }
+        };
+        Counts::one(class) * lines
+    }
 }
 
 /// How much the spool may hold, and how long.

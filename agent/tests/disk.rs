@@ -135,6 +135,7 @@ impl Running {
 }
 
 const TAKEN: &str = "silkline_agent_records_taken_total{kind=\"sample\"}";
+const REFUSED: &str = "silkline_agent_records_refused_total{kind=\"sample\"}";
 const WAITING: &str = "silkline_agent_records_waiting{kind=\"sample\"}";
 const FAILURES: &str = "silkline_agent_spool_failures_total";
 const POLLS: &str = "silkline_agent_polls_total";
@@ -158,6 +159,7 @@ fn a_full_disk_stops_nothing_and_is_over_when_there_is_room() {
     let waiting = agent.counts(WAITING).unwrap();
     assert!(waiting >= taken + 20, "{waiting} of {taken} and 20");
     assert!(agent.counts(FAILURES).unwrap() >= failed);
+    assert!(agent.counts(REFUSED).unwrap() > 0);
     let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(log.contains("full") && !log.contains("panicked"), "{log}");
 }

@@ -96,6 +96,12 @@ fn records(text: &mut Text, spool: &super::SpoolNow) {
             &spool.dropped,
         ),
         (
+            "refused_total",
+            "counter",
+            "records that the disk did not take, never taken in",
+            &spool.refused,
+        ),
+        (
             "waiting",
             "gauge",
             "records that no collector has committed",

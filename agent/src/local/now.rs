@@ -83,6 +83,9 @@ pub struct SpoolNow {
     pub dropped: Vec<(String, u64)>,
     /// Records that wait.
     pub waiting: Vec<(String, u64)>,
+    /// Records that the disk did not take: in no other figure.
+    #[serde(default)]
+    pub refused: Vec<(String, u64)>,
 }
 
 /// How a device is.
@@ -245,6 +248,7 @@ fn spool(status: &crate::spool::SpoolStatus) -> SpoolNow {
         delivered: list(delivered),
         dropped: list(dropped),
         waiting: list(status.waiting),
+        refused: list(status.refused),
     }
 }
 

@@ -8,7 +8,7 @@
 //! ended, however that one ended. `taken back` is what a collector restored from a backup asks for
 //! again. Pure.
 
-use core::ops::{AddAssign, Sub};
+use core::ops::{AddAssign, Mul, Sub};
 
 use silkline_protocol::delivery::sender::Class;
 use silkline_protocol::delivery::{Ranges, Seq};
@@ -92,6 +92,21 @@ impl AddAssign for Counts {
         self.events += more.events;
         self.traces += more.traces;
         self.samples += more.samples;
+    }
+}
+
+impl Mul<usize> for Counts {
+    type Output = Self;
+
+    /// Each number so many times.
+    fn mul(self, times: usize) -> Self {
+        let times = times as u64;
+        Self {
+            gaps: self.gaps * times,
+            events: self.events * times,
+            traces: self.traces * times,
+            samples: self.samples * times,
+        }
     }
 }
 

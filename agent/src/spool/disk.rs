@@ -64,12 +64,7 @@ impl Slot {
 impl Letter {
     /// What travels for `body` on a line.
     pub(super) fn new(line: &LineId, site: &SiteId, body: &Body) -> Self {
-        let class = match body {
-            Body::Gap(_) => Class::Gap,
-            Body::Event(..) | Body::About(..) => Class::Event,
-            Body::Trace(..) => Class::Trace,
-            Body::Sample(..) => Class::Sample,
-        };
+        let class = class_of(body);
         let properties = codec::body_properties(body);
         let properties = if properties.is_empty() {
             NO_PROPERTIES.to_owned()
@@ -133,6 +128,16 @@ impl Letter {
             digest.update(part);
         }
         digest.finalize()
+    }
+}
+
+/// The class that a record of `body` is of.
+pub(super) const fn class_of(body: &Body) -> Class {
+    match body {
+        Body::Gap(_) => Class::Gap,
+        Body::Event(..) | Body::About(..) => Class::Event,
+        Body::Trace(..) => Class::Trace,
+        Body::Sample(..) => Class::Sample,
     }
 }
 

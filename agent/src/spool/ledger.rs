@@ -213,6 +213,7 @@ impl Ledger {
             waiting: self.waiting(),
             max_bytes: 0,
             failures: 0,
+            refused: Counts::default(),
             heads: heads
                 .filter_map(|(id, row)| {
                     row.newest.map(|newest| Head {

@@ -10,6 +10,7 @@ use silkline_protocol::message::Body;
 use silkline_protocol::time::Timestamp;
 use tokio::sync::{mpsc, watch};
 
+use super::account::Counts;
 use super::disk::{self, Letter, Slot};
 use super::hurry::Wanted;
 use super::ledger::{Ledger, Row};
@@ -60,6 +61,7 @@ pub(super) struct Writer {
     tidied: Moment,
     pulse: Pulse,
     failures: u64,
+    refused: Counts,
     templates: Templates,
     pub(super) written: Written,
     recent: Recent,
@@ -87,6 +89,7 @@ impl Writer {
             tidied: Moment::START,
             pulse: Pulse::default(),
             failures: 0,
+            refused: Counts::default(),
             templates: Templates::default(),
             written: Written::default(),
             recent: Recent::default(),
@@ -111,6 +114,11 @@ impl Writer {
                 batch.push(order);
             }
             let result = self.transact(batch.iter().map(|order| &order.task));
+            if result.is_err() {
+                for order in &batch {
+                    self.refused += order.task.records();
+                }
+            }
             told.send_replace(SpoolStatus {
                 fault: result.as_ref().err().cloned(),
                 ..self.status()
@@ -218,6 +226,7 @@ impl Writer {
         SpoolStatus {
             max_bytes: self.settings.max_bytes,
             failures: self.failures,
+            refused: self.refused,
             ..self.ledger.status(self.epoch, self.dropped)
         }
     }

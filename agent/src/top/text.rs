@@ -79,6 +79,10 @@ pub fn spool_words(now: &Now) -> String {
         spool.bytes / 1_000_000,
         spool.max_bytes / 1_000_000
     );
+    let refused: u64 = spool.refused.iter().map(|(_, count)| count).sum();
+    if refused > 0 {
+        let _ = write!(words, ", {refused} not taken by the disk");
+    }
     if let Some(fault) = &spool.fault {
         // Writing into a String does not fail.
         let _ = write!(words, "; {fault}");
