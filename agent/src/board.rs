@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use silkline_protocol::id::{DeviceId, PointName};
 use silkline_protocol::message::{Event, EventKind};
@@ -29,10 +30,11 @@ struct Inner {
     sections: BTreeMap<&'static str, Vec<String>>,
 }
 
-/// What is kept of a device: what was seen, and its latest poll as it came.
+/// What is kept of a device: what was seen, what is not asked at every poll, and its latest poll as it came.
 #[derive(Clone, Debug, Default)]
 struct Kept {
     seen: Seen,
+    seldom: Option<Arc<Compact>>,
     latest: Option<Arc<Compact>>,
 }
 
@@ -43,8 +45,10 @@ pub struct Seen {
     pub answered: Option<Timestamp>,
     /// Why it did not answer its latest poll, if it did not.
     pub fault: Option<String>,
-    /// Its readings of the latest poll.
+    /// Its readings of the latest poll, with the newest of what is not asked at every poll.
     pub readings: BTreeMap<PointName, Reading>,
+    /// How long the requests of its latest poll took together.
+    pub took: Duration,
     /// Polls since the start.
     pub polls: u64,
     /// Polls since the start that it did not answer.
@@ -73,8 +77,12 @@ pub struct Told {
 pub struct Poll<'a> {
     /// What it brought.
     pub sample: &'a Arc<Compact>,
+    /// The newest of points that are not asked at every poll.
+    pub seldom: Option<&'a Arc<Compact>>,
     /// Why the device did not answer, if it did not.
     pub fault: Option<&'a str>,
+    /// How long its requests took together.
+    pub took: Duration,
     /// Answers that came too late so far.
     pub late: u64,
 }
@@ -128,8 +136,14 @@ impl Board {
     /// What was seen of a device.
     #[must_use]
     pub fn device(&self, id: &DeviceId) -> Option<Seen> {
-        let Kept { seen, latest } = self.lock().devices.get(id).cloned()?;
-        let readings = latest.iter().flat_map(|sample| sample.by_name()).collect();
+        let kept = self.lock().devices.get(id).cloned()?;
+        let Kept {
+            seen,
+            seldom,
+            latest,
+        } = kept;
+        let samples = seldom.iter().chain(&latest);
+        let readings = samples.flat_map(|sample| sample.by_name()).collect();
         Some(Seen { readings, ..seen })
     }
 
@@ -160,6 +174,7 @@ impl Kept {
         let seen = &mut self.seen;
         seen.polls += 1;
         seen.late = poll.late;
+        seen.took = poll.took;
         seen.fault = poll.fault.map(ToOwned::to_owned);
         if poll.fault.is_some() {
             seen.unanswered += 1;
@@ -174,6 +189,7 @@ impl Kept {
         seen.bad += bad;
         seen.good += readings.len() as u64 - bad;
         self.latest = Some(poll.sample.clone());
+        self.seldom = poll.seldom.cloned();
     }
 }
 
@@ -203,6 +219,8 @@ mod tests {
 
     fn poll<'a>(sample: &'a Arc<Compact>, fault: Option<&'a str>) -> Poll<'a> {
         Poll {
+            seldom: None,
+            took: Duration::from_millis(20),
             sample,
             fault,
             late: 0,

@@ -12,13 +12,14 @@ mod device;
 mod links;
 mod read;
 mod secret;
+mod seldom;
 mod switch;
 
 pub use access::{AuthKind, PrivacyKind, SnmpAccess, SnmpUser};
 pub(crate) use address::with_port;
 pub use address::{Address, Parity, SerialLine};
 pub use broker::{BadBroker, Broker};
-pub use device::{Device, Exception, Otdr, PointRef, View, Watch};
+pub use device::{Device, Exception, Otdr, PointRef, Seldom, View, Watch};
 #[cfg(test)]
 pub(crate) use links::uplink_of;
 pub use read::read;

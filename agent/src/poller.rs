@@ -11,6 +11,7 @@
 mod bring;
 mod jobs;
 mod kept;
+mod seldom;
 mod sight;
 mod waits;
 
@@ -45,6 +46,7 @@ use crate::trigger::Through;
 use bring::{Answered, Outlets, bring};
 use jobs::Busy;
 use kept::Kept;
+use seldom::SeldomAsked;
 use sight::Sight;
 use waits::Waits;
 
@@ -122,11 +124,13 @@ pub struct Poller {
 struct Unit {
     device: Arc<Device>,
     driver: Driver,
+    seldom: SeldomAsked,
     limits: Option<Kept>,
     sight: Sight,
     exceptions: Exceptions,
     busy: Option<Busy>,
     was_well: bool,
+    was_in_time: bool,
 }
 
 /// What a connection's task does next.
@@ -218,11 +222,13 @@ impl Poller {
         self.units.push(Unit {
             device: Arc::new(device.clone()),
             driver,
+            seldom: SeldomAsked::of(device),
             limits: Kept::of(device),
             sight: Sight::of(device),
             exceptions: Exceptions::of(device),
             busy: None,
             was_well: true,
+            was_in_time: true,
         });
     }
 
@@ -387,7 +393,17 @@ impl Poller {
         let unit = self.units.get_mut(at)?;
         let is_there = answered(&answers.requests);
         unit.note_health(&answers.requests, is_there);
+        let took = answers.requests.iter().map(|request| request.took).sum();
+        unit.note_pace(took, is_there);
         self.waits.note(at, &answers.requests);
+        let answered_at = begun + first_answer_after(&answers.requests);
+        let more = if is_there {
+            let asked = unit.seldom.ask(&mut self.link, &self.clock, answered_at);
+            // Boxed: most devices have none.
+            Box::pin(asked).await
+        } else {
+            None
+        };
         let about = match &mut unit.limits {
             Some(limits) if is_there => {
                 let link = &mut self.link;
@@ -405,7 +421,9 @@ impl Poller {
         self.note_late(&device);
         Some(Answered {
             unit: at,
-            at: begun + first_answer_after(&answers.requests),
+            at: answered_at,
+            took,
+            more,
             fault: (!is_there).then(|| first_fault(&answers.requests)),
             about,
             answers,
@@ -447,6 +465,29 @@ impl Unit {
         } else {
             let error = first_fault(requests);
             tracing::warn!(device, error, "device does not answer");
+        }
+    }
+}
+
+impl Unit {
+    /// Says it once when a device that answers can't be polled as often as it should be.
+    fn note_pace(&mut self, took: Duration, answers: bool) {
+        let every = self.device.poll;
+        let in_time = every.is_zero() || took <= every;
+        if !answers || in_time == self.was_in_time {
+            return;
+        }
+        self.was_in_time = in_time;
+        let device = self.device.id.as_str();
+        if in_time {
+            tracing::info!(device, ?took, ?every, "device is polled in time again");
+        } else {
+            tracing::warn!(
+                device,
+                ?took,
+                ?every,
+                "device takes longer than the time between two polls"
+            );
         }
     }
 }

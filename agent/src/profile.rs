@@ -15,6 +15,7 @@ mod limits;
 mod meaning;
 mod modbus;
 mod oid;
+mod part;
 mod read;
 mod schema;
 mod scpi;

@@ -255,6 +255,7 @@ pub(crate) struct Site {
     pub(crate) pollers: crate::poller::Pollers,
     pub(crate) config: Arc<crate::config::Config>,
     pub(crate) clock: Clock,
+    pub(crate) board: crate::board::Board,
     stop: CancellationToken,
 }
 
@@ -272,7 +273,9 @@ impl Site {
         let (edge, decider, recorder) =
             crate::edge::edge(&config, pollers.clone(), store.spool.clone(), clock);
         let stop = CancellationToken::new();
+        let board = crate::board::Board::default();
         for poller in connections {
+            let poller = poller.with(board.clone(), crate::pulse::Pulse::default());
             tokio::spawn(poller.run(edge.clone(), stop.clone()));
         }
         tokio::spawn(decider.run(stop.clone()));
@@ -283,6 +286,7 @@ impl Site {
             pollers,
             config,
             clock,
+            board,
             stop,
         }
     }

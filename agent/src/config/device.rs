@@ -66,10 +66,21 @@ pub struct Device {
     pub lines: Vec<LineId>,
     /// How many items its tables have (Modbus), where the profile does not say or says too many.
     pub rows: Option<u16>,
+    /// Points that are asked for at some of its polls only.
+    pub seldom: Vec<Seldom>,
     /// Points that are sent only when they say something new.
     pub exceptions: Vec<Exception>,
     /// What makes it an OTDR.
     pub otdr: Option<Otdr>,
+}
+
+/// Points that are asked for more seldom than at every poll.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seldom {
+    /// Which, by their names without an index.
+    pub points: Vec<PointName>,
+    /// How often.
+    pub every: Duration,
 }
 
 /// Points that are reported by exception.
@@ -182,6 +193,7 @@ impl Device {
             timeout: DEFAULT_TIMEOUT,
             lines: Vec::new(),
             rows: None,
+            seldom: Vec::new(),
             exceptions: Vec::new(),
             otdr: None,
         })

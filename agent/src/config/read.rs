@@ -17,7 +17,7 @@ use super::device::{
 use super::{
     Address, Config, DEFAULT_AGENT, DEFAULT_DATA, DEFAULT_RETRY_CAP, DEFAULT_SHUTDOWN, Device,
     Exception, Otdr, SerialLine, SnmpAccess, SpoolBounds, TrapSettings, View, Watch, access,
-    address, links, switch,
+    address, links, seldom, switch,
 };
 use crate::exception::may_be_withheld;
 use crate::profile::{Library, Map, ModbusMap, Profile};
@@ -212,6 +212,7 @@ fn device(section: &mut Section<'_>, defaults: &Defaults) -> Option<Device> {
             "is missing, and there are no lines at the top of the file",
         );
     }
+    let seldom_asked = seldom::read(section, profile.as_deref(), poll);
     let exceptions = exceptions(section, profile.as_deref(), poll);
     let otdr = otdr(section, profile.as_deref(), &lines);
     let address = address::read(section, profile.as_deref());
@@ -236,6 +237,7 @@ fn device(section: &mut Section<'_>, defaults: &Defaults) -> Option<Device> {
         timeout,
         lines,
         rows: spoken.rows,
+        seldom: seldom_asked,
         exceptions,
         otdr,
     })

@@ -120,6 +120,14 @@ impl Readings {
         self.points.names.iter().zip(&self.taken)
     }
 
+    /// These and `others`, which count where both have a point.
+    #[must_use]
+    pub fn with(&self, others: &Self) -> Self {
+        let all = self.iter().chain(others);
+        let all: ByName = all.map(|(name, taken)| (name.clone(), *taken)).collect();
+        all.into()
+    }
+
     /// The sample that they make.
     #[must_use]
     pub fn sample(self, at: Timestamp) -> Compact {

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use silkline_protocol::id::PointName;
+
 use crate::clock::Clock;
-use crate::config::{Address, Device};
+use crate::config::{Address, Device, Seldom};
 use crate::profile::{Map, Profile, ScpiMap};
 
 use super::fetch::Failure;
@@ -250,26 +252,29 @@ struct Made {
     profile: Arc<Profile>,
     rows: Option<u16>,
     max_registers: Option<u16>,
+    seldom: Vec<Seldom>,
     driver: ModbusDriver,
 }
 
 impl Drivers {
-    /// The driver of `device`.
+    /// The driver of what is asked at every poll of `device`.
     #[must_use]
     pub fn of(&mut self, device: &Device) -> Driver {
         let is_alike = |made: &&Made| {
             Arc::ptr_eq(&made.profile, &device.profile)
                 && (made.rows, made.max_registers) == (device.rows, device.max_registers)
+                && made.seldom == device.seldom
         };
         if let Some(made) = self.made.iter().find(is_alike) {
             return Driver::Modbus(made.driver.clone(), Unit::of(device));
         }
-        let driver = Driver::of(device);
+        let driver = Driver::of_every_poll(device);
         if let Driver::Modbus(made, _) = &driver {
             self.made.push(Made {
                 profile: device.profile.clone(),
                 rows: device.rows,
                 max_registers: device.max_registers,
+                seldom: device.seldom.clone(),
                 driver: made.clone(),
             });
         }
@@ -278,10 +283,32 @@ impl Drivers {
 }
 
 impl Driver {
-    /// The driver of `device`.
+    /// The driver of all points of `device`.
     #[must_use]
     pub fn of(device: &Device) -> Self {
         Self::over(&device.profile.map, device)
+    }
+
+    /// The driver of the points of `device` that are asked at every poll.
+    #[must_use]
+    pub fn of_every_poll(device: &Device) -> Self {
+        if device.seldom.is_empty() {
+            return Self::of(device);
+        }
+        let at_times = |name: &PointName| {
+            let mut all = device.seldom.iter();
+            all.any(|seldom| seldom.points.contains(name))
+        };
+        let map = device.profile.map.part(|name| !at_times(name));
+        map.map_or_else(|| Self::of(device), |map| Self::over(&map, device))
+    }
+
+    /// The driver of those that are asked at some polls only; none where its profile has none of them.
+    #[must_use]
+    pub fn of_seldom(device: &Device, seldom: &Seldom) -> Option<Self> {
+        let map = &device.profile.map;
+        let map = map.part(|name| seldom.points.contains(name))?;
+        Some(Self::over(&map, device))
     }
 
     /// The driver of the limits that `device` itself keeps, where it does.

@@ -144,9 +144,19 @@ fn devices(text: &mut Text, now: &Now) {
             text.line(&name, &[("device", &device.id)], count(device));
         }
     }
+    let asked = || now.devices.iter().filter(|device| device.polls > 0);
+    let name = "silkline_agent_poll_seconds";
+    text.head(
+        name,
+        "gauge",
+        "how long the requests of the latest poll took",
+    );
+    for device in asked() {
+        text.line(name, &[("device", &device.id)], device.took_ms / 1e3);
+    }
     let name = "silkline_agent_device_up";
     text.head(name, "gauge", "whether a device answered its latest poll");
-    for device in now.devices.iter().filter(|device| device.polls > 0) {
+    for device in asked() {
         text.line(
             name,
             &[("device", &device.id)],

@@ -113,6 +113,9 @@ pub struct DeviceNow {
     pub late: u64,
     /// Readings that report by exception did not send.
     pub withheld: u64,
+    /// How long the requests of its latest poll took together, in milliseconds.
+    #[serde(default)]
+    pub took_ms: f64,
     /// Its points.
     pub points: Vec<PointNow>,
 }
@@ -279,6 +282,7 @@ fn device_now(device: &Device, seen: Option<Seen>) -> DeviceNow {
         bad: seen.bad,
         late: seen.late,
         withheld: seen.withheld,
+        took_ms: seen.took.as_secs_f64() * 1e3,
     }
 }
 

@@ -93,6 +93,8 @@ async fn an_agent_without_an_uplink_shows_itself_and_its_books_add_up() {
     let metrics = got(port, "/metrics").await;
     let of = |name: &str| sum(&metrics, &format!("silkline_agent_records_{name}"));
     assert!(of("taken_total") >= 3, "{metrics}");
+    let pace = "silkline_agent_poll_seconds{device=\"edfa-1\"} 0.";
+    assert!(metrics.contains(pace), "{metrics}");
     assert_eq!(
         of("found_total") + of("taken_total") + of("taken_back_total"),
         of("delivered_total") + of("dropped_total") + of("waiting"),

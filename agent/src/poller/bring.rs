@@ -1,6 +1,7 @@
 //! What is done with the answers of a poll: looked at, shown, told to the edge, and handed to the spool.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use silkline_protocol::device::About;
 use silkline_protocol::message::Body;
@@ -9,6 +10,7 @@ use silkline_protocol::time::Timestamp;
 use super::Unit;
 use crate::board::{Board, Poll};
 use crate::clock::Clock;
+use crate::driver::Readings;
 use crate::driver::readings::Compact;
 use crate::driver::session::Answers;
 use crate::edge::EdgeHandle;
@@ -19,7 +21,11 @@ pub(super) struct Answered {
     pub(super) unit: usize,
     /// When it said something first.
     pub(super) at: Timestamp,
+    /// How long its requests took together.
+    pub(super) took: Duration,
     pub(super) answers: Answers,
+    /// What was asked besides, of points that are not asked at every poll.
+    pub(super) more: Option<Readings>,
     /// What it tells about itself, where that is news.
     pub(super) about: Option<About>,
     /// Why it did not answer, if it did not.
@@ -56,14 +62,19 @@ pub(super) async fn bring(units: &mut [Unit], answered: Answered, outlets: Outle
     let Some(unit) = units.get_mut(answered.unit) else {
         return;
     };
-    let readings = unit.driver.readings(answered.answers);
+    let mut readings = unit.driver.readings(answered.answers);
+    if let Some(more) = answered.more {
+        readings = readings.with(&more);
+    }
     if readings.is_empty() {
         return;
     }
     let sample = Arc::new(readings.sample(answered.at));
     let poll = Poll {
         sample: &sample,
+        seldom: unit.seldom.shown(),
         fault: answered.fault.as_deref(),
+        took: answered.took,
         late: outlets.late,
     };
     let (id, lines) = (unit.device.id.clone(), unit.device.lines.clone());

@@ -269,6 +269,38 @@ async fn what_says_nothing_new_is_not_sent_and_light_that_goes_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_wanted_seldom_is_asked_at_some_polls_and_shown_all_the_time() {
+    let gateway = Gateway::default();
+    lit(&gateway, 1);
+    let address = gateway.serve().await;
+    let seldom = "[[device.seldom]]\npoints = [\"in_power\"]\nevery = \"500ms\"\n";
+    let site = Site::start(&site(&edfa("edfa-1", &address, seldom)));
+    let all = site.store.wait("samples", |store| {
+        let samples = store.samples("edfa-1");
+        (samples.len() >= 12).then_some(samples)
+    });
+    let all = all.await;
+    let light: PointName = "in_power.2".parse().unwrap();
+    let with: Vec<bool> = all
+        .iter()
+        .map(|sample| sample.readings.contains_key(&light))
+        .collect();
+    assert!(
+        with[0] && !with[1] && !with[2] && with[1..].contains(&true),
+        "{with:?}"
+    );
+    assert!(
+        with.iter().filter(|with| **with).count() * 2 < with.len(),
+        "{with:?}"
+    );
+    assert_eq!(all[0].readings[&light], Reading::Value(-18.5));
+    let rest: PointName = "gain.1".parse().unwrap();
+    assert!(all.iter().all(|sample| sample.readings.contains_key(&rest)));
+    let shown = site.board.device(&"edfa-1".parse().unwrap()).unwrap();
+    assert_eq!(shown.readings[&light], Reading::Value(-18.5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn at_full_speed_every_answer_becomes_a_sample_in_its_order() {
     let gateway = Gateway::default();
     lit(&gateway, 1);
