@@ -16,6 +16,7 @@
 //! the place is their mixture and the interval says so. Where even the best explanation misses by
 //! more than noise, everything is less sure by as much.
 
+mod bottom;
 mod column;
 mod shape;
 mod whiten;
@@ -34,6 +35,19 @@ const PASSES: usize = 13;
 
 /// A pass makes no axis shorter than by this: what is likely moves while the others close in.
 const SHRINK: f64 = 2.6;
+
+/// An axis is fine enough once the deviation is this part of its step: sums over a bell are exact
+/// to a thousandth then.
+const FINE: f64 = 0.6;
+
+/// Of the valleys that the first pass sees so many are followed to the bottom.
+const VALLEYS: usize = 3;
+
+/// A pass that lowers the misfit by more than this share is not the last.
+const FALLS: f64 = 0.05;
+
+/// Axes reach so many deviations to both sides of what is likely.
+const REACH: f64 = 4.5;
 
 /// After so many passes an explanation that misses so much more than noise does is given up.
 const TRIAL: usize = 4;
@@ -222,6 +236,15 @@ struct Axis {
 }
 
 impl Axis {
+    /// One value alone.
+    const fn at(value: f64) -> Self {
+        Self {
+            low: value,
+            high: value,
+            count: 1,
+        }
+    }
+
     fn step(&self) -> f64 {
         if self.count < 2 {
             return 1.0;
@@ -239,8 +262,8 @@ impl Axis {
             return (*self, true);
         }
         let step = self.step();
-        let reach = (4.5 * sigma).max((self.high - self.low) / 2.0 / SHRINK);
-        let fine = sigma > 0.8 * step;
+        let reach = (REACH * sigma).max((self.high - self.low) / 2.0 / SHRINK);
+        let fine = sigma > FINE * step;
         let (low, high) = (
             (mean - reach).max(self.low - step),
             (mean + reach).min(self.high + step),
@@ -274,22 +297,129 @@ fn explore(data: &Data, guess: &Guess, reflects: bool, closure: bool) -> Option<
     };
     let mut found = None;
     for pass in 0..PASSES {
-        let tries = tries(data, guess, reflects, [places, constants, closures]);
+        let tries = tries(
+            data,
+            guess,
+            [reflects, closure],
+            [places, constants, closures],
+        );
         let volume = places.step() * constants.step() * closures.step();
         let Some((explored, spread)) = weigh(&tries, data, [reflects, closure], volume) else {
             break;
         };
-        found = Some(explored);
+        let before = found
+            .replace(explored)
+            .map_or(f64::MAX, |before| before.misfit);
+        // While the misfit falls, deviations are those of an explanation that is not found yet.
+        let falls = before - explored.misfit > FALLS * explored.misfit.max(data.count() as f64);
+        if pass == 0
+            && let Some(near) = near(
+                data,
+                guess,
+                ([reflects, closure], &tries),
+                [places, constants, closures],
+            )
+        {
+            [places, constants, closures] = near;
+            continue;
+        }
         let (next_places, a) = places.closer(spread.shown, spread.shown_sigma);
         let (next_constants, b) = constants.closer(spread.constant, spread.constant_sigma);
         let (next_closures, c) = closures.closer(spread.closure, spread.closure_sigma);
         let absurd = explored.misfit > ABSURD * data.count() as f64;
-        if (a && b && c) || (pass >= TRIAL && absurd) {
+        if (a && b && c && !falls) || (pass >= TRIAL && absurd) {
             break;
         }
         (places, constants, closures) = (next_places, next_constants, next_closures);
     }
     found
+}
+
+/// The axes around the best explanation near the likeliest try, if it is a bowl there.
+fn near(
+    data: &Data,
+    guess: &Guess,
+    (parts, tried): ([bool; 2], &[Try]),
+    axes: [Axis; 3],
+) -> Option<[Axis; 3]> {
+    let cost = |t: &Try| t.misfit - 2.0 * t.log_prior;
+    let steps = axes.map(|axis| {
+        if axis.count < 2 {
+            0.0
+        } else {
+            axis.step() / 2.0
+        }
+    });
+    let [places, constants, closures] = axes;
+    let inside = |value: f64, axis: Axis| {
+        axis.count < 2 || (axis.low - axis.step()..=axis.high + axis.step()).contains(&value)
+    };
+    let at = |[place, log_constant, closure]: [f64; 3]| {
+        let known = constants.low <= log_constant && log_constant <= constants.high;
+        if !(known && inside(place, places) && inside(closure, closures)) {
+            return f64::INFINITY;
+        }
+        let one = [place, log_constant, closure].map(Axis::at);
+        let tries = tries(data, guess, parts, one);
+        tries.first().map_or(f64::INFINITY, cost)
+    };
+    let start = |t: &Try| [t.shown_at, t.log_constant, t.closure_at];
+    let starts = valleys(tried, cost).into_iter().map(start);
+    let bottoms = starts.filter_map(|start| bottom::bottom(start, steps, at));
+    let ends = bottoms.filter_map(|bottom| {
+        let one = tries(data, guess, parts, bottom.at.map(Axis::at));
+        Some((bottom, *one.first()?))
+    });
+    let (bottom, least) = ends.min_by(|a, b| cost(&a.1).total_cmp(&cost(&b.1)))?;
+    let excess = excess(least.misfit, data.count()).sqrt();
+    let around = |k: usize| {
+        let (axis, middle, sigma) = (
+            axes.get(k)?,
+            bottom.at.get(k)?,
+            excess * bottom.sigmas.get(k)?,
+        );
+        Some(if axis.count < 2 {
+            *axis
+        } else {
+            Axis {
+                low: (middle - REACH * sigma).max(axis.low - axis.step()),
+                high: (middle + REACH * sigma).min(axis.high + axis.step()),
+                count: axis.count,
+            }
+        })
+    };
+    Some([around(0)?, around(1)?, around(2)?])
+}
+
+/// The best tries of places that explain better than those beside them, the best first.
+fn valleys(tried: &[Try], cost: impl Fn(&Try) -> f64) -> Vec<&Try> {
+    let mut places: Vec<&Try> = Vec::new();
+    let mut order: Vec<&Try> = tried.iter().collect();
+    order.sort_by(|a, b| {
+        a.shown_at
+            .total_cmp(&b.shown_at)
+            .then(cost(a).total_cmp(&cost(b)))
+    });
+    for one in order {
+        if places
+            .last()
+            .is_none_or(|last| one.shown_at > last.shown_at + 1e-9)
+        {
+            places.push(one);
+        }
+    }
+    let higher = |k: Option<usize>, own: f64| {
+        k.and_then(|k| places.get(k))
+            .is_none_or(|other| cost(other) >= own)
+    };
+    let low = places
+        .iter()
+        .enumerate()
+        .filter(|(k, one)| higher(k.checked_sub(1), cost(one)) && higher(Some(k + 1), cost(one)));
+    let mut low: Vec<&Try> = low.map(|(_, one)| *one).collect();
+    low.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
+    low.truncate(VALLEYS);
+    low
 }
 
 /// Middle and spread of the axes.
@@ -355,9 +485,13 @@ fn weigh(
 }
 
 /// All combinations of one grid that make sense.
-fn tries(data: &Data, guess: &Guess, reflects: bool, axes: [Axis; 3]) -> Vec<Try> {
+fn tries(
+    data: &Data,
+    guess: &Guess,
+    [reflects, with_closure]: [bool; 2],
+    axes: [Axis; 3],
+) -> Vec<Try> {
     let [places, constants, closures] = axes;
-    let with_closure = closures.count > 1;
     let mut all = Vec::new();
     for log_constant in constants.values() {
         let shape = Shape {

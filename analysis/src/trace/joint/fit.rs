@@ -4,6 +4,7 @@ use super::blocks::Whitener;
 use super::model::{Light, Model};
 use super::noise::Noise;
 use super::solve::{Normal, Root};
+use crate::trace::product::dot;
 
 /// Steps towards the bottom, at the most.
 const STEPS: usize = 16;
@@ -90,6 +91,22 @@ impl Problem<'_> {
     pub(super) fn again(&self, values: Vec<f64>) -> Option<Bottom> {
         let whitener = self.whitener(&values);
         self.descend(values, &whitener, SETTLED)
+    }
+
+    /// How much a step from these values would gain if the light were straight in the unknowns;
+    /// nothing where it would make one of the `shares` negative.
+    pub(super) fn promise(&self, values: &[f64], shares: &[usize]) -> f64 {
+        let whitener = self.whitener(values);
+        let Look { normal, side, .. } = self.look(values, &whitener);
+        let Some(root) = normal.root(0.0) else {
+            return f64::MAX;
+        };
+        let step = root.solve(&side);
+        let grows = |share: &usize| step.get(*share).is_some_and(|step| *step > 0.0);
+        if !shares.iter().all(grows) {
+            return 0.0;
+        }
+        dot(&step, &side)
     }
 
     fn whitener(&self, values: &[f64]) -> Whitener {

@@ -30,6 +30,9 @@ const GOOD_FIT: f64 = 2.0;
 /// A reflection that the search did not see must explain so much, in squared deviations.
 const REFLECTS: f64 = 11.0;
 
+/// It is looked for where a single straight step would gain this share of that.
+const PROMISING: f64 = 0.1;
+
 /// What lingers of a reflection does so for about as many pulses, within this logarithm; one of
 /// at least this height, over the light of the glass, may.
 const LINGER: f64 = 4.0;
@@ -197,6 +200,9 @@ impl<'a> Group<'a> {
             if !self.lacks(first) {
                 break;
             }
+            if !self.promises(&parts, constant) {
+                continue;
+            }
             let other = self.explain(&parts, constant, None);
             if cost(&other) + REFLECTS < cost(&self.solved) {
                 (self.solved, self.parts) = (other, parts);
@@ -213,8 +219,35 @@ impl<'a> Group<'a> {
         })
     }
 
-    /// Solves one explanation, from these values on where it was solved before.
-    fn explain(&self, chosen: &Parts, constant: Belief, known: Option<Vec<f64>>) -> Option<Solved> {
+    /// Whether one look at a richer explanation, from where the present one ends, shows that it may
+    /// be worth its price.
+    fn promises(&self, parts: &Parts, constant: Belief) -> bool {
+        let Some(solved) = &self.solved else {
+            return true;
+        };
+        let (model, mut values, beliefs) = self.model(parts, constant);
+        for [from, to] in solved.layout.shared(&model.layout) {
+            let known = solved.bottom.values.get(from).copied();
+            if let (Some(value), Some(known)) = (values.get_mut(to), known) {
+                *value = known;
+            }
+        }
+        let shares: Vec<usize> = model.layout.new_shares(&solved.layout).collect();
+        for share in &shares {
+            if let Some(value) = values.get_mut(*share) {
+                *value = 0.0;
+            }
+        }
+        let problem = Problem {
+            model: &model,
+            beliefs: &beliefs,
+            noise: self.noise,
+        };
+        problem.promise(&values, &shares) > PROMISING * REFLECTS
+    }
+
+    /// The model of an explanation, where its unknowns begin, and what is believed of them.
+    fn model(&self, chosen: &Parts, constant: Belief) -> (Model, Vec<f64>, Vec<Belief>) {
         let triples = self
             .starts
             .iter()
@@ -238,6 +271,12 @@ impl<'a> Group<'a> {
             spacing: self.spacing,
             units: self.starts.iter().map(unit).collect(),
         };
+        (model, values, beliefs)
+    }
+
+    /// Solves one explanation, from these values on where it was solved before.
+    fn explain(&self, chosen: &Parts, constant: Belief, known: Option<Vec<f64>>) -> Option<Solved> {
+        let (model, values, beliefs) = self.model(chosen, constant);
         let problem = Problem {
             model: &model,
             beliefs: &beliefs,

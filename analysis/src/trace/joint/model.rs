@@ -64,6 +64,42 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// Every unknown of this layout beside the same one of another with the same events.
+    pub(super) fn shared<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = [usize; 2]> + 'a {
+        let glass = self.glass.iter().zip(&other.glass);
+        let glass = glass.flat_map(|(([a, b], _), ([c, d], _))| [[*a, *c], [*b, *d]]);
+        let edges = self.edges.iter().zip(&other.edges).flat_map(|(a, b)| {
+            let two = |pair: ([usize; 2], [usize; 2])| {
+                let ([a, b], [c, d]) = pair;
+                [[a, c], [b, d]]
+            };
+            let place = [[a.place, b.place]].into_iter();
+            let height = a.height.zip(b.height).map(|(a, b)| [a, b]);
+            let linger = a.linger.zip(b.linger).map(two).into_iter().flatten();
+            place.chain(height).chain(linger)
+        });
+        let launch = self.launch.zip(other.launch);
+        let launch = launch.map(|([a, b], [c, d])| [[a, c], [b, d]]);
+        [[self.constant, other.constant]]
+            .into_iter()
+            .chain(glass)
+            .chain(edges)
+            .chain(launch.into_iter().flatten())
+    }
+
+    /// The shares of light that this layout has and another with the same events lacks.
+    pub(super) fn new_shares<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = usize> + 'a {
+        let edges = self.edges.iter().zip(&other.edges).flat_map(|(a, b)| {
+            let height = a.height.filter(|_| b.height.is_none());
+            let linger = a.linger.filter(|_| b.linger.is_none());
+            height.into_iter().chain(linger.map(|[share, _]| share))
+        });
+        let launch = self.launch.filter(|_| other.launch.is_none());
+        edges.chain(launch.map(|[share, _]| share))
+    }
+}
+
 /// What does not change while the unknowns do.
 #[derive(Clone, Debug)]
 pub(super) struct Model {
