@@ -28,7 +28,7 @@ pub use library::{Library, LibraryError};
 pub use limits::{LimitPlaces, limits_in};
 pub use meaning::{Meaning, Raw};
 pub use modbus::{
-    Bits, Function, ModbusMap, ModbusPoint, ModbusTable, Placed, RegisterType, WordOrder,
+    Bits, Endianness, Function, ModbusMap, ModbusPoint, ModbusTable, Placed, RegisterType,
 };
 pub use oid::Oid;
 pub use read::read;

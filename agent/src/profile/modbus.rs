@@ -32,7 +32,9 @@ pub struct ModbusPoint {
     /// How its bits are to be taken.
     pub kind: RegisterType,
     /// Which word comes first, where there are several.
-    pub word_order: WordOrder,
+    pub word_order: Endianness,
+    /// Which byte of a word comes first: the low one against the protocol, as some devices send it.
+    pub byte_order: Endianness,
     /// The part of the register that is meant; all of it where absent.
     pub bits: Option<Bits>,
     /// Where the device keeps limits of its own for it; in a table from the row's first register.
@@ -103,12 +105,12 @@ pub enum RegisterType {
     F64,
 }
 
-/// Which of several words comes first.
+/// Which of several words, or of the two bytes of one, comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WordOrder {
-    /// The high word, as the protocol's own byte order does.
+pub enum Endianness {
+    /// The high one, as the protocol sends bytes.
     Big,
-    /// The low word.
+    /// The low one.
     Little,
 }
 
@@ -180,10 +182,14 @@ impl ModbusPoint {
         if words.len() != usize::from(self.kind.registers()) {
             return None;
         }
-        let join = |bits: u64, word: &u16| (bits << 16) | u64::from(*word);
+        let word = |word: u16| match self.byte_order {
+            Endianness::Big => word,
+            Endianness::Little => word.swap_bytes(),
+        };
+        let join = |bits: u64, own: &u16| (bits << 16) | u64::from(word(*own));
         let bits = match self.word_order {
-            WordOrder::Big => words.iter().fold(0, join),
-            WordOrder::Little => words.iter().rev().fold(0, join),
+            Endianness::Big => words.iter().fold(0, join),
+            Endianness::Little => words.iter().rev().fold(0, join),
         };
         let bits = self.bits.map_or(bits, |part| part.of(bits));
         Some(self.kind.number(bits))
@@ -251,7 +257,7 @@ mod tests {
         map.clone()
     }
 
-    fn entry(kind: RegisterType, word_order: WordOrder) -> ModbusPoint {
+    fn entry(kind: RegisterType, word_order: Endianness) -> ModbusPoint {
         let mut point = map("silkline-pfe").points.remove(0);
         point.kind = kind;
         point.word_order = word_order;
@@ -259,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn every_type_reads_its_words_in_both_orders() {
+    fn every_type_reads_its_words_and_bytes_in_both_orders() {
         use RegisterType::{F32, F64, I16, I32, I64, U16, U32, U64};
         for (kind, words, wanted) in [
             (U16, vec![65535], Raw::Whole(65535)),
@@ -272,17 +278,21 @@ mod tests {
             (F64, vec![0x3FF0, 0, 0, 0], Raw::Real(1.0)),
         ] {
             assert_eq!(
-                entry(kind, WordOrder::Big).number(&words),
+                entry(kind, Endianness::Big).number(&words),
                 Some(wanted),
                 "{kind:?}"
             );
             let swapped: Vec<u16> = words.iter().rev().copied().collect();
             assert_eq!(
-                entry(kind, WordOrder::Little).number(&swapped),
+                entry(kind, Endianness::Little).number(&swapped),
                 Some(wanted),
                 "{kind:?}"
             );
-            assert_eq!(entry(kind, WordOrder::Big).number(&[]), None);
+            let mut of_low_bytes = entry(kind, Endianness::Little);
+            of_low_bytes.byte_order = Endianness::Little;
+            let swapped: Vec<u16> = swapped.into_iter().map(u16::swap_bytes).collect();
+            assert_eq!(of_low_bytes.number(&swapped), Some(wanted), "{kind:?}");
+            assert_eq!(entry(kind, Endianness::Big).number(&[]), None);
         }
     }
 

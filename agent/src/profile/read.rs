@@ -14,8 +14,8 @@ use silkline_protocol::settings::{self, FromSetting, Mistakes, Section};
 
 use super::modbus::MAX_REGISTERS;
 use super::{
-    Bits, Field, Function, LimitPlaces, Map, Meaning, ModbusMap, ModbusPoint, ModbusTable, Point,
-    Profile, RegisterType, ShotMap, ShotStart, WordOrder,
+    Bits, Endianness, Field, Function, LimitPlaces, Map, Meaning, ModbusMap, ModbusPoint,
+    ModbusTable, Point, Profile, RegisterType, ShotMap, ShotStart,
 };
 use words::{Protocol, RoleWord};
 
@@ -86,7 +86,8 @@ fn profile(top: &mut Section<'_>) -> Option<Profile> {
 
 struct ModbusDefaults {
     function: Function,
-    word_order: WordOrder,
+    word_order: Endianness,
+    byte_order: Endianness,
 }
 
 fn modbus(top: &mut Section<'_>) -> Option<ModbusMap> {
@@ -100,6 +101,7 @@ fn modbus(top: &mut Section<'_>) -> Option<ModbusMap> {
     let section = section.as_mut()?;
     let function = section.required("function");
     let word_order = section.required("word_order");
+    let byte_order = section.or("byte_order", Endianness::Big);
     let port = section.or("port", MODBUS_PORT);
     let max_gap = section.or("max_gap", MAX_GAP);
     let max_registers = section.or("max_registers", MAX_REGISTERS);
@@ -112,6 +114,7 @@ fn modbus(top: &mut Section<'_>) -> Option<ModbusMap> {
     let defaults = ModbusDefaults {
         function: function?,
         word_order: word_order?,
+        byte_order,
     };
     let points = modbus_points(&mut top.sections("point"), &defaults);
     let tables: Vec<Option<ModbusTable>> = top
@@ -199,6 +202,7 @@ fn modbus_point(section: &mut Section<'_>, defaults: &ModbusDefaults) -> Option<
     let register: Option<u16> = section.required("register");
     let function = section.or("function", defaults.function);
     let word_order = section.or("word_order", defaults.word_order);
+    let byte_order = section.or("byte_order", defaults.byte_order);
     let of_bits = matches!(function, Function::Coil | Function::Discrete);
     let kind: Option<RegisterType> = if of_bits {
         Some(RegisterType::Bit)
@@ -226,6 +230,7 @@ fn modbus_point(section: &mut Section<'_>, defaults: &ModbusDefaults) -> Option<
         register,
         kind,
         word_order,
+        byte_order,
         bits,
         limits_at,
         point: point?,

@@ -53,6 +53,10 @@ fn modbus() -> Keys {
             word("Which word of several comes first", &["big", "little"]),
         ),
         (
+            "byte_order",
+            word("Which byte of a word comes first", &["big", "little"]),
+        ),
+        (
             "max_gap",
             whole(
                 "Registers that are read over rather than asked for apart",
@@ -105,6 +109,10 @@ fn point() -> Keys {
         (
             "word_order",
             word("Which word of several comes first", &["big", "little"]),
+        ),
+        (
+            "byte_order",
+            word("Which byte of a word comes first", &["big", "little"]),
         ),
         ("type", word("How its registers are to be taken", &types)),
         ("bit", whole("The one bit that is meant", 0, 65_535)),

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 use crate::choice::one_of;
 use crate::profile::{
-    FieldValue, Function, IndexForm, ObjectType, RegisterType, Status, WordOrder,
+    Endianness, FieldValue, Function, IndexForm, ObjectType, RegisterType, Status,
 };
 
 /// The roles a point may have.
@@ -125,7 +125,7 @@ impl FromSetting for RegisterType {
     }
 }
 
-impl FromSetting for WordOrder {
+impl FromSetting for Endianness {
     fn from_setting(setting: &DeValue<'_>) -> Result<Self, Wrong> {
         one_of(setting, &[("big", Self::Big), ("little", Self::Little)])
     }
