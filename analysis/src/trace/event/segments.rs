@@ -43,6 +43,11 @@ const FOLLOWED: f64 = 0.3;
 /// Price of a pulse hidden by the launch.
 const LAUNCH: f64 = 8.0;
 
+/// What more than so many pulses and the kilometres below cost more, a pulse: what is longer is
+/// rather an event in the first glass.
+const LAUNCH_PULSES: f64 = 2.0;
+const LONG_LAUNCH: f64 = 20.0;
+
 /// The launch hides this many pulses and kilometres at the most; the glass behind it recovers.
 const MOST_LAUNCH: f64 = 8.0;
 const MOST_LAUNCH_KM: f64 = 0.06;
@@ -238,7 +243,11 @@ impl<'a> Prices<'a> {
     /// The launch, whose own reflection, up to `top`, is free.
     fn launch(&self, top: usize, to: usize) -> f64 {
         let rises = self.rises(top, to).0;
-        PRICE * rises + LAUNCH * to as f64 / self.grid.pulse_points + self.honest * to as f64
+        let pulse = self.grid.pulse_points;
+        let usual = LAUNCH_PULSES * pulse + MOST_LAUNCH_KM / self.grid.step_km;
+        let beyond = ((to - top.min(to)) as f64 - usual).max(0.0);
+        let hidden = LAUNCH * to as f64 + LONG_LAUNCH * beyond;
+        PRICE * rises + hidden / pulse + self.honest * to as f64
     }
 }
 
