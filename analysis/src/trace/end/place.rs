@@ -32,6 +32,9 @@ const FILTERS: [f64; 5] = [0.0, 0.5, 1.0, 2.0, 4.0];
 /// A longer filter must explain so much better to be believed.
 const CLEARLY: f64 = 0.8;
 
+/// A bright peak's foot hides in the noise of the glass for no more than this part of the pulse.
+const FOOT: f64 = 0.1;
+
 /// Part of a sample by which instruments that interleave their samples place them, as one standard
 /// deviation.
 const SAMPLING: f64 = 0.15;
@@ -107,10 +110,18 @@ pub(super) fn locate(
             0.0,
         )
     });
+    let edge = if scene.bright {
+        held(edge, onset, [step, trace.pulse().get()])
+    } else {
+        edge
+    };
     // A peak's rise is sharper than samples are placed; the foot of a ramp is not.
     let sampling = if scene.bright { SAMPLING * step } else { 0.0 };
     let rounding = SPACING_ERROR_M * edge.at / step;
     let deviation = edge.sigma.hypot(shape).hypot(rounding).hypot(sampling);
+    // A shape that does not explain the samples does not say how much of the peak is hidden.
+    let explained = shape < PULSE_SHAPE * trace.pulse().get();
+    let hidden = if explained { edge.height } else { 0.0 };
     let reflective = peak.height > (5.0 * sigma).max(0.4)
         || (edge.height > 0.1 && edge.height > 5.0 * edge.height_sigma);
     Some(EndOfFibre {
@@ -118,11 +129,27 @@ pub(super) fn locate(
         plus_minus: OpticalLength::of(1.96 * deviation),
         kind: EndKind::End,
         reflective,
-        peak: reflective.then(|| Db::of(peak.height.max(5.0 * (1.0 + edge.height).log10()))),
+        peak: reflective.then(|| Db::of(peak.height.max(5.0 * (1.0 + hidden).log10()))),
         saturated: reflective && peak.flat,
         level: Db::of(line.at(edge.at / step)),
         drop: Db::of(range.drop),
     })
+}
+
+/// A bright peak's onset between the last sample before it and the first on it, where the fit left
+/// that: a peak that is cut off leaves it no sample on the rise.
+fn held(edge: Edge, onset: Onset, [step, pulse]: [f64; 2]) -> Edge {
+    let [calm, rise] = [onset.calm, onset.collapse].map(|sample| sample as f64 * step);
+    let between = calm - FOOT * pulse..=rise;
+    let room = rise - calm + FOOT * pulse;
+    if between.contains(&edge.at) && edge.sigma <= room {
+        return edge;
+    }
+    Edge {
+        at: f64::midpoint(calm, rise),
+        sigma: room / 12_f64.sqrt(),
+        ..edge
+    }
 }
 
 /// What there is to fit an onset to.

@@ -31,6 +31,9 @@ const MOST_GAIN_DB: f64 = 2.0;
 const LEAST_EDGE: f64 = 0.15;
 const MOST_EDGE: f64 = 4.0;
 
+/// Receivers show this share of a reflection's light at its top, the least and the most.
+const SHOWN: [f64; 2] = [0.6, 1.1];
+
 /// What is left of an event's light may shift its loss by this part of its deviation; a receiver
 /// takes so many constants to settle at the least.
 const NEGLIGIBLE: f64 = 1.0;
@@ -87,6 +90,17 @@ impl Peak {
         let risen = -(-constant.recip()).exp_m1();
         let left = constant * risen;
         (self.top - left - (1.0 - left) * self.after) / risen
+    }
+
+    /// Whether a receiver may show a reflection of so much light as this peak: it hides some of it,
+    /// and adds none. One beyond its range shows too little.
+    fn may_show(&self, reflected: f64) -> bool {
+        let [low, high] = SHOWN.map(|share| reflected * share);
+        let (least, most) = (
+            self.top - self.after.max(1.0),
+            self.top - self.after.min(1.0),
+        );
+        self.flat || !self.stands() || (low <= most && high >= least)
     }
 }
 
@@ -262,15 +276,19 @@ fn better_known(trace: &Trace, joint: &Joint, found: &Found, event: Event) -> Ev
     let sampling = (SAMPLING * trace.step_m()).hypot(SPACING_ERROR_M * samples);
     let told = loss > -MOST_GAIN_DB;
     let height = found.height.map(|[height, _]| height);
+    let height = height.filter(|height| *height > 0.0);
+    // What the samples do not show the fit made up.
+    let told_height = height.filter(|height| joint.peak.may_show(*height));
     Event {
         at: trace.position(samples),
         plus_minus: OpticalLength::of(1.96 * found.sigma.hypot(sampling)),
         kind,
         loss: told.then(|| Db::of(loss)),
         loss_plus_minus: told.then(|| Db::of(1.96 * loss_sigma)),
-        reflectance: height
-            .filter(|height| *height > 0.0)
-            .and_then(|height| reflectance(trace, height)),
+        reflectance: match told_height {
+            Some(height) => reflectance(trace, height),
+            None => height.and(event.reflectance),
+        },
         ..event
     }
 }
