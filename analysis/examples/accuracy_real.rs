@@ -5,7 +5,7 @@
 //! tolerances, and with `--each` every entry and every event.
 //!
 //! - The launch (an entry within the tolerance of zero), entries a user added and ghosts do not
-//!   count, nor does what lies beyond the table's own end.
+//!   count, nor does what lies beyond the table's end and its last entry.
 //! - Entries and events are paired one to one, nearest first.
 //! - A trace supports ends, reflections, and losses of at least 0.05 dB, four deviations of the
 //!   loss (noise near the entry, glass up to its neighbours) and the file's own threshold.
@@ -180,7 +180,10 @@ impl File {
             .iter()
             .filter(|(_, row)| row.is_end())
             .map(|(at, _)| *at);
-        let last = ends.reduce(f64::min).unwrap_or(f64::MAX);
+        let listed = rows.iter().map(|(at, _)| *at).fold(0.0, f64::max);
+        let last = ends
+            .reduce(f64::min)
+            .map_or(f64::MAX, |end| end.max(listed));
         let counts = |event: &Event| {
             let at = event.at.get();
             let added = user.iter().any(|(place, _)| (place - at).abs() < tolerance);

@@ -77,7 +77,10 @@ pub(super) fn together(
             let sight = scale.sight(number, event, zero);
             match event.kind {
                 EventKind::Ghost => {}
-                EventKind::End => ends.push(sight),
+                EventKind::End => {
+                    ends.push(sight);
+                    break;
+                }
                 _ => along.push(sight),
             }
         }

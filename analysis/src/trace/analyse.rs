@@ -13,7 +13,7 @@ use super::windows::{Window, survey, survey_closely};
 pub struct Analysis {
     /// Where the fibre ends, if that is in the trace.
     pub end: Option<EndOfFibre>,
-    /// Everything on the fibre up to the end, the end included, in order.
+    /// Everything on the fibre up to the end, the end included, in order; then what reflects behind it.
     pub events: Vec<Event>,
     /// Level of the backscatter extrapolated to the user offset.
     pub start_level: Option<Db>,
@@ -87,6 +87,8 @@ pub fn analyse(trace: &Trace) -> Analysis {
             ended.told(trace, [constant.log, constant.sigma]);
         }
         events.push(event::end_event(trace, &ended.end));
+        let noise = end::noise_level(trace, &windows);
+        event::add_beyond(trace, noise, &ended.end, &mut events);
     }
     warnings.extend(images(trace, &events));
     let totals = totals(

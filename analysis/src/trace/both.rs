@@ -289,7 +289,10 @@ fn joints_of(events: &[Event]) -> Vec<Event> {
         !matches!(event.kind, EventKind::Ghost | EventKind::End)
             && event.at.get() > -event.plus_minus.get().max(AT_END_M)
     };
-    events.iter().filter(joint).copied().collect()
+    let fibre = events
+        .iter()
+        .take_while(|event| event.kind != EventKind::End);
+    fibre.filter(joint).copied().collect()
 }
 
 /// What both ends say of the same number, and its standard deviation.

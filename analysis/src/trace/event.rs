@@ -11,6 +11,7 @@
 //! between events must be straight to its own noise, an event costs a fixed price, a sample that
 //! an event hides costs what an honest sample would. No threshold belongs to a maker.
 
+mod beyond;
 mod candidates;
 mod excess;
 mod ghost;
@@ -38,6 +39,9 @@ const MOST_PASSES: usize = 3;
 
 /// Edges of about the expected length need no second look.
 const SAME_EDGE: std::ops::RangeInclusive<f64> = 0.7..=1.4;
+
+/// Loss of glass of which nothing is known, in dB/km.
+const USUAL_SLOPE: f64 = 0.2;
 
 /// Kinds of event, as design §5.1 names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +145,21 @@ pub(crate) fn end_event(trace: &Trace, end: &EndOfFibre) -> Event {
         slope_before: None,
         saturated: end.saturated,
     }
+}
+
+/// The reflections behind the end, images marked as ghosts, put behind the events up to it.
+pub(crate) fn add_beyond(
+    trace: &Trace,
+    noise: Option<f64>,
+    end: &EndOfFibre,
+    events: &mut Vec<Event>,
+) {
+    let slopes = events.iter().rev();
+    let slope = slopes.filter_map(|event| event.slope_before).next();
+    let slope = slope.map_or(USUAL_SLOPE, DbPerKm::get);
+    let first = events.len();
+    events.extend(beyond::reflections(trace, noise, end, slope));
+    ghost::mark_from(trace, events, first);
 }
 
 /// Reflectance of what sends back `ratio` times the light of the glass before it.

@@ -6,7 +6,7 @@
 
 use silkline_protocol::unit::OpticalLength;
 
-use super::{Event, EventKind};
+use super::{Event, EventKind, USUAL_SLOPE};
 use crate::trace::samples::Trace;
 
 /// An image loses less than this, in decibels, whatever the noise.
@@ -21,14 +21,13 @@ const PANEL_DB: [f64; 2] = [-65.0, -14.0];
 /// Nothing in glass reflects more: a peak that is cut off may be as strong as this.
 const STRONGEST_DB: f64 = -14.0;
 
-/// Loss of glass of which nothing is known, in dB/km.
-const USUAL_SLOPE: f64 = 0.2;
-
 /// A reflector: its place from the panel, the bounds of its reflectance, the one-way loss up to it
 /// and behind it, all in metres and decibels.
 #[derive(Clone, Copy, Debug)]
 struct Mirror {
     at: f64,
+    /// Half of the place's interval.
+    doubt: f64,
     reflectance: [f64; 2],
     to: f64,
     behind: f64,
@@ -36,12 +35,17 @@ struct Mirror {
 
 /// Marks reflective events that lose nothing, where and as high as an image would be.
 pub(crate) fn mark(trace: &Trace, events: &mut [Event]) {
+    mark_from(trace, events, 0);
+}
+
+/// The same from one event on: those before it have been judged.
+pub(crate) fn mark_from(trace: &Trace, events: &mut [Event], first: usize) {
     let mirrors = mirrors(trace, events);
-    let images: Vec<bool> = events
-        .iter()
-        .map(|event| event.kind == EventKind::Reflective && path(trace, &mirrors, event).is_some())
-        .collect();
-    for (event, is_image) in events.iter_mut().zip(images) {
+    let image = |event: &Event| {
+        event.kind == EventKind::Reflective && path(trace, &mirrors, (events, event)).is_some()
+    };
+    let images: Vec<bool> = events.iter().skip(first).map(image).collect();
+    for (event, is_image) in events.iter_mut().skip(first).zip(images) {
         if is_image {
             event.kind = EventKind::Ghost;
         }
@@ -58,7 +62,7 @@ pub(crate) fn parents(
     if event.kind != EventKind::Ghost {
         return None;
     }
-    Some(path(trace, &mirrors(trace, events), event)?.map(OpticalLength::of))
+    Some(path(trace, &mirrors(trace, events), (events, event))?.map(OpticalLength::of))
 }
 
 /// The panel and every reflective event, in order.
@@ -66,6 +70,7 @@ fn mirrors(trace: &Trace, events: &[Event]) -> Vec<Mirror> {
     let launch = trace.settings().launch.get();
     let mut mirrors = vec![Mirror {
         at: 0.0,
+        doubt: 0.0,
         reflectance: PANEL_DB,
         to: 0.0,
         behind: 0.0,
@@ -76,12 +81,15 @@ fn mirrors(trace: &Trace, events: &[Event]) -> Vec<Mirror> {
         let slope = event.slope_before.map_or(USUAL_SLOPE, |slope| slope.get());
         let to = lost + slope * (at - last) / 1_000.0;
         (last, lost) = (at, to + event.loss.map_or(0.0, |loss| loss.get()));
-        let strong = event.reflectance.map(|own| match event.saturated {
-            true => [own.get(), STRONGEST_DB.max(own.get())],
-            false => [own.get(); 2],
-        });
+        let strong = match (event.reflectance, event.saturated) {
+            (Some(own), true) => Some([own.get(), STRONGEST_DB.max(own.get())]),
+            (Some(own), false) => Some([own.get(); 2]),
+            // It reflects, and nothing says how much.
+            (None, _) => (event.kind == EventKind::Reflective).then_some(PANEL_DB),
+        };
         mirrors.extend(strong.map(|reflectance| Mirror {
             at,
+            doubt: event.plus_minus.get(),
             reflectance,
             to,
             behind: lost,
@@ -91,8 +99,19 @@ fn mirrors(trace: &Trace, events: &[Event]) -> Vec<Mirror> {
 }
 
 /// The path that shows where an event is and as high.
-fn path(trace: &Trace, mirrors: &[Mirror], event: &Event) -> Option<[f64; 3]> {
-    let (loss, own) = (event.loss?.get(), event.reflectance?.get());
+fn path(
+    trace: &Trace,
+    mirrors: &[Mirror],
+    (events, event): (&[Event], &Event),
+) -> Option<[f64; 3]> {
+    let end = events.iter().find(|event| event.kind == EventKind::End);
+    let is_beyond = end.is_some_and(|end| end.at < event.at);
+    // Behind the end there is nothing to lose.
+    let loss = match event.loss {
+        None if is_beyond => 0.0,
+        loss => loss?.get(),
+    };
+    let own = event.reflectance?.get();
     let doubt = event.loss_plus_minus.map_or(0.0, |half| half.get());
     if loss.abs() > LEAST_LOSS_DB.max(doubt) {
         return None;
@@ -111,8 +130,14 @@ fn path(trace: &Trace, mirrors: &[Mirror], event: &Event) -> Option<[f64; 3]> {
             for two in ahead.iter().skip(j) {
                 let image = Image::of([first, one, two], here.to);
                 let [low, high] = image.reflectance;
+                // Behind the end nothing else is to be expected: it need only not be too bright.
+                let low = if is_beyond { f64::MIN } else { low };
                 let fits = (low - DOUBT_DB..=high + DOUBT_DB).contains(&own);
-                if fits && (image.at - at).abs() < near {
+                let doubt = match is_beyond {
+                    true => first.doubt + one.doubt + two.doubt,
+                    false => 0.0,
+                };
+                if fits && (image.at - at).abs() < near + doubt.min(4.0 * near) {
                     return Some([first.at, one.at, two.at]);
                 }
             }

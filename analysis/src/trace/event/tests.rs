@@ -190,3 +190,87 @@ fn a_bright_reflection_or_a_gain_takes_no_later_event_along() {
         }
     }
 }
+
+/// A splitter's legs: each end reflects, and takes a share of the light behind it along.
+fn legs(splitter: f64, ends: &[f64], loss_db: f64) -> Vec<Feature> {
+    let count = ends.len();
+    let mut features = vec![feature(splitter, loss_db, None)];
+    for (k, end) in ends.iter().enumerate().take(count - 1) {
+        let left = (count - k) as f64;
+        let lost = 5.0 * (left / (left - 1.0)).log10();
+        features.push(feature(*end, lost, Some(-30.0 - 10.0 * left.log10())));
+    }
+    features
+}
+
+#[test]
+fn a_splitter_is_a_loss_with_the_ends_of_its_legs_behind() {
+    for (legs_of, loss_db) in [(2.0, 2.2), (8.0, 6.2), (16.0, 9.2)] {
+        let ends = [9_000.0, 9_700.0, 10_900.0, 12_000.0];
+        let plan = Plan {
+            features: legs(8_000.0, &ends, loss_db),
+            end_m: 12_000.0,
+            end_reflectance_db: Some(-20.0),
+            pulse_ns: 100.0,
+            step_m: 1.0,
+            range_m: 20_000.0,
+            dynamic_db: 18.0,
+            ..Plan::default()
+        };
+        let events = analyse(&plan.trace()).events;
+        let fibre: Vec<&Event> = events
+            .iter()
+            .filter(|event| event.kind != EventKind::Ghost)
+            .collect();
+        let places = [&[8_000.0], &ends[..]].concat();
+        assert_eq!(fibre.len(), places.len(), "1:{legs_of}: {events:?}");
+        for (event, place) in fibre.iter().zip(places) {
+            assert!(near(event, place, 10.0), "1:{legs_of}: {event:?}");
+        }
+        let loss = fibre[0].loss.unwrap().get();
+        assert!((loss - loss_db).abs() < 0.2, "1:{legs_of}: {loss}");
+    }
+}
+
+#[test]
+fn reflectors_behind_a_splitter_that_hides_the_glass_are_told() {
+    let ends = [9_000.0, 9_713.0, 12_000.0];
+    let plan = Plan {
+        features: legs(8_000.0, &ends, 13.5),
+        end_m: 12_000.0,
+        end_reflectance_db: Some(-20.0),
+        pulse_ns: 30.0,
+        step_m: 0.5,
+        range_m: 20_000.0,
+        dynamic_db: 12.0,
+        ..Plan::default()
+    };
+    let events = analyse(&plan.trace()).events;
+    for place in ends {
+        let seen = events.iter().find(|event| near(event, place, 3.0));
+        let kind = seen.map(|event| event.kind);
+        assert_eq!(kind, Some(EventKind::Reflective), "{place}: {events:?}");
+    }
+}
+
+#[test]
+fn nothing_is_made_up_behind_the_end() {
+    for seed in 0..40 {
+        for (end_reflectance_db, receiver) in [(None, 0.3), (Some(-14.0), 1.5)] {
+            let plan = Plan {
+                end_m: 6_000.0,
+                end_reflectance_db,
+                receiver,
+                seed,
+                ..Plan::default()
+            };
+            let events = analyse(&plan.trace()).events;
+            let kinds: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
+            assert_eq!(
+                kinds.last(),
+                Some(&EventKind::End),
+                "seed {seed}: {events:?}"
+            );
+        }
+    }
+}
