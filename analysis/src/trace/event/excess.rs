@@ -10,7 +10,7 @@ use crate::trace::line::quantile;
 use crate::trace::noise;
 use crate::trace::samples::cut;
 
-/// Sums go up to this many pulses.
+/// Sums go up to this many pulses, or edges where an instrument smooths over more.
 const MOST_PULSES: usize = 5;
 
 /// Means along the lines that the first estimate goes by.
@@ -19,8 +19,9 @@ const LINE_MEANS: usize = 6;
 /// Fewer lines say nothing.
 const FEWEST_LINES: usize = 16;
 
-/// Fewer sums of one length say nothing.
+/// Fewer sums of one length say nothing; so long ones hold small events.
 const FEWEST: usize = 12;
+const FEWEST_LONG: usize = 30;
 
 /// The share of sums that is believed, events that are still unknown inflate the others, and that
 /// quantile of the absolute value of a normal variable.
@@ -79,13 +80,18 @@ pub(crate) fn excess(grid: &Grid, cuts: &[Cut]) -> Excess {
     let mut single: f64 = 1.0;
     let mut doubt: f64 = 1.0;
     let mut size = 1;
-    while size <= (MOST_PULSES * grid.pulse).max(4) {
+    let longest = MOST_PULSES * grid.pulse.max(grid.edge_points());
+    while size <= longest.max(4) {
         let mut sums: Vec<f64> = stretches
             .iter()
             .filter(|stretch| stretch.len() >= 5 * size)
             .flat_map(|stretch| sums(stretch, size))
             .collect();
-        if sums.len() < FEWEST {
+        let fewest = match size <= MOST_PULSES * grid.pulse {
+            true => FEWEST,
+            false => FEWEST_LONG,
+        };
+        if sums.len() < fewest {
             break;
         }
         let scatter = quantile(&mut sums, SHARE) / SHARE_IN_SIGMAS;

@@ -17,8 +17,16 @@ const LEAST_SIGMAS: f64 = 4.5;
 /// The same where a loss is measured again on the glass that its place leaves.
 const FEWEST_SIGMAS: f64 = 2.5;
 
-/// A loss below this is nothing whatever the noise, where the file sets no threshold of its own.
+/// A loss below this is nothing whatever the noise.
 const LEAST_LOSS_DB: f64 = 0.015;
+
+/// A threshold of the file's own below this is none, in decibels.
+const LEAST_THRESHOLD_DB: f64 = 0.01;
+
+/// A fit that strays from the loss of the lines by more than so many deviations and decibels has run
+/// away.
+const STRAY_SIGMAS: f64 = 6.0;
+const STRAY_DB: f64 = 1.0;
 
 /// A peak must stand this many deviations of a sample over the glass, and [`PEAK_DB`].
 const PEAK_SIGMAS: f64 = 6.0;
@@ -64,6 +72,12 @@ impl Joint {
     /// Whether it may be a loss of so much, measured again on shorter glass.
     fn may_be(&self, least: f64) -> bool {
         self.loss.abs() >= least && self.loss.abs() >= FEWEST_SIGMAS * self.loss_sigma
+    }
+
+    /// Whether what was found of it together with its neighbours is of the same event.
+    fn agrees(&self, found: &Found) -> bool {
+        let [loss, sigma] = found.loss;
+        (loss - self.loss).abs() <= STRAY_SIGMAS * self.loss_sigma.hypot(sigma) + STRAY_DB
     }
 }
 
@@ -111,10 +125,16 @@ pub(crate) struct Weeded {
     joints: Vec<Joint>,
 }
 
-/// The smallest loss that is one whatever the noise.
+/// The smallest loss that is one whatever the noise. What is below the file's own threshold still
+/// shapes the glass around it, and is left out at the end.
 fn least_loss(trace: &Trace) -> f64 {
+    LEAST_LOSS_DB.min(threshold(trace))
+}
+
+/// The smallest loss to be told.
+fn threshold(trace: &Trace) -> f64 {
     let told = trace.settings().loss_threshold;
-    told.map_or(LEAST_LOSS_DB, Db::get).max(0.01)
+    told.map_or(LEAST_LOSS_DB, Db::get).max(LEAST_THRESHOLD_DB)
 }
 
 /// Leaves out the cuts at which nothing is, the least first: others are surer without it.
@@ -205,14 +225,21 @@ pub(crate) fn events(
     if places.len() != joints.len() || solved.iter().any(Option::is_none) {
         places = place::places(grid, &edges(grid, &joints));
     }
+    let threshold = threshold(trace);
     let triples = joints.iter().zip(&places).zip(&solved);
     let events = triples
         .filter(|((joint, _), _)| joint.peak.stands() || joint.loss > -MOST_GAIN_DB)
         .map(|((joint, place), found)| {
             let event = event(trace, grid, joint, place);
+            let found = found.filter(|found| joint.agrees(found));
             found.map_or(event, |found| better_known(trace, joint, &found, event))
         });
-    (events.collect(), constant)
+    let counts = |event: &Event| {
+        let half = event.loss_plus_minus.map_or(0.0, Db::get);
+        let sure = |loss: Db| loss.get().abs() - half / 1.96 >= threshold;
+        event.loss.is_none_or(sure) || event.kind == EventKind::Reflective
+    };
+    (events.filter(counts).collect(), constant)
 }
 
 /// All that is unknown around the events solved together.
@@ -287,7 +314,7 @@ fn better_known(trace: &Trace, joint: &Joint, found: &Found, event: Event) -> Ev
         loss_plus_minus: told.then(|| Db::of(1.96 * loss_sigma)),
         reflectance: match told_height {
             Some(height) => reflectance(trace, height),
-            None => height.and(event.reflectance),
+            None => height.and_then(|_| reflectance(trace, joint.peak.top - 1.0)),
         },
         ..event
     }
