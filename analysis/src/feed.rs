@@ -19,6 +19,10 @@ const CUT_VOLTS: f64 = 15.0;
 /// The conductor's resistance by the plant file: a few kelvin off the temperature it holds for.
 const RESISTANCE_SHARE: f64 = 0.01;
 
+/// No sea bed is so warm or cold that both ends' volts together tell a resistance so far off: then
+/// they are not of the same time, or one is not of this cable.
+const RESISTANCE_MOST: f64 = 0.1;
+
 /// Meters of a power feed: 0.1 % of the current is 0.1 % of the whole voltage drop.
 const METER_SHARE: f64 = 0.001;
 
@@ -110,7 +114,7 @@ impl<'a> Wire<'a> {
         }
         let repeaters = self.repeaters.len() as f64 * self.repeater_volts(amps);
         let ohm = (a.0 + b.0 - repeaters) / (amps * self.length);
-        if ohm <= 0.0 {
+        if (ohm / self.feed.ohm_per_km - 1.0).abs() > RESISTANCE_MOST {
             return Err(NoFeed::Beyond);
         }
         let km = self.walk((a.0, amps), ohm, self.repeaters.iter().copied())?;
@@ -238,6 +242,30 @@ mod tests {
             .unwrap()
             .interval(0.95);
         assert!((20.0..80.0).contains(&(high - low).km()));
+    }
+
+    #[test]
+    fn volts_of_two_times_tell_nothing_together() {
+        let (line, feed) = vector();
+        let mut stale = finding(FeedEnd::Both);
+        stale.volts_b = Some(3300.0);
+        assert_eq!(locate(&line, &feed, &stale), Err(NoFeed::Beyond));
+    }
+
+    #[test]
+    fn one_end_alone_tells_less_than_both_and_says_so() {
+        let (line, feed) = vector();
+        let of = |end| {
+            let found = locate(&line, &feed, &finding(end)).unwrap();
+            found.interval(0.95)
+        };
+        let both = of(FeedEnd::Both);
+        for end in [FeedEnd::A, FeedEnd::B] {
+            let [low, high] = of(end);
+            assert!(high - low > both[1] - both[0], "{end:?}");
+            // What both ends say lies inside.
+            assert!(low.km() < 1051.5 && 1051.5 < high.km(), "{end:?}");
+        }
     }
 
     #[test]

@@ -35,8 +35,8 @@ use super::watch::{Company, Finding, Watch};
 use super::words;
 
 /// How long and how often a silent device is held back until those beside it have answered or
-/// not: most are polled every ten seconds, and three polls are silence.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// not: most are polled every ten seconds, and six polls are silence.
+const PATIENCE: Duration = Duration::from_secs(70);
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The silkline itself in an incident's history.
@@ -134,9 +134,33 @@ impl Causes {
             self.join(k, scene, &finding);
         }
         for k in 0..self.causes.len() {
+            self.feed_anew(k, scene);
             self.settle(k, scene);
         }
         self.forget();
+    }
+
+    /// Places a feeding fault again where another end tells of it than before.
+    fn feed_anew(&mut self, k: usize, scene: &Scene<'_>) {
+        let Some(cause) = self.causes.get_mut(k) else {
+            return;
+        };
+        let soon = scene.now - cause.incident.opened < scene.settings.wake;
+        if cause.key != Key::Feed || !cause.is_active() || !soon {
+            return;
+        }
+        let end = |evidence: &Evidence| match &evidence.finding {
+            Says::Feed(finding) => Some(finding.end),
+            _ => None,
+        };
+        let fresh = words::evidence_of_feed(scene, FeedMode::Shunt);
+        let known = cause.incident.evidence.iter().find_map(end);
+        if fresh.iter().find_map(end) != known && !fresh.is_empty() {
+            let evidence = &mut cause.incident.evidence;
+            evidence.retain(|e| end(e).is_none());
+            evidence.extend(fresh);
+            self.place(k, scene);
+        }
     }
 
     /// When time has work to do.

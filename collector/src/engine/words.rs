@@ -20,6 +20,9 @@ use super::causes::{Key, Light, Scene};
 /// Bytes of a line's id in an incident's: what the time and the number leave of 64.
 const LINE_BYTES: usize = 36;
 
+/// Volts of a feed that are off by less than this share of them say nothing.
+const MOVED_SHARE: f64 = 0.02;
+
 /// An id that no other incident of any collector has: line, time, number.
 pub(super) fn incident_id(scene: &Scene<'_>, serial: u64) -> IncidentId {
     let line: String = scene.line.id.as_str().chars().take(LINE_BYTES).collect();
@@ -102,20 +105,21 @@ pub(super) fn nodes_of(scene: &Scene<'_>, view: &ViewId) -> [Option<usize>; 2] {
     range.map_or([None, None], |ends| ends.map(place))
 }
 
-/// What both ends' power feeding says now, where it says anything: one falls and the other rises.
+/// What power feeding says now, where it says anything: of two ends one falls and the other rises, one
+/// end alone does either.
 pub(super) fn evidence_of_feed(scene: &Scene<'_>, mode: FeedMode) -> Vec<Evidence> {
     let Some(feed) = &scene.line.feed else {
         return Vec::new();
     };
     let reading = |end: &End| match end {
-        End::Site(site) => scene.watch.feeding(site),
+        End::Site(site) => scene.watch.feeding(site, scene.now),
         End::Branch(..) => (None, None),
     };
     let ((volts_a, amps_a), (volts_b, amps_b)) = (reading(&scene.line.a), reading(&scene.line.b));
     let end = match (volts_a, volts_b) {
         (Some(a), Some(b)) if (a - feed.volts_a) * (b - feed.volts_b) < 0.0 => FeedEnd::Both,
-        (Some(a), None) if a < feed.volts_a => FeedEnd::A,
-        (None, Some(b)) if b < feed.volts_b => FeedEnd::B,
+        (Some(a), None) if is_moved(a, feed.volts_a) => FeedEnd::A,
+        (None, Some(b)) if is_moved(b, feed.volts_b) => FeedEnd::B,
         _ => return Vec::new(),
     };
     let finding = FeedFinding {
@@ -132,6 +136,11 @@ pub(super) fn evidence_of_feed(scene: &Scene<'_>, mode: FeedMode) -> Vec<Evidenc
         source: "power feeding".to_owned(),
         finding: Says::Feed(finding),
     }]
+}
+
+/// Whether volts are others than usual by more than a meter and the weather make of them.
+fn is_moved(volts: f64, usual: f64) -> bool {
+    (volts - usual).abs() > MOVED_SHARE * usual
 }
 
 /// Where a cause is by its evidence.
