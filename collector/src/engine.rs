@@ -383,6 +383,7 @@ impl LineEngine {
             json,
         } = self.state.views.look(&self.line, device, (file, late));
         out.push(Output::TraceResult { id, json });
+        self.state.watch.word_of(site, self.state.now);
         let Some(view) = view else { return };
         self.shot(&view, out);
         if let Some(changed) = changed {

@@ -43,8 +43,21 @@ use self::soonest::Soonest;
 /// A device that tells no poll interval is expected this often by those beside it.
 const POLL: Duration = Duration::from_secs(10);
 
+/// A connection that is dead is noticed within this time: one and a half of an agent's keep-alives
+/// of fifteen seconds, and as many of one whose link is slow.
+const CONNECTED: Duration = Duration::from_secs(60);
+
+/// How long a device is held that may be only held up, before it is asked again whether it is.
+const HOLD: Duration = Duration::from_secs(1);
+
+/// Samples that are held up are waited for no longer than this, whatever else comes.
+const HELD_UP: Duration = Duration::from_secs(300);
+
 /// Devices that fell silent together were last heard of within a poll and so much more.
 const ALIKE: Duration = Duration::from_millis(500);
+
+/// A reading is of now for so many polls.
+const FRESH: u32 = 2;
 
 /// All devices of a line that were ever heard of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +73,9 @@ pub(super) struct Watch {
     spans: BTreeMap<String, Span>,
     /// What devices said of themselves, and until when it counts.
     said: BTreeMap<String, Timestamp>,
+    /// When anything but a live sample last came from a site.
+    #[serde(default)]
+    words: BTreeMap<SiteId, Timestamp>,
     /// What the plant and the settings tell.
     #[serde(skip)]
     guide: Guide,
@@ -113,6 +129,7 @@ impl Watch {
             far: Far::default(),
             spans: BTreeMap::new(),
             said: BTreeMap::new(),
+            words: BTreeMap::new(),
             guide: Guide::default(),
             soonest: Soonest::default(),
         }
@@ -247,11 +264,18 @@ impl Watch {
         self.agents.is_offline(site)
     }
 
+    /// Something else than a live sample came from a site: its agent lives.
+    pub(super) fn word_of(&mut self, site: &SiteId, now: Timestamp) {
+        self.words.insert(site.clone(), now);
+    }
+
     /// What the other devices at the site of a silent one do since then.
     pub(super) fn company(&self, finding: &Finding) -> Company {
         let own = self.devices.get(&finding.anomaly.device);
         let poll = own.map_or(POLL, Watched::poll);
-        let since = finding.anomaly.from + poll + ALIKE;
+        // By the agent's own clock: what is held up on its way comes in its order.
+        let last = own.map_or(Timestamp::EPOCH, |device| device.answered);
+        let since = last + poll + ALIKE;
         let mut others = self
             .devices
             .values()
@@ -262,7 +286,7 @@ impl Watch {
         }
         let (mut answered, mut silent) = (false, true);
         for other in others {
-            answered |= other.silent.heard() > since;
+            answered |= other.answered > since;
             silent &= other.silent.is_silent();
         }
         match (answered, silent) {
@@ -272,10 +296,16 @@ impl Watch {
         }
     }
 
-    /// Volts and amperes of power feeding at a site, where they are known.
-    pub(super) fn feeding(&self, site: &SiteId) -> (Option<f64>, Option<f64>) {
-        let here = self.devices.values().filter(|device| device.site == *site);
-        let points = here.flat_map(|device| device.points.values());
+    /// Volts and amperes of power feeding at a site, where they are known now: what equipment that
+    /// does not answer any more said last is the past.
+    pub(super) fn feeding(&self, site: &SiteId, now: Timestamp) -> (Option<f64>, Option<f64>) {
+        let here = self.devices.values();
+        let here = here.filter(|device| device.site == *site && !device.is_silent());
+        let points = here.flat_map(|device| {
+            let fresh = device.poll() * FRESH + ALIKE;
+            let points = device.points.values();
+            points.filter(move |point| now - point.heard <= fresh)
+        });
         let newest = |role: Role| {
             let fits = points
                 .clone()
@@ -348,6 +378,7 @@ impl Watch {
     }
 
     pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Finding> {
+        self.hold(now);
         let thin = self.agents.thin();
         let mut silent = Vec::new();
         self.devices.each_mut(|_, device| {
@@ -359,6 +390,34 @@ impl Watch {
         let mut found = self.silences(silent, now);
         found.extend(self.forget_said(now));
         found
+    }
+
+    /// Gives time to devices that are due to be silent, whose samples may only be held up on their
+    /// way: their agent is connected, or tells other things, no device beside them has
+    /// answered later than they have, and nobody says that they were asked in vain.
+    fn hold(&mut self, now: Timestamp) {
+        let due = |device: &&Watched| device.silent.deadline().is_some_and(|due| due <= now);
+        let mut held = Vec::new();
+        for device in self.devices.values().filter(due) {
+            let (site, heard) = (&device.site, device.silent.heard());
+            let waited = now - heard >= HELD_UP || device.silent.was_asked();
+            if waited || !self.agents.is_online(site) {
+                continue;
+            }
+            let here = || self.devices.values().filter(|other| other.site == *site);
+            let since = device.answered + device.poll() + ALIKE;
+            let answers = here().any(|other| other.answered > since);
+            let word = self.words.get(site).copied();
+            let last = here().map(|other| other.silent.heard()).chain(word).max();
+            if !answers && last.is_some_and(|last| now < last + CONNECTED) {
+                held.push((site.clone(), device.device.clone()));
+            }
+        }
+        for (site, device) in held {
+            if let Some(device) = self.devices.get_mut(&device_name(&site, &device)) {
+                device.silent.hold(now + HOLD);
+            }
+        }
     }
 
     /// What the silences of devices that began or ended make.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use silkline_analysis::incident::{Kind, State};
-use silkline_analysis::series::Severity;
+use silkline_analysis::series::{AnomalyKind, Severity};
 use silkline_protocol::device::{About, Limits, PointAbout, Role, Unit};
 use silkline_protocol::id::{DeviceId, LineId};
 use silkline_protocol::sample::{Reading, Sample};
@@ -142,8 +142,102 @@ fn a_site_whose_devices_all_fall_silent_is_one_incident_without_any_last_will() 
     };
     world.step(input, now);
     world.faults = vec![Fault::Mute(3)];
-    world.run(60_000);
+    world.run(90_000);
     assert_eq!(world.only().kind, Kind::Agent, "{}", world.only().headline);
+}
+
+fn status(online: bool) -> Input {
+    Input::AgentStatus {
+        site: site(3),
+        agent: "main".parse().unwrap(),
+        online,
+        metered: false,
+    }
+}
+
+#[test]
+fn samples_that_are_held_up_on_their_way_are_no_lost_agent() {
+    let mut world = World::new(PHASES);
+    let now = world.now;
+    world.step(status(true), now);
+    world.faults = vec![Fault::Mute(3)];
+    world.run(50_000);
+    assert!(world.incidents.is_empty(), "{:?}", world.incidents);
+    world.faults.clear();
+    world.run(30_000);
+    assert!(world.incidents.is_empty(), "{:?}", world.incidents);
+}
+
+#[test]
+fn an_agent_that_is_connected_and_sends_nothing_for_long_is_told() {
+    let mut world = World::new(PHASES);
+    let now = world.now;
+    world.step(status(true), now);
+    world.faults = vec![Fault::Mute(3)];
+    world.run(90_000);
+    assert_eq!(world.incidents.len(), 1);
+}
+
+#[test]
+fn a_device_whose_agent_tells_that_it_does_not_answer_is_told_at_once() {
+    let mut world = World::new(PHASES);
+    let now = world.now;
+    world.step(status(true), now);
+    for _ in 0..20 {
+        world.faults = vec![Fault::Mute(3)];
+        world.run(1000);
+        let mut sample = world.poll(3, world.now);
+        for reading in sample.readings.values_mut() {
+            *reading = Reading::Bad(silkline_protocol::sample::BadReading::Timeout);
+        }
+        let (site, device, late, now) = (site(3), device(), false, world.now);
+        let input = Input::Sample {
+            site,
+            device,
+            late,
+            sample,
+        };
+        world.step(input, now);
+    }
+    assert_eq!(world.only().kind, Kind::Equipment);
+}
+
+#[test]
+fn readings_that_were_overtaken_by_what_the_edge_said_bring_no_light_back() {
+    let mut world = World::new(PHASES);
+    let then = world.now;
+    let held_up = world.poll(3, then);
+    let lit = |name: &&silkline_protocol::id::PointName| name.stem() == "in_power";
+    let point = held_up.readings.keys().find(lit).cloned();
+    let event = silkline_protocol::message::Event {
+        at: at_ms(0) + (then - at_ms(0)) + Duration::from_millis(100),
+        kind: silkline_protocol::message::EventKind::LightLost,
+        point,
+        detail: String::new(),
+        permit: None,
+        place: None,
+    };
+    let (late, now) = (false, then + Duration::from_millis(200));
+    let said = Input::Event {
+        site: site(3),
+        device: device(),
+        late,
+        event,
+    };
+    world.step(said, now);
+    let (site, device) = (site(3), device());
+    let input = Input::Sample {
+        site,
+        device,
+        late,
+        sample: held_up,
+    };
+    world.step(input, now + Duration::from_secs(1));
+    let dark = world.said.iter().filter_map(|output| match output {
+        Output::Anomaly(a) if a.kind == AnomalyKind::Dark => Some(a.to.is_some()),
+        _ => None,
+    });
+    assert_eq!(dark.collect::<Vec<bool>>(), [false]);
 }
 
 /// A power feed's sample, with its volts at 0.9 A.

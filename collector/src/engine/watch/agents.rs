@@ -54,6 +54,12 @@ impl Agents {
         here.peek().is_some() && here.all(|agent| !agent.online)
     }
 
+    /// Whether an agent at a site is connected.
+    pub(super) fn is_online(&self, site: &SiteId) -> bool {
+        let mut here = self.0.values().filter(|agent| agent.site == *site);
+        here.any(|agent| agent.online)
+    }
+
     /// The sites from which samples come thinly; as a rule there are none.
     pub(super) fn thin(&self) -> Vec<&SiteId> {
         let thin = self.0.values().filter(|agent| agent.stands().is_thin());
@@ -86,6 +92,7 @@ mod tests {
             agents.take("s1.main", &site, Stands { online, metered });
             assert_eq!(agents.thin().contains(&&site), thin);
             assert_eq!(agents.is_offline(&site), !online);
+            assert_eq!(agents.is_online(&site), online);
         }
     }
 }

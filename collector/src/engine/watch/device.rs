@@ -36,6 +36,9 @@ pub(in crate::engine) struct Watched {
     pub(super) about: Option<About>,
     pub(super) silent: Silent,
     pub(super) newest: Timestamp,
+    /// The newest live sample in which it answered, by its agent's clock.
+    #[serde(default)]
+    pub(super) answered: Timestamp,
     pub(super) points: Points,
     #[serde(skip)]
     pub(super) ports: Ports,
@@ -66,6 +69,7 @@ impl Watched {
             about: None,
             silent: Silent::unknown(now),
             newest: Timestamp::EPOCH,
+            answered: Timestamp::EPOCH,
             points: Points::default(),
             ports: Ports::default(),
             receivers: BTreeMap::new(),
@@ -96,7 +100,8 @@ impl Watched {
     pub(super) fn describe(&mut self, about: About, now: Timestamp) {
         if about.poll_ms > 0 && !self.silent.is_silent() {
             let heard = self.silent.heard().max(now);
-            self.silent = Silent::new(Duration::from_millis(about.poll_ms), heard);
+            self.silent.excuse(heard);
+            self.silent.expect(Duration::from_millis(about.poll_ms));
         }
         self.about = Some(about);
     }
@@ -265,7 +270,7 @@ mod tests {
             watched.seen(Timestamp::from_seconds(900 * k));
         }
         assert_eq!(watched.poll(), Duration::from_secs(900));
-        let due = Timestamp::from_seconds(900 * 9);
+        let due = Timestamp::from_seconds(900 * 11);
         assert_eq!(watched.silent.deadline(), Some(due));
     }
 

@@ -1,5 +1,7 @@
 //! One point of a device with its detectors.
 
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use silkline_analysis::series::dark::{Dark, Light};
 use silkline_analysis::series::drift::Drift;
@@ -18,6 +20,9 @@ use super::tune::Tuned;
 /// Below this many volts it is no battery of 48 V, and the limits for those mean nothing.
 const OTHER_BATTERY: f64 = 36.0;
 
+/// Samples that are held up come so much later at most than what the edge says.
+const OVERTAKEN: Duration = Duration::from_secs(1800);
+
 /// Decibels by which a level must be back inside its limit.
 const BACK_DB: f64 = 0.5;
 
@@ -30,6 +35,9 @@ pub(in crate::engine) struct Point {
     pub(in crate::engine) turned: Timestamp,
     /// When it was last answered for, by our clock.
     pub(in crate::engine) heard: Timestamp,
+    /// When the agent's edge said that the light is gone.
+    #[serde(default)]
+    pub(super) told: Timestamp,
     limit: Limit,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     step: Option<Step>,
@@ -60,6 +68,7 @@ impl Point {
             dark: Dark::default(),
             turned: Timestamp::EPOCH,
             heard: Timestamp::EPOCH,
+            told: Timestamp::EPOCH,
             limit: Limit::default(),
             step: None,
             stuck: None,
@@ -104,6 +113,9 @@ impl Point {
         }
         self.heard = now;
         if is_light(self.role) {
+            if self.was_overtaken(at) {
+                return changes;
+            }
             let light = self.light(reading, at, context.needs);
             changes.extend(light.map(|change| (AnomalyKind::Dark, change)));
             if self.dark.light() == Light::Dark {
@@ -130,6 +142,12 @@ impl Point {
             changes.extend(self.moved(value, at));
         }
         changes
+    }
+
+    /// Whether a reading was taken before the edge said that the light is gone, and came after that. One
+    /// that seems much older was taken after a clock was set back.
+    fn was_overtaken(&self, at: Timestamp) -> bool {
+        at < self.told && self.told - at < OVERTAKEN
     }
 
     /// What it sees is no light since `from`, as its far receiver shows.

@@ -23,6 +23,7 @@ impl Watch {
         (event, late): (&Event, bool),
         now: Timestamp,
     ) -> Vec<Finding> {
+        self.word_of(site, now);
         let name = device_name(site, device);
         let newest = self.devices.get(&name).map(|device| device.newest);
         if late && newest.is_some_and(|newest| event.at <= newest) {
@@ -76,6 +77,7 @@ impl Watch {
         let Some(known) = known.filter(|known| known.dark.at() <= event.at) else {
             return Vec::new();
         };
+        known.told = event.at;
         let changes = known.lose((event.at, "no light, seen by the agent".to_owned()), now);
         let news = changes.into_iter().map(|(kind, change)| News {
             device: name.to_owned(),

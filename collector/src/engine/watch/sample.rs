@@ -33,6 +33,9 @@ impl Watch {
         let Some(known) = self.devices.nth_mut(number) else {
             return Vec::new();
         };
+        if late {
+            self.words.insert(site.clone(), now);
+        }
         if late && sample.at <= known.newest {
             return Vec::new();
         }
@@ -40,7 +43,13 @@ impl Watch {
         let mut news = Vec::new();
         if !late {
             let answered = sample.readings.values().any(|reading| reading.is_good());
-            let back = answered.then(|| known.seen(now)).flatten();
+            let back = if answered {
+                known.answered = sample.at;
+                known.seen(now)
+            } else {
+                known.silent.unanswered();
+                None
+            };
             self.soonest.moved(known.silent.deadline());
             news.extend(back.map(|change| about((&name, None), AnomalyKind::Silent, change)));
         }
