@@ -40,6 +40,8 @@ const REGISTERS: u16 = 100;
 const SECOND: Duration = Duration::from_secs(1);
 /// How late a request may come and still be on time.
 const MARGIN: Duration = Duration::from_millis(100);
+/// How often memory is looked at.
+const EVERY: Duration = Duration::from_secs(5);
 
 /// A program that polls, which ends with this.
 struct Poller {
@@ -106,6 +108,15 @@ impl Poller {
         // The kernel's tick is a hundredth of a second on every machine that we know.
         (ticks / 100.0, kilobytes / 1024.0)
     }
+
+    /// Megabytes that are its own and no file's.
+    fn anonymous_mb(&self) -> f64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find(|line| line.starts_with("RssAnon"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
+        kilobytes.unwrap().parse::<f64>().unwrap() / 1024.0
+    }
 }
 
 impl Drop for Poller {
@@ -161,6 +172,8 @@ struct Measured {
     asked: u64,
     cpu_s: f64,
     rss_mb: (f64, f64),
+    /// Its own memory, looked at [`EVERY`] so often.
+    anonymous_mb: Vec<f64>,
     took: f64,
 }
 
@@ -174,6 +187,21 @@ impl Measured {
             self.cpu_s / (readings / 1e6).max(1e-9),
             self.rss_mb.0,
             self.rss_mb.1
+        );
+    }
+
+    /// Its own memory over the window, and what it grew by in the second half.
+    fn say_memory(&self) {
+        let words: Vec<String> = self
+            .anonymous_mb
+            .iter()
+            .map(|mb| format!("{mb:.1}"))
+            .collect();
+        let (half, last) = (words.len() / 2, words.len().saturating_sub(1));
+        let grown = 100.0 * (self.anonymous_mb[last] / self.anonymous_mb[half] - 1.0);
+        println!(
+            "  own memory each {EVERY:?}: {} MB; {grown:+.1} % in the second half",
+            words.join(" ")
         );
     }
 }
@@ -194,13 +222,20 @@ async fn measure(
         counted.messages.load(Ordering::Relaxed),
     );
     let begun = Instant::now();
-    tokio::time::sleep(window).await;
+    let mut anonymous_mb = vec![poller.anonymous_mb()];
+    while let left = window.saturating_sub(begun.elapsed())
+        && !left.is_zero()
+    {
+        tokio::time::sleep(left.min(EVERY)).await;
+        anonymous_mb.push(poller.anonymous_mb());
+    }
     let after = poller.takes();
     Measured {
         arrived: counted.messages.load(Ordering::Relaxed) - arrived,
         asked: sum() - asked,
         cpu_s: after.0 - before.0,
         rss_mb: (before.1, after.1),
+        anonymous_mb,
         took: begun.elapsed().as_secs_f64(),
     }
 }
@@ -318,6 +353,7 @@ async fn main() {
         println!("flat out: 200 devices x {REGISTERS} registers, as fast as they answer");
         if let Some((measured, _)) = of_agent(200, 0, "0s", window).await {
             measured.say("silkline-agent");
+            measured.say_memory();
         }
     }
     if is_wanted("silent") {

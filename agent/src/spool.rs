@@ -39,6 +39,7 @@ mod file;
 mod hurry;
 pub mod inspect;
 mod ledger;
+mod opened;
 mod pack;
 pub mod reader;
 mod recent;

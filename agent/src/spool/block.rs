@@ -15,6 +15,9 @@ use super::pack::{self, pull, push};
 
 /// The most samples in a block: half a minute of a large hut, a minute of a small one.
 pub(super) const MOST: usize = 2_048;
+/// The most bytes of numbers that samples may have between them to become a block: who reads one sample
+/// of it has all of them in memory.
+pub(super) const ROOM: usize = 1 << 20;
 /// The most numbers in a sample.
 const NUMBERS: usize = 16_384;
 /// Stands before a number that is kept as it is.
@@ -29,6 +32,17 @@ pub(super) struct Sealed {
     pub(super) words: u32,
     /// As [`pack`] makes them.
     pub(super) numbers: Vec<u8>,
+}
+
+/// The samples of a block, unsealed: one piece of memory for the numbers of all, since a spool keeps some
+/// of them at hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Run {
+    /// The template of each device in it, and the checksum of its words.
+    templates: Vec<(i64, u32)>,
+    /// Of each sample which of these, and where its numbers end.
+    samples: Vec<(u32, u32)>,
+    numbers: Vec<u8>,
 }
 
 /// What is known of a template's numbers while a block is written or read.
@@ -83,11 +97,11 @@ pub(super) fn seal(samples: &[Sealed]) -> Option<Vec<u8>> {
 }
 
 /// The samples of a block; nothing where `body` is none.
-pub(super) fn open(body: &[u8]) -> Option<Vec<Sealed>> {
+pub(super) fn open(body: &[u8]) -> Option<Run> {
     let mut rest = body;
     let count = bounded(&mut rest, MOST)?;
     let known = bounded(&mut rest, count)?;
-    let mut devices = Vec::with_capacity(known);
+    let (mut devices, mut run) = (Vec::new(), Run::default());
     for _ in 0..known {
         let template = i64::try_from(pull(&mut rest)?).ok()?;
         let mut device = Device {
@@ -101,19 +115,57 @@ pub(super) fn open(body: &[u8]) -> Option<Vec<Sealed>> {
                 before: 0,
             });
         }
-        devices.push((template, device));
+        run.templates.push((template, device.words));
+        devices.push(device);
     }
-    let mut samples = Vec::with_capacity(count);
+    run.samples.reserve_exact(count);
     for _ in 0..count {
         let at = bounded(&mut rest, known)?;
-        let (template, device) = devices.get_mut(at)?;
-        samples.push(Sealed {
-            template: *template,
-            words: device.words,
-            numbers: device.read(&mut rest)?,
-        });
+        devices.get_mut(at)?.read(&mut rest, &mut run.numbers)?;
+        let end = u32::try_from(run.numbers.len()).ok()?;
+        run.samples.push((u32::try_from(at).ok()?, end));
     }
-    rest.is_empty().then_some(samples)
+    run.numbers.shrink_to_fit();
+    rest.is_empty().then_some(run)
+}
+
+impl Run {
+    /// How many samples there are.
+    pub(super) fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// A sample by its place in the run.
+    pub(super) fn get(&self, at: usize) -> Option<Sealed> {
+        let (device, end) = *self.samples.get(at)?;
+        let before = at.checked_sub(1).and_then(|at| self.samples.get(at));
+        let begin = before.map_or(0, |(_, end)| *end);
+        let (template, words) = *self.templates.get(usize::try_from(device).ok()?)?;
+        let span = usize::try_from(begin).ok()?..usize::try_from(end).ok()?;
+        Some(Sealed {
+            template,
+            words,
+            numbers: self.numbers.get(span)?.to_vec(),
+        })
+    }
+
+    /// The samples in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Sealed> + '_ {
+        (0..self.len()).filter_map(|at| self.get(at))
+    }
+
+    /// Makes it so much larger, for a test of what is too large.
+    #[cfg(test)]
+    pub(super) fn pad(&mut self, bytes: usize) {
+        self.numbers.extend(core::iter::repeat_n(0, bytes));
+    }
+
+    /// The memory that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let lists = self.templates.len() * size_of::<(i64, u32)>()
+            + self.samples.len() * size_of::<(u32, u32)>();
+        lists + self.numbers.len()
+    }
 }
 
 impl Device {
@@ -140,22 +192,21 @@ impl Device {
         }
     }
 
-    fn read(&mut self, rest: &mut &[u8]) -> Option<Vec<u8>> {
+    fn read(&mut self, rest: &mut &[u8], numbers: &mut Vec<u8>) -> Option<()> {
         let guess = self.time.wrapping_add(self.period);
         let time = guess.wrapping_add(unzigzag(pull(rest)?).cast_unsigned());
         self.passes(time);
-        let mut numbers = Vec::with_capacity(9 + 3 * self.columns.len());
-        push(&mut numbers, time);
+        push(numbers, time);
         for column in &mut self.columns {
             let code = pull(rest)?;
             if code == AS_IT_IS {
-                push(&mut numbers, pull(rest)?);
+                push(numbers, pull(rest)?);
                 continue;
             }
             column.before = column.before.wrapping_add(unzigzag(code - 1));
-            push(&mut numbers, pack::shortest(column.before, column.places)?);
+            push(numbers, pack::shortest(column.before, column.places)?);
         }
-        Some(numbers)
+        Some(())
     }
 
     fn passes(&mut self, time: u64) {
@@ -209,6 +260,10 @@ mod tests {
 
     use super::*;
 
+    fn opened(body: &[u8]) -> Option<Vec<Sealed>> {
+        open(body).map(|run| run.iter().collect())
+    }
+
     fn sample(template: i64, at: i64, values: &[f64]) -> Sealed {
         let named = values
             .iter()
@@ -241,7 +296,7 @@ mod tests {
             })
             .collect();
         let body = seal(&all).unwrap();
-        assert_eq!(open(&body).unwrap(), all);
+        assert_eq!(opened(&body).unwrap(), all);
         let each = body.len() / all.len();
         assert!((20..32).contains(&each), "{each} bytes a sample of 20");
     }
@@ -253,7 +308,7 @@ mod tests {
             sample(3, 4, &[0.0, 0.000_123_45, -999_999.5]),
             sample(9, 0, &[]),
         ];
-        assert_eq!(open(&seal(&odd).unwrap()).unwrap(), odd);
+        assert_eq!(opened(&seal(&odd).unwrap()).unwrap(), odd);
     }
 
     #[test]
@@ -285,7 +340,7 @@ mod tests {
                 })
                 .collect();
             let body = seal(&samples).unwrap();
-            prop_assert_eq!(open(&body).unwrap(), samples);
+            prop_assert_eq!(opened(&body).unwrap(), samples);
         }
 
         #[test]

@@ -3,7 +3,6 @@
 //! Readers never wait for the writer, nor it for them: the file is in write-ahead mode.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -12,9 +11,9 @@ use silkline_protocol::delivery::thrift::Alarms;
 use silkline_protocol::delivery::{Epoch, Ranges, Seq};
 use silkline_protocol::id::LineId;
 
-use super::block::Sealed;
 use super::disk::{self, Letter, RECORD_VERSION};
 use super::file::{key, of_key, open_to_read};
+use super::opened::{NotAtHand, Opened};
 use super::recent::{First, Recent};
 use super::{SpoolError, StreamId, pack, sealed};
 
@@ -90,15 +89,11 @@ pub struct LastAbout {
     pub stored: Stored,
 }
 
-/// Blocks of samples that are kept open: one for each stream that is sent at a time.
-const OPEN_BLOCKS: usize = 16;
-
 /// A connection that reads.
 #[derive(Debug)]
 pub struct Reader {
     file: Connection,
-    /// Blocks that were read lately, since their samples are asked for one after the other.
-    opened: RefCell<VecDeque<(sealed::Held, Vec<Sealed>)>>,
+    opened: RefCell<Opened>,
     recent: Recent,
 }
 
@@ -191,17 +186,19 @@ impl Reader {
         if held.version > sealed::VERSION {
             return Err(SpoolError::Newer(held.version));
         }
-        let mut opened = self.opened.borrow_mut();
-        if !opened.iter().any(|(known, _)| *known == held) {
-            let samples = sealed::samples(&self.file, &held)?;
-            opened.push_front((held, samples.ok_or(SpoolError::Checksum(seq))?));
-            opened.truncate(OPEN_BLOCKS);
-        }
-        let samples = opened.iter().find(|(known, _)| *known == held);
         let at = usize::try_from(seq.get() - held.slot.seq.get()).unwrap_or(usize::MAX);
-        let sample = samples.and_then(|(_, samples)| samples.get(at));
+        let mut opened = self.opened.borrow_mut();
+        let sample = match opened.sample(&held, at) {
+            Ok(sample) => sample,
+            Err(NotAtHand) => {
+                let run = sealed::samples(&self.file, &held)?.ok_or(SpoolError::Checksum(seq))?;
+                let sample = run.get(at);
+                opened.put(held, run);
+                sample
+            }
+        };
         let letter = match sample {
-            Some(sample) => sealed::letter(&self.file, sample)?,
+            Some(sample) => sealed::letter(&self.file, &sample)?,
             None => None,
         };
         let letter = letter.ok_or(SpoolError::Checksum(seq))?;

@@ -65,10 +65,10 @@ impl Writer {
         (id, lo, hi): (StreamId, Seq, Seq),
         grows: bool,
     ) -> Result<bool, SpoolError> {
-        let candidates = sealed::candidates(&self.file, (id, lo, hi))?;
+        let (candidates, is_full) = sealed::candidates(&self.file, (id, lo, hi))?;
         let run = run(&candidates);
         let is_all = run == candidates.len();
-        if run < block::MOST && is_all && grows {
+        if !is_full && is_all && grows {
             if let Some(first) = candidates.first() {
                 self.sealed_to.insert(id, first.slot.seq);
             }
@@ -91,8 +91,9 @@ impl Writer {
             return Ok(());
         };
         let samples: Vec<Sealed> = run.iter().filter_map(|one| one.sealed.clone()).collect();
-        let body = block::seal(&samples)
-            .filter(|body| block::open(body).is_some_and(|found| found == samples));
+        let body = block::seal(&samples).filter(|body| {
+            block::open(body).is_some_and(|found| found.iter().eq(samples.iter().cloned()))
+        });
         let Some(body) = body else {
             tracing::error!(first = %first.slot.seq, "samples cannot be sealed: they stay as they are");
             return Ok(());

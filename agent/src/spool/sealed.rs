@@ -6,7 +6,7 @@ use silkline_protocol::delivery::Seq;
 use silkline_protocol::delivery::sender::Class;
 use silkline_protocol::time::Timestamp;
 
-use super::block::{self, Sealed};
+use super::block::{self, Run, Sealed};
 use super::disk::{self, CRC, Letter, RECORD_VERSION, Slot};
 use super::file::{key, of_key};
 use super::{StreamId, pack};
@@ -24,6 +24,18 @@ pub(super) struct Held {
     pub(super) slot: Slot,
     pub(super) version: i64,
     crc: u32,
+}
+
+#[cfg(test)]
+impl Held {
+    /// The block of this slot.
+    pub(super) const fn of(slot: Slot) -> Self {
+        Self {
+            slot,
+            version: VERSION,
+            crc: 0,
+        }
+    }
 }
 
 /// A record that might be sealed.
@@ -97,7 +109,7 @@ pub(super) fn around(
 }
 
 /// The samples of a block; nothing where it is not what was written.
-pub(super) fn samples(file: &Connection, held: &Held) -> rusqlite::Result<Option<Vec<Sealed>>> {
+pub(super) fn samples(file: &Connection, held: &Held) -> rusqlite::Result<Option<Run>> {
     let mut statement = file.prepare_cached("SELECT body FROM block WHERE key = ?1")?;
     let found = statement.query_row([key(held.slot.stream, held.slot.last)], |sql| {
         sql.get::<_, Vec<u8>>(0)
@@ -118,18 +130,19 @@ pub(super) fn letter(file: &Connection, sample: &Sealed) -> rusqlite::Result<Opt
         .and_then(|template| template.letter(&sample.numbers)))
 }
 
-/// The first records of a stream in `lo..=hi` that lie by themselves, at most a block of them.
+/// The first records of a stream in `lo..=hi` that lie by themselves, at most a block of them; and whether
+/// more would be more than a block.
 pub(super) fn candidates(
     file: &Connection,
     (stream, lo, hi): (StreamId, Seq, Seq),
-) -> rusqlite::Result<Vec<Candidate>> {
+) -> rusqlite::Result<(Vec<Candidate>, bool)> {
     let mut statement = file.prepare_cached(
         "SELECT key, key, at, bytes, v, crc, template, payload FROM record
          WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT ?3",
     )?;
     let most = block::MOST as i64;
     let mut found = statement.query(params![key(stream, lo), key(stream, hi), most])?;
-    let mut candidates = Vec::new();
+    let (mut candidates, mut room) = (Vec::new(), block::ROOM);
     while let Some(sql) = found.next()? {
         let Some(slot) = slot(sql)? else { continue };
         let (version, crc): (i64, u32) = (sql.get(4)?, sql.get(5)?);
@@ -138,9 +151,15 @@ pub(super) fn candidates(
             Some(id) => sealable(file, id, (sql.get(7)?, crc))?,
             None => None,
         };
+        let numbers = sealed.as_ref().map_or(0, |sample| sample.numbers.len());
+        if numbers > room && !candidates.is_empty() {
+            return Ok((candidates, true));
+        }
+        room = room.saturating_sub(numbers);
         candidates.push(Candidate { slot, sealed });
     }
-    Ok(candidates)
+    let is_full = candidates.len() >= block::MOST;
+    Ok((candidates, is_full))
 }
 
 /// A sample to be sealed, if it is what was written.
@@ -206,14 +225,10 @@ fn template(file: &Connection, id: i64) -> rusqlite::Result<Option<Template>> {
 }
 
 /// Puts the samples of a block back as records of their own, without the block; gives what they take.
-pub(super) fn take_apart(
-    file: &Connection,
-    slot: &Slot,
-    samples: &[Sealed],
-) -> rusqlite::Result<u64> {
+pub(super) fn take_apart(file: &Connection, slot: &Slot, samples: &Run) -> rusqlite::Result<u64> {
     remove(file, (slot.stream, slot.seq, slot.last))?;
     let mut bytes = 0;
-    for (seq, sample) in slot.seqs().zip(samples) {
+    for (seq, sample) in slot.seqs().zip(samples.iter()) {
         let packed = super::template::Packed {
             template: sample.template,
             numbers: sample.numbers.clone(),
@@ -225,7 +240,7 @@ pub(super) fn take_apart(
             ..*slot
         };
         // Without its words it could not be sent; it stays, and is refused where it is read.
-        let letter = letter(file, sample)?.unwrap_or_else(Letter::of_nothing);
+        let letter = letter(file, &sample)?.unwrap_or_else(Letter::of_nothing);
         disk::put_packed(file, &own, &letter, (packed.template, &packed.numbers))?;
         bytes += own.bytes;
     }

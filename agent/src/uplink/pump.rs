@@ -16,6 +16,10 @@ use crate::spool::{Head, SpoolError, StreamId};
 /// How many old streams are sent at a time; each may have a window of records in flight.
 const OLD_STREAMS: usize = 16;
 
+/// Records of a stream that go one after the other before another one has its turn: what waits long lies in
+/// blocks, and opening one for each record would cost more than the record.
+const TURN: u32 = 64;
+
 /// A record ready for the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Parcel {
@@ -51,6 +55,8 @@ pub(super) struct Pump {
     online: bool,
     metered: Option<Metered>,
     turn: Option<StreamId>,
+    /// Records that the stream whose turn it is has sent in a row.
+    in_a_row: u32,
 }
 
 /// Which senders are told what the spool knows to be committed: one that is not told waits a moment for it.
@@ -84,6 +90,7 @@ impl Pump {
             online: false,
             metered: None,
             turn: None,
+            in_a_row: 0,
         }
     }
 
@@ -142,7 +149,7 @@ impl Pump {
         }
     }
 
-    /// The next record of any stream, each in turn, those of this run before older ones.
+    /// The next record of any stream, some of each in turn, those of this run before older ones.
     pub(super) fn next(&mut self, now: Monotonic) -> Result<Next, SpoolError> {
         for id in self.in_turn() {
             let Some(stream) = self.streams.get_mut(&id) else {
@@ -151,6 +158,8 @@ impl Pump {
             let Some(due) = stream.poll(&self.reader, id, now)? else {
                 continue;
             };
+            let goes_on = self.turn == Some(id) && self.in_a_row < TURN;
+            self.in_a_row = if goes_on { self.in_a_row + 1 } else { 1 };
             self.turn = Some(id);
             match self.reader.record(id, due.seq) {
                 Ok(Some(stored)) => {
@@ -250,8 +259,12 @@ impl Pump {
                 .get(id)
                 .is_some_and(|s| s.epoch != self.current)
         };
+        let goes_on = self.turn.filter(|_| self.in_a_row < TURN);
         let mut ids: Vec<StreamId> = self.streams.keys().copied().collect();
-        ids.sort_by_key(|id| (is_old(id), Some(*id) <= self.turn, *id));
+        ids.sort_by_key(|id| {
+            let waits = goes_on != Some(*id);
+            (is_old(id), waits, Some(*id) <= self.turn, *id)
+        });
         ids
     }
 }
