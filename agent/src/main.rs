@@ -305,5 +305,7 @@ fn log_to_stderr() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // What can't be logged is told nowhere else: that too would go to stderr, and panic.
+        .log_internal_errors(false)
         .try_init();
 }

@@ -40,9 +40,11 @@ mod hurry;
 pub mod inspect;
 mod ledger;
 mod opened;
+mod outage;
 mod pack;
 pub mod reader;
 mod recent;
+mod refuge;
 mod room;
 mod seal;
 mod sealed;
@@ -56,6 +58,7 @@ pub use account::{Account, Counts};
 use hurry::{Hurry, Wanted};
 pub use inspect::{export, inspect};
 use recent::Recent;
+use refuge::Refuge;
 
 /// How many orders may wait for the writer: one transaction's worth, and a tenth of a second of one device
 /// at full speed. A full queue makes whoever brings the next one wait.
@@ -115,9 +118,12 @@ pub enum SpoolError {
         /// The bound.
         most: usize,
     },
-    /// The disk did not take it; another try may succeed.
+    /// The disk did not take it, since it is full, read-only or broken; another try may succeed.
     #[error("spool: {0}")]
     Disk(String),
+    /// It can't be written, whatever the disk does.
+    #[error("spool: {0}")]
+    Refused(String),
     /// The file is damaged: the next start sets it aside.
     #[error("spool file is damaged: {0}")]
     Damaged(String),
@@ -142,10 +148,22 @@ impl SpoolError {
 
 impl From<rusqlite::Error> for SpoolError {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        use rusqlite::ErrorCode as Code;
+        let text = error.to_string();
         match error.sqlite_error_code() {
-            Some(DatabaseCorrupt | NotADatabase) => Self::Damaged(error.to_string()),
-            _ => Self::Disk(error.to_string()),
+            Some(Code::DatabaseCorrupt | Code::NotADatabase) => Self::Damaged(text),
+            Some(
+                Code::DiskFull
+                | Code::SystemIoFailure
+                | Code::ReadOnly
+                | Code::CannotOpen
+                | Code::PermissionDenied
+                | Code::DatabaseBusy
+                | Code::DatabaseLocked
+                | Code::FileLockingProtocolFailed
+                | Code::OutOfMemory,
+            ) => Self::Disk(text),
+            _ => Self::Refused(text),
         }
     }
 }
@@ -171,8 +189,10 @@ pub struct SpoolStatus {
     pub max_bytes: u64,
     /// Transactions that failed, each with all that was in it.
     pub failures: u64,
-    /// Records that were in them: never taken in, and in no other figure.
+    /// Records that nothing would take: never taken in, and in no other figure.
     pub refused: Counts,
+    /// Records that are only in memory, since the disk takes nothing.
+    pub unsynced: Counts,
     /// The newest number of each stream of the current epoch.
     pub heads: Vec<Head>,
     /// Why the last transaction failed, if it did.
@@ -224,6 +244,7 @@ pub struct SpoolHandle {
     pulse: Pulse,
     hurry: Hurry,
     recent: Recent,
+    refuge: Refuge,
 }
 
 /// What the writer is asked, with where the answer goes once it is synced.
@@ -282,7 +303,7 @@ impl SpoolHandle {
         let writer = writer::Writer::new(settings.clone(), clock, file)?;
         let epoch = writer.epoch();
         let (orders, waiting) = mpsc::channel(QUEUE);
-        let (pulse, recent) = (writer.pulse(), writer.recent());
+        let (pulse, recent, refuge) = (writer.pulse(), writer.recent(), writer.refuge());
         let (told, status) = watch::channel(writer.status());
         let wanted = Wanted::default();
         let own = wanted.clone();
@@ -300,12 +321,15 @@ impl SpoolHandle {
                 pulse,
                 hurry,
                 recent,
+                refuge,
             },
             set_aside,
         })
     }
 
-    /// Takes something in: returns when it is synced to the disk, once for each line.
+    /// Takes something in: returns when it is synced to the disk, once for each line. While the disk takes
+    /// nothing a trace waits until it does, or a collector has it; of anything else it is enough then
+    /// that it is in memory.
     ///
     /// # Errors
     ///
@@ -397,7 +421,8 @@ impl SpoolHandle {
     ///
     /// What the disk said.
     pub fn reader(&self) -> Result<reader::Reader, SpoolError> {
-        Ok(reader::Reader::open(&self.settings.path)?.beside(self.recent.clone()))
+        Ok(reader::Reader::open(&self.settings.path)?
+            .beside(self.recent.clone(), self.refuge.clone()))
     }
 
     async fn order(&self, task: Task) -> Result<(), SpoolError> {

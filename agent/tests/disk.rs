@@ -1,6 +1,6 @@
-//! The real program on a real file system that is full, read-only, or damaged. The file system is a
-//! small one of its own, in a mount namespace that ends with the program; where the kernel gives us none,
-//! a test says "skipped".
+//! The real program on a real file system that is full, read-only, or damaged: from the start, or all at
+//! once while it runs. The file system is a small one of its own, in a mount namespace that ends with the
+//! program; where the kernel gives us none, a test says "skipped".
 
 #![expect(
     clippy::unwrap_used,
@@ -10,11 +10,18 @@
     reason = "a test that can't go on has failed; what is skipped is said; it waits by the real clock"
 )]
 
+#[allow(dead_code, reason = "the benches use more of it")]
+#[path = "../benches/station/centre.rs"]
+mod centre;
+
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use centre::{Broker, Counted, collect};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -60,46 +67,77 @@ impl Drop for Running {
 impl Running {
     /// Starts it in `folder`, on a file system made with these options, after these orders to a shell.
     fn start(folder: &Path, options: &str, before: &str) -> Option<Self> {
-        let probe = Command::new("unshare")
-            .args(["--map-root-user", "--mount", "true"])
-            .stderr(Stdio::null())
-            .status();
-        if !probe.is_ok_and(|status| status.success()) {
+        let mount =
+            format!("mount -t tmpfs -o {options} none \"$DATA\" && cd \"$DATA\" && {before}");
+        Self::within(folder, &["--map-root-user", "--mount"], &mount, None)
+    }
+
+    /// Starts it in `folder` after these orders to a shell in a namespace that `unshare` makes so.
+    fn within(folder: &Path, unshare: &[&str], before: &str, broker: Option<u16>) -> Option<Self> {
+        let mut probe = Command::new("unshare");
+        probe.args(unshare).arg("true").stderr(Stdio::null());
+        if !probe.status().is_ok_and(|status| status.success()) {
             println!("skipped: no mount namespace can be had here");
             return None;
         }
+        let mut command = Command::new("unshare");
+        command.args(unshare);
+        Some(Self::by(command, folder, before, broker))
+    }
+
+    /// Starts it in `folder` by `command`, after these orders to a shell.
+    fn by(mut command: Command, folder: &Path, before: &str, broker: Option<u16>) -> Self {
         let local = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = local.local_addr().unwrap().port();
         drop(local);
         let data = folder.join("disk");
         std::fs::create_dir_all(&data).unwrap();
+        let uplink = broker.map_or_else(String::new, |broker| {
+            format!("[[uplink]]\nurl = \"mqtt://127.0.0.1:{broker}\"\n")
+        });
         let text = format!(
-            "site = \"ganja\"\nlines = [\"baku-poti\"]\ndata = {data:?}\nlocal = \"127.0.0.1:{port}\"\n\
+            "site = \"bench\"\nlines = [\"a-b\"]\ndata = {data:?}\nlocal = \"127.0.0.1:{port}\"\n{uplink}\
              [[device]]\nid = \"edfa-1\"\nprofile = \"silkline-edfa\"\naddress = \"127.0.0.1:{}\"\npoll = \"50ms\"\n",
             device()
         );
         let settings = folder.join("agent.toml");
         std::fs::write(&settings, text).unwrap();
-        let orders = format!(
-            "mount -t tmpfs -o {options} none {data:?} && cd {data:?} && {before} && exec \"$@\""
-        );
         let log = std::fs::File::create(folder.join("log")).unwrap();
-        let child = Command::new("unshare")
-            .args(["--map-root-user", "--mount", "sh", "-c", &orders, "sh"])
+        let child = command
+            .args(["sh", "-c", &format!("{before} && exec \"$@\""), "sh"])
             .arg(env!("CARGO_BIN_EXE_silkline-agent"))
             .arg("--config")
             .arg(settings)
             .arg("run")
+            .env("DATA", &data)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
             .unwrap();
-        Some(Self {
+        Self {
             child,
             data,
             local: port,
-        })
+        }
+    }
+
+    /// Waits until the program counts none of it.
+    fn until_none(&mut self, name: &str) {
+        let deadline = Instant::now() + SOON;
+        while self.counts(name) != Some(0) {
+            assert!(Instant::now() < deadline, "{name}: {:?}", self.counts(name));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The largest file that it may write from now on.
+    fn limit_files(&self, limit: &str) {
+        let limited = Command::new("prlimit")
+            .args(["--pid", &self.child.id().to_string()])
+            .arg(format!("--fsize={limit}:unlimited"))
+            .status();
+        assert!(limited.unwrap().success());
     }
 
     /// What the program counts under this name, while it answers.
@@ -139,6 +177,8 @@ const REFUSED: &str = "silkline_agent_records_refused_total{kind=\"sample\"}";
 const WAITING: &str = "silkline_agent_records_waiting{kind=\"sample\"}";
 const FAILURES: &str = "silkline_agent_spool_failures_total";
 const POLLS: &str = "silkline_agent_polls_total";
+const UNSYNCED: &str = "silkline_agent_records_unsynced{kind=\"sample\"}";
+const DELIVERED: &str = "silkline_agent_records_delivered_total{kind=\"sample\"}";
 
 #[test]
 fn a_full_disk_stops_nothing_and_is_over_when_there_is_room() {
@@ -147,21 +187,92 @@ fn a_full_disk_stops_nothing_and_is_over_when_there_is_room() {
     let Some(mut agent) = Running::start(folder.path(), "size=2m", filled) else {
         return;
     };
-    agent.until(FAILURES, 3);
+    agent.until(FAILURES, 2);
+    agent.until(UNSYNCED, 20);
     let polls = agent.until(POLLS, 1);
     agent.until(POLLS, polls + 20);
-    let failed = agent.until(FAILURES, 4);
-    // What was taken before is there still.
-    let taken = agent.counts(TAKEN).unwrap();
-    assert!(taken > 0 && agent.counts(WAITING) == Some(taken));
     std::fs::remove_file(agent.inside("filler")).unwrap();
-    agent.until(TAKEN, taken + 20);
-    let waiting = agent.counts(WAITING).unwrap();
-    assert!(waiting >= taken + 20, "{waiting} of {taken} and 20");
-    assert!(agent.counts(FAILURES).unwrap() >= failed);
-    assert!(agent.counts(REFUSED).unwrap() > 0);
+    agent.until_none(UNSYNCED);
+    // What was taken before is there still, and what came meanwhile.
+    let taken = agent.until(TAKEN, 40);
+    assert!(agent.until(WAITING, taken) >= taken);
+    assert_eq!(agent.counts(REFUSED), Some(0));
     let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(log.contains("full") && !log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn a_disk_that_takes_nothing_for_a_while_costs_no_record() {
+    let folder = tempfile::tempdir().unwrap();
+    // Its log is a file too, and can't be written either.
+    let before = "trap '' XFSZ";
+    let mut agent = Running::by(Command::new("env"), folder.path(), before, None);
+    agent.until(TAKEN, 20);
+    agent.limit_files("0");
+    agent.until(UNSYNCED, 20);
+    let polls = agent.until(POLLS, 1);
+    agent.until(POLLS, polls + 20);
+    agent.limit_files("unlimited");
+    agent.until_none(UNSYNCED);
+    let taken = agent.until(TAKEN, 60);
+    assert_eq!(agent.counts(REFUSED), Some(0));
+    // Killed without a word: what was taken is on the disk, each record once.
+    agent.child.kill().unwrap();
+    agent.child.wait().unwrap();
+    let inspected = Command::new(env!("CARGO_BIN_EXE_silkline-agent"))
+        .args(["spool", "inspect", "--file"])
+        .arg(agent.data.join("spool.sqlite"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&inspected.stdout).into_owned();
+    let words = said.split_whitespace().collect::<Vec<_>>();
+    let records = words.iter().position(|word| word.starts_with("record"));
+    let count = records.and_then(|at| words.get(at.checked_sub(1)?)?.parse::<u64>().ok());
+    assert!(
+        count.is_some_and(|count| count >= taken),
+        "{taken} taken: {said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_turns_read_only_keeps_no_record_from_the_collector() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(broker) = Broker::start() else {
+        println!("skipped: mosquitto is not installed");
+        return;
+    };
+    let counted = Arc::new(Counted::default());
+    let centre = tokio::spawn(collect(broker.port, "a-b", counted.clone()));
+    let mount =
+        "head -c 16000000 /dev/zero > image && mkfs.ext4 -q image && mount -o loop image \"$DATA\"";
+    let mount = format!("cd {:?} && {mount}", folder.path());
+    let tried = Command::new("unshare")
+        .args(["--mount", "sh", "-c", &mount])
+        .env("DATA", "/mnt")
+        .output();
+    if !tried.is_ok_and(|tried| tried.status.success()) {
+        println!("skipped: no file system can be mounted from a file here");
+        return;
+    }
+    let started = Running::within(folder.path(), &["--mount"], &mount, Some(broker.port));
+    let mut agent = started.unwrap();
+    agent.until(DELIVERED, 20);
+    // As the kernel does upon an error of the disk: whatever is open stays open, and is read-only.
+    let aborted = Command::new("nsenter")
+        .args(["--target", &agent.child.id().to_string(), "--mount"])
+        .args(["mount", "-o", "remount,abort"])
+        .arg(&agent.data)
+        .status();
+    assert!(aborted.unwrap().success());
+    agent.until(UNSYNCED, 5);
+    let delivered = agent.until(DELIVERED, 20);
+    agent.until(DELIVERED, delivered + 60);
+    assert_eq!(agent.counts(REFUSED), Some(0));
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(log.contains("the disk takes nothing"), "{log}");
+    assert!(!log.contains("panicked"), "{log}");
+    counted.end();
+    centre.abort();
 }
 
 #[test]

@@ -143,6 +143,9 @@ pub struct Status {
     pub epochs: Vec<Epoch>,
     /// Records in the spool that are not committed yet.
     pub spool_depth: u64,
+    /// Why its disk takes nothing, where it does not: records are then only in its memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spool_fault: Option<String>,
     /// What the operating system says of the clock.
     pub clock: ClockState,
     /// Whether it is connected by a link that costs: then samples come thinly, and what does not come

@@ -234,6 +234,7 @@ fn what_is_not_spooled() {
         version: "0.1.0".into(),
         epochs: vec![epoch()],
         spool_depth: 7,
+        spool_fault: None,
         clock: ClockState::Synchronised,
         metered: false,
     };

@@ -98,8 +98,14 @@ fn records(text: &mut Text, spool: &super::SpoolNow) {
         (
             "refused_total",
             "counter",
-            "records that the disk did not take, never taken in",
+            "records that nothing would take, never taken in",
             &spool.refused,
+        ),
+        (
+            "unsynced",
+            "gauge",
+            "records that are only in memory, since the disk takes nothing",
+            &spool.unsynced,
         ),
         (
             "waiting",

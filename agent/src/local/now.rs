@@ -83,9 +83,12 @@ pub struct SpoolNow {
     pub dropped: Vec<(String, u64)>,
     /// Records that wait.
     pub waiting: Vec<(String, u64)>,
-    /// Records that the disk did not take: in no other figure.
+    /// Records that nothing would take: in no other figure.
     #[serde(default)]
     pub refused: Vec<(String, u64)>,
+    /// Records that are only in memory, since the disk takes nothing.
+    #[serde(default)]
+    pub unsynced: Vec<(String, u64)>,
 }
 
 /// How a device is.
@@ -252,6 +255,7 @@ fn spool(status: &crate::spool::SpoolStatus) -> SpoolNow {
         dropped: list(dropped),
         waiting: list(status.waiting),
         refused: list(status.refused),
+        unsynced: list(status.unsynced),
     }
 }
 

@@ -35,6 +35,17 @@ pub(super) struct Ledger {
     changed: BTreeSet<StreamId>,
     gone_changed: BTreeSet<StreamId>,
     account: Account,
+    /// What it was when the transaction under way began.
+    before: Option<Before>,
+}
+
+/// A ledger before a transaction: the rows that were changed since, and all that is small.
+#[derive(Clone, Debug, Default)]
+struct Before {
+    rows: BTreeMap<StreamId, Option<Row>>,
+    changed: BTreeSet<StreamId>,
+    gone_changed: BTreeSet<StreamId>,
+    account: Account,
 }
 
 impl Row {
@@ -80,21 +91,45 @@ impl Ledger {
         }
     }
 
-    /// The same with other books: those from before a transaction that was undone.
-    pub(super) fn with(self, account: Account) -> Self {
-        Self { account, ..self }
+    /// A transaction begins: it can be undone from here on.
+    pub(super) fn begin(&mut self) {
+        self.before = Some(Before {
+            rows: BTreeMap::new(),
+            changed: self.changed.clone(),
+            gone_changed: self.gone_changed.clone(),
+            account: self.account,
+        });
     }
 
-    pub(super) const fn account(&self) -> Account {
-        self.account
+    /// The transaction is on the disk.
+    pub(super) fn keep(&mut self) {
+        self.before = None;
+    }
+
+    /// The transaction is undone, and nothing of it happened.
+    pub(super) fn undo(&mut self) {
+        let Some(before) = self.before.take() else {
+            return;
+        };
+        for (id, row) in before.rows {
+            match row {
+                Some(row) => self.rows.insert(id, row),
+                None => self.rows.remove(&id),
+            };
+        }
+        self.changed = before.changed;
+        self.gone_changed = before.gone_changed;
+        self.account = before.account;
     }
 
     pub(super) fn insert(&mut self, id: StreamId, row: Row) {
+        self.about_to_change(id);
         self.rows.insert(id, row);
         self.changed.insert(id);
     }
 
     pub(super) fn remove(&mut self, id: StreamId) {
+        self.about_to_change(id);
         self.rows.remove(&id);
         self.changed.remove(&id);
         self.gone_changed.remove(&id);
@@ -102,6 +137,7 @@ impl Ledger {
 
     /// Gives out the next number of a stream.
     pub(super) fn next(&mut self, id: StreamId, class: Class, bytes: u64) -> Option<Seq> {
+        self.about_to_change(id);
         let row = self.rows.get_mut(&id)?;
         let seq = row.newest.map_or(Seq::FIRST, Seq::next);
         row.newest = Some(seq);
@@ -117,6 +153,7 @@ impl Ledger {
 
     /// Notes that the records from `lo` to `hi` are gone, with their bytes.
     pub(super) fn let_go(&mut self, id: StreamId, (lo, hi): (Seq, Seq), bytes: u64) {
+        self.about_to_change(id);
         if let Some(row) = self.rows.get_mut(&id) {
             let mut lost = Ranges::new();
             lost.insert(lo, hi);
@@ -132,6 +169,7 @@ impl Ledger {
 
     /// Notes that records of a stream lie otherwise now, and take `after` instead of `before`.
     pub(super) fn repacked(&mut self, id: StreamId, (before, after): (u64, u64)) {
+        self.about_to_change(id);
         if let Some(row) = self.rows.get_mut(&id) {
             row.bytes = row.bytes.saturating_sub(before).saturating_add(after);
             self.changed.insert(id);
@@ -150,6 +188,10 @@ impl Ledger {
                 None => continue,
             };
             if row.committed != said {
+                if let Some(before) = &mut self.before {
+                    let was = || Some(row.clone());
+                    before.rows.entry(*id).or_insert_with(was);
+                }
                 let before = row.open();
                 row.committed = said;
                 let after = row.open();
@@ -187,6 +229,14 @@ impl Ledger {
         )
     }
 
+    /// Notes how a row is, where this is the first that a transaction does to it.
+    fn about_to_change(&mut self, id: StreamId) {
+        if let Some(before) = &mut self.before {
+            let was = || self.rows.get(&id).cloned();
+            before.rows.entry(id).or_insert_with(was);
+        }
+    }
+
     fn waiting(&self) -> Counts {
         let mut waiting = Counts::default();
         for row in self.rows.values() {
@@ -214,6 +264,7 @@ impl Ledger {
             max_bytes: 0,
             failures: 0,
             refused: Counts::default(),
+            unsynced: Counts::default(),
             heads: heads
                 .filter_map(|(id, row)| {
                     row.newest.map(|newest| Head {
@@ -292,6 +343,45 @@ mod tests {
             ledger.row(StreamId(2)).unwrap().committed,
             ranges(&[[1, 3]])
         );
+    }
+
+    #[test]
+    fn what_is_undone_never_happened() {
+        let (line, mut ledger) = ("a-b".parse().unwrap(), Ledger::default());
+        ledger.insert(StreamId(1), row(0));
+        for _ in 0..4 {
+            ledger.next(StreamId(1), Class::Sample, 10);
+        }
+        let state = |list| Committed {
+            v: 1,
+            store: "store".parse().unwrap(),
+            streams: BTreeMap::from([(row(0).epoch, ranges(list))]),
+        };
+        ledger.believe(&line, &state(&[[1, 1]]));
+        let before = (
+            ledger.status(row(0).epoch, Dropped::default()),
+            ledger.changed.clone(),
+        );
+        ledger.begin();
+        ledger.insert(StreamId(2), row(0));
+        ledger.next(StreamId(2), Class::Event, 5);
+        ledger.next(StreamId(1), Class::Trace, 10);
+        ledger.believe(&line, &state(&[[1, 3]]));
+        ledger.let_go(StreamId(1), (seq(4), seq(5)), 20);
+        ledger.repacked(StreamId(1), (10, 3));
+        ledger.take_changed();
+        ledger.undo();
+        let after = (
+            ledger.status(row(0).epoch, Dropped::default()),
+            ledger.changed.clone(),
+        );
+        assert_eq!(after, before);
+        assert!(ledger.gone_changed.is_empty());
+        ledger.begin();
+        ledger.remove(StreamId(1));
+        ledger.keep();
+        ledger.undo();
+        assert!(ledger.row(StreamId(1)).is_none(), "what is kept stays");
     }
 
     #[test]

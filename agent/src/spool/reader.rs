@@ -3,6 +3,7 @@
 //! Readers never wait for the writer, nor it for them: the file is in write-ahead mode.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -15,6 +16,7 @@ use super::disk::{self, Letter, RECORD_VERSION};
 use super::file::{key, of_key, open_to_read};
 use super::opened::{NotAtHand, Opened};
 use super::recent::{First, Recent};
+use super::refuge::Refuge;
 use super::{SpoolError, StreamId, pack, sealed};
 
 /// How far back the newest sample of a device is looked for: that of the slowest device of a large hut.
@@ -95,6 +97,8 @@ pub struct Reader {
     file: Connection,
     opened: RefCell<Opened>,
     recent: Recent,
+    /// What the file has not got, since the disk does not take it.
+    refuge: Refuge,
 }
 
 /// One stream's records, for its sender.
@@ -111,12 +115,17 @@ impl Reader {
             file: open_to_read(path)?,
             opened: RefCell::default(),
             recent: Recent::default(),
+            refuge: Refuge::default(),
         })
     }
 
-    /// The same, beside a writer of which `recent` tells.
-    pub(super) fn beside(self, recent: Recent) -> Self {
-        Self { recent, ..self }
+    /// The same, beside a writer of which these tell.
+    pub(super) fn beside(self, recent: Recent, refuge: Refuge) -> Self {
+        Self {
+            recent,
+            refuge,
+            ..self
+        }
     }
 
     /// The streams of which something is not committed, oldest first, and those of `current`.
@@ -167,6 +176,10 @@ impl Reader {
     pub fn record(&self, stream: StreamId, seq: Seq) -> Result<Option<Stored>, SpoolError> {
         if let Some(letter) = self.recent.take(stream, seq) {
             return Ok(Some(stored(letter, false)));
+        }
+        // What leaves it is in the file by then.
+        if let Some((letter, retain)) = self.refuge.letter(stream, seq) {
+            return Ok(Some(stored(letter, retain)));
         }
         if let Some(found) = self.row(stream, seq)? {
             return Ok(Some(found));
@@ -255,7 +268,7 @@ impl Reader {
     /// What the disk said.
     pub fn newest_samples(&self, stream: StreamId, newest: Seq) -> Result<Vec<Seq>, SpoolError> {
         let mut statement = self.file.prepare_cached(
-            "SELECT max(key) FROM
+            "SELECT max(key), whose FROM
                 (SELECT key, coalesce(template.topic, record.topic) AS whose
                  FROM record INDEXED BY record_by_class
                  LEFT JOIN template ON template.id = record.template
@@ -265,11 +278,14 @@ impl Reader {
         let (first, last) = (key(stream, Seq::FIRST), key(stream, newest));
         let class = disk::class_number(Class::Sample);
         let mut found = statement.query([first, last, class, SAMPLES_LOOKED_AT])?;
-        let mut newest = Vec::new();
+        let mut samples = BTreeMap::new();
         while let Some(sql) = found.next()? {
-            newest.extend(of_key(sql.get(0)?).map(|(_, seq)| seq));
+            if let Some((_, seq)) = of_key(sql.get(0)?) {
+                samples.insert(sql.get::<_, String>(1)?, seq);
+            }
         }
-        Ok(newest)
+        samples.extend(self.refuge.newest_samples(stream, newest));
+        Ok(samples.into_values().collect())
     }
 
     /// What each device last said of itself.
@@ -340,13 +356,37 @@ impl Reader {
     }
 }
 
+/// What both the file and memory may have: where one can't be read, the other still is.
+fn either(
+    file: Result<Option<Entry>, SpoolError>,
+    held: Option<Entry>,
+    better: impl Fn(Entry, Entry) -> Entry,
+) -> Result<Option<Entry>, SpoolError> {
+    match (file, held) {
+        (Ok(Some(file)), Some(held)) => Ok(Some(better(file, held))),
+        (Err(error), Some(held)) if !error.is_fatal() => Ok(Some(held)),
+        (file, held) => Ok(file?.or(held)),
+    }
+}
+
+fn lower(one: Entry, other: Entry) -> Entry {
+    if one.seq <= other.seq { one } else { other }
+}
+
+fn higher(one: Entry, other: Entry) -> Entry {
+    if one.seq >= other.seq { one } else { other }
+}
+
 impl Spool for StreamView<'_> {
     type Error = SpoolError;
 
     fn first(&self, class: Option<Class>, from: Seq, to: Seq) -> Result<Option<Entry>, SpoolError> {
+        let wanted = |letter: &Letter| class.is_none_or(|class| letter.class == class);
+        // Before the file: what leaves memory is in the file by then.
+        let held = self.reader.refuge.first(self.stream, (from, to), wanted);
         match self.reader.recent.first(self.stream, class, (from, to)) {
             First::Is(entry) => return Ok(Some(entry)),
-            First::None => return Ok(None),
+            First::None => return Ok(held),
             First::Unknown => {}
         }
         let span = (key(self.stream, from), key(self.stream, to));
@@ -355,42 +395,56 @@ impl Spool for StreamView<'_> {
             Some(Class::Sample) => FIRST_SAMPLE,
             Some(_) => FIRST_OF_CLASS,
         };
-        self.reader.edge(statement, class, span)
+        either(self.reader.edge(statement, class, span), held, lower)
     }
 
     fn last(&self, class: Class, from: Seq, to: Seq) -> Result<Option<Entry>, SpoolError> {
+        let wanted = |letter: &Letter| letter.class == class;
+        let held = self.reader.refuge.last(self.stream, (from, to), wanted);
         let span = (key(self.stream, from), key(self.stream, to));
         let statement = match class {
             Class::Sample => LAST_SAMPLE,
             _ => LAST_OF_CLASS,
         };
-        self.reader.edge(statement, Some(class), span)
+        either(self.reader.edge(statement, Some(class), span), held, higher)
     }
+}
+
+/// Whether a trace was shot because of an alarm, or on command.
+fn is_alarm(letter: &Letter) -> bool {
+    letter.class == Class::Trace
+        && ["\"light_lost\"", "\"command\""]
+            .iter()
+            .any(|word| letter.properties.contains(word))
 }
 
 impl Alarms for StreamView<'_> {
     fn first_alarm(&self, from: Seq, to: Seq) -> Result<Option<Entry>, SpoolError> {
+        let held = self.reader.refuge.first(self.stream, (from, to), is_alarm);
         let span = (key(self.stream, from), key(self.stream, to));
-        self.reader.edge(
+        let found = self.reader.edge(
             "SELECT key, bytes FROM record INDEXED BY record_by_class
              WHERE class = ?3 AND key BETWEEN ?1 AND ?2
              AND (instr(properties, '\"light_lost\"') OR instr(properties, '\"command\"'))
              ORDER BY key LIMIT 1",
             Some(Class::Trace),
             span,
-        )
+        );
+        either(found, held, lower)
     }
 
     fn last_alarm(&self, from: Seq, to: Seq) -> Result<Option<Entry>, SpoolError> {
+        let held = self.reader.refuge.last(self.stream, (from, to), is_alarm);
         let span = (key(self.stream, from), key(self.stream, to));
-        self.reader.edge(
+        let found = self.reader.edge(
             "SELECT key, bytes FROM record INDEXED BY record_by_class
              WHERE class = ?3 AND key BETWEEN ?1 AND ?2
              AND (instr(properties, '\"light_lost\"') OR instr(properties, '\"command\"'))
              ORDER BY key DESC LIMIT 1",
             Some(Class::Trace),
             span,
-        )
+        );
+        either(found, held, higher)
     }
 }
 

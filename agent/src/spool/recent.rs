@@ -93,6 +93,12 @@ impl Recent {
         }
     }
 
+    /// A record of a class was numbered, and is not in the file.
+    pub(super) fn is_held(&self, stream: StreamId, class: Class, seq: Seq) {
+        let mut inner = self.lock();
+        inner.newest.entry(stream).or_default().insert(class, seq);
+    }
+
     /// A stream of this run begins.
     pub(super) fn begins(&self, stream: StreamId) {
         self.lock().newest.entry(stream).or_default();

@@ -14,6 +14,7 @@ use silkline_protocol::time::Timestamp;
 use super::reader::Stored;
 use super::*;
 
+mod outage;
 mod sealed;
 
 fn settings(folder: &Path) -> SpoolSettings {

@@ -14,11 +14,14 @@ use super::account::Counts;
 use super::disk::{self, Letter, Slot};
 use super::hurry::Wanted;
 use super::ledger::{Ledger, Row};
+use super::outage::Outage;
 use super::recent::{Recent, Written};
+use super::refuge::Refuge;
 use super::room::{Causes, TIDY_EVERY};
 use super::template::Templates;
 use super::{
-    Dropped, Order, QUEUE, SpoolError, SpoolSettings, SpoolStatus, StreamId, Task, WINDOW, file,
+    Bounds, Dropped, Order, QUEUE, SpoolError, SpoolSettings, SpoolStatus, StreamId, Task, WINDOW,
+    file,
 };
 use crate::clock::{Clock, Moment};
 use crate::pulse::Pulse;
@@ -28,7 +31,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 impl Order {
     /// Tells whoever waits what came of it; where nobody does, a loss is told in the log.
-    fn settle(self, result: &Result<(), SpoolError>) {
+    pub(super) fn settle(self, result: &Result<(), SpoolError>) {
         match (self.done, self.task, result) {
             (Some(done), _, _) => {
                 // Whoever asked may have stopped waiting.
@@ -56,15 +59,21 @@ pub(super) struct Writer {
     pub(super) has_more: bool,
     /// How far each stream has been looked through for what can be sealed.
     pub(super) sealed_to: BTreeMap<StreamId, Seq>,
-    clock: Clock,
+    pub(super) clock: Clock,
     epoch: Epoch,
     tidied: Moment,
     pulse: Pulse,
     failures: u64,
-    refused: Counts,
-    templates: Templates,
+    pub(super) refused: Counts,
+    /// Why the last transaction failed, if it did.
+    pub(super) fault: Option<SpoolError>,
+    pub(super) templates: Templates,
     pub(super) written: Written,
-    recent: Recent,
+    pub(super) recent: Recent,
+    /// What the disk would not take.
+    pub(super) refuge: Refuge,
+    /// Set while the disk takes nothing.
+    pub(super) outage: Option<Outage>,
 }
 
 impl Writer {
@@ -90,9 +99,12 @@ impl Writer {
             pulse: Pulse::default(),
             failures: 0,
             refused: Counts::default(),
+            fault: None,
             templates: Templates::default(),
             written: Written::default(),
             recent: Recent::default(),
+            refuge: Refuge::default(),
+            outage: None,
         })
     }
 
@@ -113,21 +125,14 @@ impl Writer {
             {
                 batch.push(order);
             }
-            let result = self.transact(batch.iter().map(|order| &order.task));
-            if result.is_err() {
-                for order in &batch {
-                    self.refused += order.task.records();
-                }
-            }
-            told.send_replace(SpoolStatus {
-                fault: result.as_ref().err().cloned(),
-                ..self.status()
-            });
-            for order in batch.drain(..) {
+            let settled = self.take(&mut batch);
+            told.send_replace(self.status());
+            for (order, result) in settled {
                 order.settle(&result);
             }
             self.pulse.rest();
         }
+        self.leave();
     }
 
     /// Carries out all tasks or none.
@@ -135,27 +140,35 @@ impl Writer {
         &mut self,
         tasks: impl IntoIterator<Item = &'a Task>,
     ) -> Result<(), SpoolError> {
-        let account = self.ledger.account();
-        disk::say(&self.file, "BEGIN IMMEDIATE")?;
-        let done = self
-            .carry_out(tasks)
-            .and_then(|()| Ok(disk::say(&self.file, "COMMIT")?));
+        let before = (self.dropped, self.causes.clone());
+        let done = self.on_disk(tasks);
         let written = core::mem::take(&mut self.written);
         let Err(error) = done else {
+            self.ledger.keep();
             self.recent.synced(written);
+            self.recovered();
             return Ok(());
         };
-        tracing::error!(%error, "the spool did not take records");
+        tracing::debug!(%error, "the spool did not take records");
         self.failures += 1;
         if let SpoolError::Damaged(_) = error {
             file::suspect(&self.settings.path);
         }
+        // It fails where none was begun.
         let _ = self.file.execute_batch("ROLLBACK");
+        self.ledger.undo();
+        (self.dropped, self.causes) = before;
         self.named = None;
         self.templates = Templates::default();
         self.sealed_to.clear();
-        self.ledger = disk::load(&self.file)?.with(account);
         Err(error)
+    }
+
+    fn on_disk<'a>(&mut self, tasks: impl IntoIterator<Item = &'a Task>) -> Result<(), SpoolError> {
+        disk::say(&self.file, "BEGIN IMMEDIATE")?;
+        self.ledger.begin();
+        self.carry_out(tasks)?;
+        Ok(disk::say(&self.file, "COMMIT")?)
     }
 
     /// Writes a record of a line into its current stream.
@@ -218,6 +231,10 @@ impl Writer {
         self.recent.clone()
     }
 
+    pub(super) fn refuge(&self) -> Refuge {
+        self.refuge.clone()
+    }
+
     pub(super) const fn epoch(&self) -> Epoch {
         self.epoch
     }
@@ -227,6 +244,8 @@ impl Writer {
             max_bytes: self.settings.max_bytes,
             failures: self.failures,
             refused: self.refused,
+            unsynced: self.refuge.counts(),
+            fault: self.fault.clone(),
             ..self.ledger.status(self.epoch, self.dropped)
         }
     }
@@ -244,6 +263,9 @@ impl Writer {
         tasks: impl IntoIterator<Item = &'a Task>,
     ) -> Result<(), SpoolError> {
         let (now, moment) = (self.clock.now(), self.clock.moment());
+        if !self.refuge.is_empty() {
+            self.flush()?;
+        }
         for task in tasks {
             match task {
                 Task::Append(outgoing) => {
@@ -260,11 +282,7 @@ impl Writer {
                 }
                 Task::Committed(line, state) => self.ledger.believe(line, state),
                 Task::Drop(stream, seq, why) => self.give_up(*stream, *seq, why)?,
-                Task::Rebound(bounds) => {
-                    self.settings.max_bytes = bounds.max_bytes;
-                    self.settings.keep = bounds.keep;
-                    self.settings.max_age = bounds.max_age;
-                }
+                Task::Rebound(bounds) => self.rebound(*bounds),
                 Task::Sync => {}
             }
         }
@@ -277,6 +295,13 @@ impl Writer {
         self.account(now)?;
         disk::save(&self.file, &mut self.ledger)?;
         Ok(())
+    }
+
+    /// Holds to other bounds from now on.
+    pub(super) const fn rebound(&mut self, bounds: Bounds) {
+        self.settings.max_bytes = bounds.max_bytes;
+        self.settings.keep = bounds.keep;
+        self.settings.max_age = bounds.max_age;
     }
 
     fn current(&mut self, line: &LineId, now: Timestamp) -> Result<StreamId, SpoolError> {

@@ -81,7 +81,11 @@ pub fn spool_words(now: &Now) -> String {
     );
     let refused: u64 = spool.refused.iter().map(|(_, count)| count).sum();
     if refused > 0 {
-        let _ = write!(words, ", {refused} not taken by the disk");
+        let _ = write!(words, ", {refused} never taken in");
+    }
+    let unsynced: u64 = spool.unsynced.iter().map(|(_, count)| count).sum();
+    if unsynced > 0 {
+        let _ = write!(words, ", {unsynced} only in memory");
     }
     if let Some(fault) = &spool.fault {
         // Writing into a String does not fail.

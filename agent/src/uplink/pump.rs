@@ -183,7 +183,6 @@ impl Pump {
                 }
                 Ok(None) => stream.sender.refused(due.seq),
                 Err(error @ (SpoolError::Checksum(_) | SpoolError::Newer(_))) => {
-                    stream.sender.refused(due.seq);
                     return Ok(Next::Unreadable(id, due.seq, error.to_string()));
                 }
                 Err(error) => return Err(error),

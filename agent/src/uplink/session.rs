@@ -7,7 +7,7 @@ use rumqttc::v5::AsyncClient;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, PublishProperties};
 use silkline_protocol::codec;
-use silkline_protocol::delivery::{Committed, Monotonic, VERSION};
+use silkline_protocol::delivery::{Committed, Monotonic, Seq, VERSION};
 use silkline_protocol::id::LineId;
 use silkline_protocol::message::Status;
 use silkline_protocol::topic::{ROOT, Topic};
@@ -24,7 +24,7 @@ use crate::clock::Moment;
 use crate::command::Request;
 use crate::config::{Metered, UplinkSettings};
 use crate::pulse::Pulse;
-use crate::spool::{SpoolError, SpoolHandle, SpoolStatus};
+use crate::spool::{SpoolError, SpoolHandle, SpoolStatus, StreamId};
 
 /// How often the status is published again while only the spool's depth changes.
 const STATUS_EVERY: Duration = Duration::from_secs(60);
@@ -78,6 +78,7 @@ struct Talk {
     said: Option<Status>,
     status_due: Moment,
     has_warned: bool,
+    has_said_unreadable: bool,
 }
 
 impl Session {
@@ -279,11 +280,18 @@ impl Session {
                 talk.send(parcel);
                 continue;
             }
-            match self.pump.next(self.now())? {
+            let next = match self.pump.next(self.now()) {
+                Err(error) if !error.is_fatal() => {
+                    self.cannot_read(&error, talk);
+                    break;
+                }
+                next => next?,
+            };
+            match next {
                 Next::Nothing => break,
                 Next::Unreadable(stream, seq, why) => {
                     tracing::error!(%seq, why, "a spooled record cannot be read");
-                    not_fatal(self.spool.give_up(stream, seq, why).await)?;
+                    self.give_up((stream, seq), why).await?;
                 }
                 Next::Parcel(parcel) if talk.most.is_some_and(|most| parcel.size() > most) => {
                     let why = format!("the broker takes at most {} bytes", talk.most.unwrap_or(0));
@@ -295,14 +303,37 @@ impl Session {
         Ok(())
     }
 
+    /// The disk does not give what is on it: said once a connection, and tried again with the next record
+    /// that comes.
+    fn cannot_read(&self, error: &SpoolError, talk: &mut Talk) {
+        if !core::mem::replace(&mut talk.has_said_unreadable, true) {
+            tracing::error!(%error, "the spool cannot be read: what waits there is not sent");
+        }
+    }
+
     async fn refuse(&mut self, parcel: &Parcel, why: String) -> Result<(), SpoolError> {
         let Some((stream, seq)) = parcel.record else {
             return Ok(());
         };
         tracing::error!(%seq, topic = parcel.topic, why, "a record is refused for its size");
         self.told.send_modify(|status| status.refused += 1);
-        self.pump.refused((stream, seq));
-        not_fatal(self.spool.give_up(stream, seq, why).await)
+        self.give_up((stream, seq), why).await
+    }
+
+    /// Lets go of a record that can't be delivered. Where the spool can't, it counts as sent, so that it is
+    /// not tried again at once.
+    async fn give_up(
+        &mut self,
+        (stream, seq): (StreamId, Seq),
+        why: String,
+    ) -> Result<(), SpoolError> {
+        match self.spool.give_up(stream, seq, why).await {
+            Ok(()) => {
+                self.pump.refused((stream, seq));
+                Ok(())
+            }
+            failed => not_fatal(failed),
+        }
     }
 
     async fn over(&mut self, over: Over, talk: &Talk) -> Result<End, SpoolError> {
@@ -370,7 +401,8 @@ impl Session {
             Some(said) => {
                 let spool = self.spooled.borrow();
                 let is_due = moment >= talk.status_due && said.spool_depth != spool.depth;
-                is_due || said.epochs != spool.epochs
+                let fault = spool.fault.as_ref().map(ToString::to_string);
+                is_due || said.epochs != spool.epochs || said.spool_fault != fault
             }
         };
         if is_news {
@@ -389,6 +421,7 @@ impl Session {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             epochs: spool.epochs.clone(),
             spool_depth: spool.depth,
+            spool_fault: spool.fault.as_ref().map(ToString::to_string),
             clock: self.whose.clock.state(),
             metered: self.metered.is_some(),
         }
@@ -438,6 +471,7 @@ impl Talk {
             said: None,
             status_due: Moment::START,
             has_warned: false,
+            has_said_unreadable: false,
         }
     }
 

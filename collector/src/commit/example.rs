@@ -199,6 +199,7 @@ impl Sender {
             version: "1".to_owned(),
             epochs: vec![self.epoch],
             spool_depth: 0,
+            spool_fault: None,
             clock: ClockState::Unknown,
         };
         let topic = format!("silkline/1/site/{}/status/main", self.site);
