@@ -36,7 +36,7 @@ mod windows;
 pub(crate) mod synth;
 
 pub use analyse::{Analysis, InstrumentFault, analyse};
-pub use compare::{Change, ChangeKind, Comparison, Reference, compare};
+pub use compare::{Change, ChangeKind, Comparison, Reference, Tail, Verdict, compare};
 pub use end::{EndKind, EndOfFibre};
 pub use event::{Event, EventKind};
 pub use samples::{Settings, Trace, TraceError};

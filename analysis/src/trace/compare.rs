@@ -5,13 +5,17 @@
 //! Less light into the fibre lowers everything alike and is the instrument's or the patch cord's
 //! fault, not the line's.
 
-use serde::{Deserialize, Serialize};
-use silkline_protocol::unit::{Db, OpticalLength};
+mod tail;
 
+use serde::{Deserialize, Serialize};
+use silkline_protocol::unit::{Db, DbPerKm, OpticalLength};
+
+pub use self::tail::{Tail, Verdict};
 use super::analyse::{Analysis, InstrumentFault};
 use super::anchor::nearest;
 use super::end::{EndKind, EndOfFibre};
 use super::event::{Event, EventKind};
+use super::samples::Trace;
 
 /// A launch that lost less than this is no finding: connectors repeat to about 0.2 dB.
 pub(super) const LAUNCH_CHANGE: Db = Db::of(0.5);
@@ -119,6 +123,54 @@ pub fn compare(shot: &Analysis, reference: &Reference) -> Comparison {
         fault: None,
         launch_loss: launch_loss(shot, &reference.analysis),
         changes,
+    }
+}
+
+impl Comparison {
+    /// Holds an end that seems to have changed against the light around the good shot's: where that
+    /// is as before, it has not. Gives what was found; nothing where no end had changed.
+    ///
+    /// A break that stays unclear stays in the list: nothing was seen behind it, whatever is there.
+    pub fn settle(
+        &mut self,
+        tail: &Tail,
+        (trace, shot): (&Trace, &Analysis),
+        reference: &Reference,
+    ) -> Option<Verdict> {
+        let ends = [ChangeKind::Break, ChangeKind::EndMoved];
+        let k = self.changes.iter().position(|c| ends.contains(&c.kind))?;
+        let breaks = self.changes.get(k)?.kind == ChangeKind::Break;
+        let (end, known) = (shot.end.as_ref()?, reference.analysis.end.as_ref()?);
+        if !tail.is_like(trace) {
+            return None;
+        }
+        let slope = reference.analysis.usual_slope();
+        let verdict = tail.judge(trace, (known.at, slope), end);
+        let stays = match verdict {
+            Verdict::Changed => true,
+            Verdict::AsBefore => false,
+            Verdict::Unclear => breaks,
+        };
+        if !stays {
+            self.changes.remove(k);
+        }
+        Some(verdict)
+    }
+}
+
+impl Analysis {
+    /// What a kilometre loses from the start to the end, splices with it; that of usual glass where
+    /// this is not known.
+    pub(super) fn usual_slope(&self) -> DbPerKm {
+        const USUAL: f64 = 0.22;
+        let told = self.end.as_ref().zip(self.start_level).map(|(end, start)| {
+            let km = (end.at.get() / 1_000.0).max(0.1);
+            (start - end.level).get() / km
+        });
+        DbPerKm::of(
+            told.filter(|slope| (0.1..1.0).contains(slope))
+                .unwrap_or(USUAL),
+        )
     }
 }
 
@@ -340,7 +392,7 @@ mod tests {
     fn less_light_is_the_launch_and_not_the_line() {
         let trace = intact().trace();
         let levels = trace.levels().iter().map(|level| level - 1.0).collect();
-        let low = crate::trace::Trace::new(*trace.settings(), levels, None).unwrap();
+        let low = Trace::new(*trace.settings(), levels, None).unwrap();
         let found = compare(&analyse(&low), &reference());
         assert_eq!(found.changes, []);
         assert!((found.launch_loss.unwrap().get() - 1.0).abs() < 0.05);
@@ -350,7 +402,7 @@ mod tests {
     fn a_blank_shot_is_the_instruments_fault() {
         let trace = intact().trace();
         let levels = vec![0.0; trace.levels().len()];
-        let blank = crate::trace::Trace::new(*trace.settings(), levels, None).unwrap();
+        let blank = Trace::new(*trace.settings(), levels, None).unwrap();
         let found = compare(&analyse(&blank), &reference());
         assert_eq!(found.fault, Some(InstrumentFault::Blank));
         assert_eq!(found.changes, []);

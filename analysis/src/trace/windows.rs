@@ -39,6 +39,10 @@ const FEWEST_SAMPLES: f64 = 20.0;
 const SPARSE_SAMPLES: f64 = 14.0;
 const SPARSE_PULSES: f64 = 5.0;
 
+/// A window's noise is no more than so many times what scatters in it about its own line: where most
+/// neighbours are dark they say nothing of the last light before them.
+const MOST_SCATTER: f64 = 4.0;
+
 /// How a window looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
@@ -158,7 +162,8 @@ fn look_at(
     let stride = (lag / 8).max(1);
     let thinned: Vec<f64> = residuals.iter().copied().step_by(stride).collect();
     let correlation = noise::correlation(&thinned, 16) * stride as f64;
-    let doubt = 3.0 * scatter * (correlation / line.spread.max(1e-9)).sqrt() * per_km;
+    let known_to = 3.0 * (correlation / line.spread.max(1e-9)).sqrt() * per_km;
+    let doubt = scatter * known_to;
     let (low, high) = (
         GLASS_DB_PER_KM.start() - doubt,
         GLASS_DB_PER_KM.end() + doubt,
@@ -172,7 +177,9 @@ fn look_at(
         return window(Look::Odd);
     }
     if doubt > SLOPE_LIMIT_DB_PER_KM {
-        return window(Look::Unsure);
+        let quiet = MOST_SCATTER * own.max(line.rms);
+        let falls = loss > GLASS_DB_PER_KM.end() + quiet * known_to;
+        return window(if falls { Look::Steep } else { Look::Unsure });
     }
     window(Look::Fibre)
 }
@@ -201,5 +208,33 @@ mod tests {
         assert!(lit * 10 >= before.count() * 9);
         let mut after = windows.iter().filter(|w| w.from > end + 400);
         assert!(after.all(|w| w.look == Look::Dark));
+    }
+
+    #[test]
+    fn the_last_light_before_the_dark_falls_whatever_scatters_behind_it() {
+        let mut steep = 0;
+        for seed in 1..60_u32 {
+            let plan = Plan {
+                end_reflectance_db: Some(-40.0),
+                pulse_ns: 1_000.0,
+                step_m: 2.5,
+                receiver: 0.35,
+                end_m: 20_000.0 + 7.0 * f64::from(seed),
+                seed: u64::from(seed),
+                ..Plan::default()
+            };
+            let trace = plan.trace();
+            let end = plan.end_m;
+            let behind = |w: &&Window| {
+                let [from, to] = [w.from, w.to].map(|i| trace.position(i as f64).get());
+                end + 50.0 < from && from < end + 250.0 && to < end + 500.0
+            };
+            let windows = survey(&trace);
+            for window in windows.iter().filter(behind) {
+                steep += usize::from(window.look == Look::Steep);
+                assert!(!window.may_be_glass(), "seed {seed}: {window:?}");
+            }
+        }
+        assert!(steep > 20, "{steep}");
     }
 }

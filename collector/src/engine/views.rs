@@ -13,7 +13,8 @@ use silkline_analysis::place::{Sighting, glass_to_mm};
 use silkline_analysis::route::chain::{Chain, Seen};
 use silkline_analysis::shot::{self, zero};
 use silkline_analysis::trace::{
-    Analysis, ChangeKind, Comparison, EndKind, EndOfFibre, Reference, Trace, analyse, compare,
+    Analysis, ChangeKind, Comparison, EndKind, EndOfFibre, Reference, Tail, Trace, Verdict,
+    analyse, compare,
 };
 use silkline_protocol::id::{DeviceId, ViewId};
 use silkline_protocol::message::TraceFile;
@@ -72,6 +73,9 @@ struct Good {
     loss_plus_minus: Option<Db>,
     group_index: GroupIndex,
     events: Vec<Known>,
+    /// The light around its end: an end told elsewhere is held against it.
+    #[serde(default)]
+    tail: Option<Tail>,
 }
 
 /// What one trace says.
@@ -132,14 +136,19 @@ impl Views {
         };
         let analysis = analyse(&trace);
         let reference = view.and_then(|view| self.reference(line, view, &trace));
-        let changes = reference
+        let mut changes = reference
             .as_ref()
             .map(|reference| compare(&analysis, reference));
+        let verdict = changes.as_mut().zip(reference.as_ref()).zip(view);
+        let verdict = verdict.and_then(|((changes, reference), view)| {
+            self.settle(changes, view, ((&trace, &analysis), reference))
+        });
         let usable = view.filter(|_| !stale);
         let own_end = reference.as_ref().and_then(|r| r.analysis.end);
         let own_end = own_end.map(|end| end.at);
         let says = usable.map_or(Says::Nothing, |view| {
-            says((view, &trace), &analysis, (changes.as_ref(), own_end))
+            let said = says((view, &trace), &analysis, (changes.as_ref(), own_end));
+            said.unless(verdict == Some(Verdict::Unclear))
         });
         if let Some(view) = usable {
             self.newest.insert(view.id.clone(), file.at);
@@ -152,7 +161,8 @@ impl Views {
         }
         let changed = match (view, &says) {
             (Some(view), Says::Whole) => {
-                self.whole(file.at, (view, &trace), (&analysis, changes.as_ref()))
+                let changes = (changes.as_ref(), verdict);
+                self.whole(file.at, (view, &trace), (&analysis, changes))
             }
             (Some(view), Says::Broken(_)) => {
                 self.broken.insert(view.id.clone());
@@ -193,7 +203,7 @@ impl Views {
         &mut self,
         at: Timestamp,
         (view, trace): (&View, &Trace),
-        (analysis, changes): (&Analysis, Option<&Comparison>),
+        (analysis, (changes, verdict)): (&Analysis, (Option<&Comparison>, Option<Verdict>)),
     ) -> Option<Vec<Changed>> {
         let end = analysis.end.as_ref()?;
         let repaired = self.broken.remove(&view.id);
@@ -207,7 +217,9 @@ impl Views {
         let own_end = before.reference(view, trace).analysis.end.map(|end| end.at);
         let own_end = own_end.filter(|_| !is_faint(analysis));
         let changed = self.changes((view, trace), (changes, own_end));
-        if changed.is_empty() {
+        // One end told at two places: the surer of them stands.
+        let vaguer = verdict.is_some() && end.plus_minus > before.plus_minus_m;
+        if changed.is_empty() && !vaguer {
             let good = Good::of(at, (trace, view), (analysis, end), &before.events);
             self.good.insert(view.id.clone(), good);
         }
@@ -275,6 +287,17 @@ impl Views {
         Some(chain.interpolate(seen, None))
     }
 
+    /// Holds an end that seems to have changed against the light around the good shot's.
+    fn settle(
+        &self,
+        changes: &mut Comparison,
+        view: &View,
+        (shot, reference): ((&Trace, &Analysis), &Reference),
+    ) -> Option<Verdict> {
+        let tail = self.good.get(&view.id)?.tail.as_ref()?;
+        changes.settle(tail, shot, reference)
+    }
+
     /// What a shot of `view` is compared with: the newest good one, or what the plant expects.
     fn reference(&self, line: &Line, view: &View, trace: &Trace) -> Option<Reference> {
         if let Some(good) = self.good.get(&view.id) {
@@ -302,6 +325,7 @@ impl Good {
         };
         Self {
             events: known(analysis, zero(view, trace), before),
+            tail: Some(Tail::of(trace, end)),
             at,
             end_m: glass_to_mm(end.at - zero(view, trace)),
             plus_minus_m: glass_to_mm(doubt),
@@ -345,6 +369,16 @@ fn reference(at: OpticalLength, plus_minus: OpticalLength, (level, drop): (Db, D
         ..Analysis::default()
     };
     Reference { analysis }
+}
+
+impl Says {
+    /// The same, believed only where light is lost too if the shot alone leaves it unclear.
+    fn unless(self, unclear: bool) -> Self {
+        match self {
+            Self::Broken(seen) if unclear => Self::Faint(seen),
+            said => said,
+        }
+    }
 }
 
 fn says(

@@ -10,7 +10,8 @@ use super::steps::{Found, Noise, Search, Step};
 use super::{Drift, Watch, store};
 use crate::trace::analyse::{Analysis, analyse};
 use crate::trace::anchor::nearest;
-use crate::trace::compare::{self, Change, ChangeKind, Comparison};
+use crate::trace::compare::{self, Change, ChangeKind, Comparison, Tail, Verdict};
+use crate::trace::end::EndOfFibre;
 use crate::trace::event::{Event, EventKind};
 use crate::trace::line::median;
 use crate::trace::samples::{Trace, cut, whole};
@@ -195,7 +196,18 @@ impl<'a> Sight<'a> {
         let change = compare::end_change(end, &self.watch.reference())?;
         // Where the light goes on as before there is no break.
         let before = change.kind != ChangeKind::Break || gone || change.at > watched_to;
-        (before && self.between_ends(change.at)).then_some(change)
+        (before && self.between_ends(change.at) && self.differs(end)).then_some(change)
+    }
+
+    /// Whether the light between the reference's end and another one is surely not as before.
+    fn differs(&self, end: &EndOfFibre) -> bool {
+        let analysis = &self.watch.analysis;
+        let (Some(known), Some(trace)) = (&analysis.end, self.trace()) else {
+            return true;
+        };
+        let tail = Tail::whole(&self.watch.mean, known);
+        let verdict = tail.judge(&trace, (known.at, analysis.usual_slope()), end);
+        verdict == Verdict::Changed
     }
 
     /// Whether there is more or less light than before between the reference's end and another
