@@ -42,6 +42,8 @@ pub mod thrift;
 
 #[cfg(test)]
 mod model_test;
+#[cfg(test)]
+mod overload_test;
 
 pub use ranges::Ranges;
 
