@@ -183,7 +183,7 @@ pub struct SpoolStatus {
     pub dropped: Dropped,
     /// What became of every record since the start.
     pub account: Account,
-    /// What waits, counted in the file and not in the books.
+    /// What waits: all of it and the samples counted, the rest by the books.
     pub waiting: Counts,
     /// The most bytes that it may hold.
     pub max_bytes: u64,

@@ -157,14 +157,8 @@ impl Kinds {
 
     /// How many of `some` are of each kind.
     pub(super) fn count(&self, some: &Ranges) -> Counts {
-        let of = |kind: &Ranges| {
-            if kind.is_empty() {
-                0
-            } else {
-                kind.count() - kind.without(some).count()
-            }
-        };
-        let (gaps, events, traces) = (of(&self.gaps), of(&self.events), of(&self.traces));
+        let [gaps, events, traces] =
+            [&self.gaps, &self.events, &self.traces].map(|kind| kind.shared(some));
         Counts {
             gaps,
             events,

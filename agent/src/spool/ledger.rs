@@ -237,12 +237,14 @@ impl Ledger {
         }
     }
 
-    fn waiting(&self) -> Counts {
-        let mut waiting = Counts::default();
-        for row in self.rows.values() {
-            waiting += row.kinds.count(&row.open());
+    /// What waits: the rare kinds by the books, and samples as the rest of what was counted. Counting the
+    /// rare ones too would go over each event of a long outage with every transaction.
+    fn waiting(&self, depth: u64) -> Counts {
+        let books = self.account.waiting();
+        Counts {
+            samples: depth.saturating_sub(books.gaps + books.events + books.traces),
+            ..books
         }
-        waiting
     }
 
     pub(super) fn status(&self, current: Epoch, dropped: Dropped) -> SpoolStatus {
@@ -253,14 +255,15 @@ impl Ledger {
             .map(|row| row.epoch);
         let epochs: BTreeSet<Epoch> = held.chain([current]).collect();
         let heads = self.rows.iter().filter(|(_, row)| row.epoch == current);
+        let depth = self.rows.values().map(|row| row.open().count()).sum();
         SpoolStatus {
-            depth: self.rows.values().map(|row| row.open().count()).sum(),
+            depth,
             records: self.rows.values().map(Row::held).sum(),
             bytes: self.bytes(),
             epochs: epochs.into_iter().collect(),
             dropped,
             account: self.account,
-            waiting: self.waiting(),
+            waiting: self.waiting(depth),
             max_bytes: 0,
             failures: 0,
             refused: Counts::default(),

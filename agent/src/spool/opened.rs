@@ -56,18 +56,17 @@ mod tests {
     use crate::spool::disk::Slot;
     use crate::spool::{StreamId, block};
 
-    /// A block of samples of so many numbers.
-    fn sealed(first: u64, samples: u64, numbers: u8) -> (Held, Run) {
+    /// A block of samples that takes `more` bytes beside what they do.
+    fn sealed(first: u64, samples: u64, more: usize) -> (Held, Run) {
         let samples: Vec<Sealed> = (0..samples)
             .map(|at| Sealed {
                 template: 1,
                 words: 7,
-                numbers: core::iter::once(u8::try_from(at % 100).unwrap())
-                    .chain((0..numbers).map(|number| number & 0x7F))
-                    .collect(),
+                numbers: vec![u8::try_from(at % 100).unwrap(), 3, 5],
             })
             .collect();
-        let run = block::open(&block::seal(&samples).unwrap()).unwrap();
+        let mut run = block::open(&block::seal(&samples).unwrap()).unwrap();
+        run.pad(more);
         let slot = Slot {
             stream: StreamId(1),
             seq: Seq::new(first).unwrap(),
@@ -82,7 +81,7 @@ mod tests {
     fn however_many_are_read_the_room_is_bounded_and_the_last_is_at_hand() {
         let mut opened = Opened::default();
         for block in 0..60 {
-            let (held, run) = sealed(1 + block * 2_000, 2_000, 100);
+            let (held, run) = sealed(1 + block * 20, 20, 200_000);
             let wanted = run.get(7);
             assert_eq!(opened.sample(&held, 7), Err(NotAtHand));
             opened.put(held, run);
@@ -92,16 +91,16 @@ mod tests {
             assert_eq!(opened.bytes, all);
         }
         assert!(opened.blocks.len() > 3, "{}", opened.blocks.len());
-        assert_eq!(opened.sample(&opened.blocks[0].0.clone(), 2_000), Ok(None));
+        assert_eq!(opened.sample(&opened.blocks[0].0.clone(), 20), Ok(None));
     }
 
     #[test]
     fn what_is_used_stays_and_what_is_not_goes() {
         let mut opened = Opened::default();
-        let (used, run) = sealed(1, 2_000, 100);
+        let (used, run) = sealed(1, 20, 200_000);
         opened.put(used, run);
         for block in 1..60 {
-            let (held, run) = sealed(1 + block * 2_000, 2_000, 100);
+            let (held, run) = sealed(1 + block * 20, 20, 200_000);
             opened.put(held, run);
             assert!(opened.sample(&used, 0).is_ok(), "block {block}");
         }
@@ -111,8 +110,7 @@ mod tests {
     fn one_that_is_larger_than_the_room_is_kept_alone() {
         let mut opened = Opened::default();
         for block in 0..3 {
-            let (held, mut run) = sealed(1 + block * 10, 10, 1);
-            run.pad(ROOM + 1);
+            let (held, run) = sealed(1 + block * 10, 10, ROOM + 1);
             opened.put(held, run);
             assert_eq!(opened.blocks.len(), 1);
             assert!(opened.sample(&held, 0).is_ok());

@@ -600,6 +600,29 @@ fn adds_up(spool: &SpoolHandle) -> Account {
 }
 
 #[tokio::test]
+async fn an_event_between_any_two_samples_for_long_is_counted_well_and_quickly() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = writer(settings(folder.path()));
+    let pair = |at| [Task::Append(sample(at)), Task::Append(event())];
+    let tasks: Vec<Task> = (0..4_000).map(f64::from).flat_map(pair).collect();
+    tasks
+        .chunks(2_000)
+        .for_each(|some| writer.transact(some).unwrap());
+    let state = state(writer.epoch(), &[[1, 1_001], [3_000, 3_001]]);
+    writer.transact(&[Task::Committed(line(), state)]).unwrap();
+    let status = writer.status();
+    let wanted = Counts {
+        events: 3_499,
+        samples: 3_498,
+        ..Counts::default()
+    };
+    assert_eq!((status.waiting, status.account.waiting()), (wanted, wanted));
+    drop(writer);
+    let found = open(folder.path()).status().borrow().account.found;
+    assert_eq!(found, wanted, "counted anew from the file");
+}
+
+#[tokio::test]
 async fn the_books_add_up_over_kills_full_spools_and_restored_collectors() {
     let folder = tempfile::tempdir().unwrap();
     let mut small = settings(folder.path());
