@@ -41,6 +41,7 @@ fn main() {
     let mut pooled = Score::default();
     for (source, score) in &sources {
         println!("{source:<50} {}", score.wide.all.line());
+        println!("{:<50} {}", "", score.bias());
         pooled.add(score);
     }
     let count = (sources.len() as f64).max(1.0);
@@ -67,6 +68,7 @@ fn main() {
         pooled.narrow.supported.line()
     );
     pooled.print_errors();
+    pooled.causes.print();
 }
 
 /// Entries, events, and pairs of both.
@@ -116,6 +118,41 @@ struct Score {
     off: Vec<[f64; 2]>,
     /// Differences of reflectance in decibels where neither is saturated.
     reflectance: Vec<f64>,
+    causes: Causes,
+}
+
+/// What missed entries and false events look like, by where the nearest of the other kind is.
+#[derive(Clone, Copy, Default)]
+struct Causes {
+    /// Entries: the trace does not support them; an event lies one to three tolerances off; or neither.
+    missed: [usize; 3],
+    /// Events: an entry lies one to three tolerances off; a loss below 0.1 dB; or neither.
+    unlisted: [usize; 3],
+}
+
+impl Causes {
+    fn add(&mut self, other: &Self) {
+        let pairs = [
+            (&mut self.missed, &other.missed),
+            (&mut self.unlisted, &other.unlisted),
+        ];
+        for (sum, one) in pairs {
+            sum.iter_mut().zip(one).for_each(|(sum, one)| *sum += one);
+        }
+    }
+
+    fn print(&self) {
+        let [faint, shifted, rest] = self.missed;
+        println!(
+            "missed entries: {shifted} with an event one to three tolerances off, {faint} too small \
+             for the trace, {rest} others"
+        );
+        let [shifted, small, rest] = self.unlisted;
+        println!(
+            "unlisted events: {shifted} with an entry one to three tolerances off, {small} below \
+             0.1 dB, {rest} others"
+        );
+    }
 }
 
 impl Score {
@@ -130,6 +167,17 @@ impl Score {
         }
         self.off.extend(&other.off);
         self.reflectance.extend(&other.reflectance);
+        self.causes.add(&other.causes);
+    }
+
+    /// Where events lie against entries: a bias is an instrument's custom, or ours.
+    fn bias(&self) -> String {
+        let middle = |k: usize| {
+            let values = self.off.iter().filter_map(|off| off.get(k));
+            median(values.copied().collect())
+        };
+        let [metres, share] = [0, 1].map(middle);
+        format!("events minus entries: median {metres:.1} m, {share:.2} tolerances")
     }
 
     fn print_errors(&self) {
@@ -207,6 +255,7 @@ impl File {
         let mut score = Score {
             wide: self.measure(&pairs),
             narrow: self.measure(&self.pairs(narrow(&self.trace))),
+            causes: self.causes(&pairs),
             ..Score::default()
         };
         for (entry, event) in pairs.iter().filter_map(|&(i, k)| self.pair(i, k)) {
@@ -266,6 +315,44 @@ impl File {
             events_met: met,
         };
         Measure { all, supported }
+    }
+
+    fn causes(&self, pairs: &[(usize, usize)]) -> Causes {
+        let near = 3.0 * wide(&self.trace);
+        let close = |a: f64, b: f64| (a - b).abs() <= near;
+        let mut causes = Causes::default();
+        for (i, entry) in self.entries.iter().enumerate() {
+            if pairs.iter().any(|pair| pair.0 == i) {
+                continue;
+            }
+            let mut others = self.events.iter().enumerate();
+            let shifted = others.any(|(k, event)| {
+                close(event.at.get(), entry.at) && pairs.iter().all(|pair| pair.1 != k)
+            });
+            let [faint, moved, rest] = &mut causes.missed;
+            *match (shifted, entry.supported) {
+                (true, _) => moved,
+                (false, false) => faint,
+                (false, true) => rest,
+            } += 1;
+        }
+        for (k, event) in self.events.iter().enumerate() {
+            if pairs.iter().any(|pair| pair.1 == k) {
+                continue;
+            }
+            let mut others = self.entries.iter().enumerate();
+            let shifted = others.any(|(i, entry)| {
+                close(event.at.get(), entry.at) && pairs.iter().all(|pair| pair.0 != i)
+            });
+            let loss = event.loss.map_or(f64::MAX, |loss| loss.get().abs());
+            let [moved, small, rest] = &mut causes.unlisted;
+            *match (shifted, event.reflectance.is_none() && loss < 0.1) {
+                (true, _) => moved,
+                (false, true) => small,
+                (false, false) => rest,
+            } += 1;
+        }
+        causes
     }
 
     fn print(&self) {

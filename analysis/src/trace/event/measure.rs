@@ -35,6 +35,9 @@ const PEAK_SIGMAS: f64 = 6.0;
 /// which the trace shows too little.
 const MOST_GAIN_DB: f64 = 2.0;
 
+/// No receiver sees light behind more than this: what comes out larger is the dark.
+const MOST_LOSS_DB: f64 = 35.0;
+
 /// Edges are this many pulses long at the least and at the most.
 const LEAST_EDGE: f64 = 0.15;
 const MOST_EDGE: f64 = 4.0;
@@ -301,7 +304,7 @@ fn better_known(trace: &Trace, joint: &Joint, found: &Found, event: Event) -> Ev
     };
     let samples = found.at / trace.step_m();
     let sampling = (SAMPLING * trace.step_m()).hypot(SPACING_ERROR_M * samples);
-    let told = loss > -MOST_GAIN_DB;
+    let told = (-MOST_GAIN_DB..MOST_LOSS_DB).contains(&loss);
     let height = found.height.map(|[height, _]| height);
     let height = height.filter(|height| *height > 0.0);
     // What the samples do not show the fit made up.
@@ -435,7 +438,7 @@ fn event(trace: &Trace, grid: &Grid, joint: &Joint, place: &Place) -> Event {
         (false, false) => EventKind::Loss,
     };
     let spacing = grid.step_km * 1_000.0;
-    let told = joint.loss > -MOST_GAIN_DB;
+    let told = (-MOST_GAIN_DB..MOST_LOSS_DB).contains(&joint.loss);
     let constant = place.constant / grid.pulse_points;
     let reflected = reflects.then(|| joint.peak.reflected(constant));
     Event {
