@@ -87,6 +87,22 @@ struct Way {
     cost: f64,
     cut: Cut,
     previous: Option<usize>,
+    /// What it costs with the glass behind it as far as it was looked at, and what it will cost at
+    /// the least from there on: more glass costs no less.
+    seen: Option<f64>,
+    least: f64,
+}
+
+impl Way {
+    const fn new(cost: f64, cut: Cut, previous: Option<usize>) -> Self {
+        Self {
+            cost,
+            cut,
+            previous,
+            seen: None,
+            least: cost,
+        }
+    }
 }
 
 /// The cuts of the cheapest way, the launch first; `honest` is what a point of glass costs.
@@ -105,7 +121,6 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut
         least,
         ways: launches(grid, &prices),
         alive: Vec::new(),
-        costs: Vec::new(),
         newest: BTreeMap::new(),
     };
     search.alive = (0..search.ways.len()).collect();
@@ -136,11 +151,7 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut
                 to,
                 bright: prices.rises(place, to).0 > 0.0,
             };
-            search.follow(Way {
-                cost,
-                cut,
-                previous: Some(previous),
-            });
+            search.follow(Way::new(cost, cut, Some(previous)));
         }
     }
     let Some((_, mut at)) = search.cheapest(last) else {
@@ -270,21 +281,36 @@ struct Search<'a> {
     least: usize,
     ways: Vec<Way>,
     alive: Vec<usize>,
-    /// What each of those costs at the place looked at last.
-    costs: Vec<Option<f64>>,
     /// The way whose glass begins at a point, behind a reflection or not: one is enough.
     newest: BTreeMap<(usize, bool), usize>,
 }
 
 impl Search<'_> {
-    /// What a way costs up to `place`, if it can get there along straight glass.
-    fn cost(&self, way: &Way, place: usize) -> Option<f64> {
-        if way.cut.to + self.least > place {
+    /// Looks at what a way costs up to `place`, if it can get there along straight glass for less
+    /// than a limit.
+    fn look(&mut self, index: usize, place: usize, limit: f64) -> Option<f64> {
+        let way = self.ways.get_mut(index)?;
+        if way.least >= limit || way.cut.to + self.least > place {
             return None;
         }
-        way.cut
-            .glass(self.grid, place)
-            .map(|fit| way.cost + fit.cost)
+        let plain = way.cost + self.grid.fit(way.cut.to, place)?.cost;
+        // With a tail the glass costs the tail's price at the least.
+        way.least = if way.cut.bright {
+            plain.min(way.cost + TAIL_PRICE)
+        } else {
+            plain
+        };
+        if way.least >= limit {
+            way.seen = Some(way.least.max(way.seen.unwrap_or(f64::MIN)));
+            return None;
+        }
+        let exact = if way.cut.bright {
+            way.cost + way.cut.glass(self.grid, place)?.cost
+        } else {
+            plain
+        };
+        way.seen = Some(exact);
+        way.seen.filter(|cost| *cost < limit)
     }
 
     /// Takes up a way, instead of one whose glass begins at the same point and that costs more:
@@ -303,31 +329,31 @@ impl Search<'_> {
         self.ways.push(way);
     }
 
-    /// The cheapest way to reach `place`, with its cost; notes what the others cost.
+    /// The cheapest way to reach `place`, with its cost.
     fn cheapest(&mut self, place: usize) -> Option<(f64, usize)> {
         let mut found: Option<(f64, usize)> = None;
-        let mut costs = std::mem::take(&mut self.costs);
-        costs.clear();
-        for &i in &self.alive {
-            let cost = self.ways.get(i).and_then(|way| self.cost(way, place));
-            costs.push(cost);
-            if let Some(cost) = cost
-                && found.is_none_or(|(cheapest, _)| cost < cheapest)
-            {
-                found = Some((cost, i));
-            }
+        let alive = std::mem::take(&mut self.alive);
+        // The one that looks cheapest first: most others need no look then.
+        let seen = |i: &&usize| {
+            let way = self.ways.get(**i);
+            way.and_then(|way| way.seen).unwrap_or(f64::MAX)
+        };
+        let first = alive.iter().min_by(|a, b| seen(a).total_cmp(&seen(b)));
+        for i in first.into_iter().chain(&alive) {
+            let limit = found.map_or(f64::MAX, |(cost, _)| cost);
+            found = self.look(*i, place, limit).map(|cost| (cost, *i)).or(found);
         }
-        self.costs = costs;
+        self.alive = alive;
         found
     }
 
-    /// Drops the ways that cost more than a limit at the place looked at last.
+    /// Drops the ways that cost more than a limit at the place they were looked at last; those
+    /// that hide more than could be looked at yet stay.
     fn prune(&mut self, limit: f64) {
-        let costs = &self.costs;
-        let mut next = costs.iter();
-        self.alive.retain(|_| {
-            next.next()
-                .is_some_and(|cost| cost.is_none_or(|cost| cost <= limit))
+        let ways = &self.ways;
+        self.alive.retain(|i| {
+            ways.get(*i)
+                .is_some_and(|way| way.seen.is_none_or(|seen| seen <= limit))
         });
     }
 }
@@ -342,14 +368,13 @@ fn launches(grid: &Grid, prices: &Prices<'_>) -> Vec<Way> {
         .filter(|n| n + 8 < grid.levels.len())
         .collect();
     lengths.dedup();
-    let way = |to: usize| Way {
-        cost: prices.launch(least, to),
-        cut: Cut {
+    let way = |to: usize| {
+        let cut = Cut {
             from: 0,
             to,
             bright: true,
-        },
-        previous: None,
+        };
+        Way::new(prices.launch(least, to), cut, None)
     };
     lengths.into_iter().map(way).collect()
 }
