@@ -16,17 +16,19 @@
 //! the place is their mixture and the interval says so. Where even the best explanation misses by
 //! more than noise, everything is less sure by as much.
 
+mod attempt;
 mod bottom;
 mod column;
 mod shape;
 mod whiten;
 
-use column::{Column, Data};
+use attempt::tries;
+use column::Data;
 pub(crate) use shape::{Curve, Shape};
 pub(crate) use whiten::Noise;
 
 /// Edge positions, time constants and closures tried a pass.
-const PLACES: usize = 15;
+const PLACES: usize = 11;
 const CONSTANTS: usize = 7;
 const CLOSURES: usize = 9;
 
@@ -39,6 +41,14 @@ const SHRINK: f64 = 2.6;
 /// An axis is fine enough once the deviation is this part of its step: sums over a bell are exact
 /// to a thousandth then.
 const FINE: f64 = 0.6;
+
+/// Where a plainer explanation misses no more than this, in units of noise, a richer one is looked
+/// for beside it alone: so many pulses earlier and later, or deviations; and as far in the
+/// logarithm of the constant.
+const WELL: f64 = 1.25;
+const BESIDE: [f64; 2] = [0.5, 0.8];
+const BESIDE_SIGMAS: f64 = 6.0;
+const BESIDE_CONSTANT: f64 = 0.3;
 
 /// Of the valleys that the first pass sees so many are followed to the bottom.
 const VALLEYS: usize = 3;
@@ -53,25 +63,18 @@ const REACH: f64 = 4.5;
 const TRIAL: usize = 4;
 const ABSURD: f64 = 60.0;
 
-/// Time constants that occur, in pulse lengths, and the usual ones: the bandwidth of a receiver
-/// is mostly 0.35 to 0.5 over the pulse width.
+/// Time constants that occur, in pulse lengths, and the usual one: the bandwidth of a receiver is
+/// mostly 0.35 to 0.5 over the pulse width.
 const CONSTANT_RANGE: [f64; 2] = [0.01, 2.5];
 const USUAL_CONSTANT: f64 = 0.38;
-const USUAL_SPREAD: f64 = 0.2;
-const USUAL_SHARE: f64 = 0.7;
 
 /// A constant that other events tell is looked for within so many deviations.
 const TOLD: f64 = 4.0;
 
-/// A closure may lie this many pulses before the end, with this probability.
+/// A closure may lie this many pulses before the end.
 const CLOSURE_REACH: f64 = 4.5;
-const CLOSURE_SHARE: f64 = 0.15;
 /// Nearer it is one with the end, in pulses.
 const CLOSURE_GAP: f64 = 0.2;
-
-/// Natural logarithm of the range of heights, and of a closure's losses, that occur.
-const HEIGHTS: f64 = 14.0;
-const LOSSES: f64 = 5.0;
 
 /// A slope of the light before the edge differs this much from the line's, a pulse.
 const TILT: f64 = 0.003;
@@ -151,7 +154,13 @@ pub(crate) fn fit(points: &[Point], guess: &Guess) -> Option<Edge> {
         if closure && simple.is_some_and(|e| e.log_evidence < best - HOPELESS) {
             continue;
         }
-        found.extend(explore(&data, guess, reflects, closure));
+        let plainer = if closure { simple } else { found.first() };
+        let axes = axes(guess, closure);
+        let axes = match plainer.filter(|e| e.misfit < WELL * data.count() as f64) {
+            Some(plainer) => Start::Beside(beside(axes, plainer, guess.pulse)),
+            None => Start::Open(axes),
+        };
+        found.extend(explore(&data, guess, [reflects, closure], axes));
     }
     mixture(&found, data.count())
 }
@@ -225,6 +234,7 @@ struct Explored {
     log_evidence: f64,
     height: f64,
     height_sigma: f64,
+    spread: Spread,
 }
 
 /// One axis of the grid.
@@ -272,62 +282,86 @@ impl Axis {
     }
 }
 
-/// Closes in on what one explanation finds likely.
-fn explore(data: &Data, guess: &Guess, reflects: bool, closure: bool) -> Option<Explored> {
+/// Where an explanation is looked for: anywhere, or beside a plainer one that explains nearly all.
+enum Start {
+    Open([Axis; 3]),
+    Beside([Axis; 3]),
+}
+
+/// All places, constants and closures that there may be.
+fn axes(guess: &Guess, closure: bool) -> [Axis; 3] {
     let [low, high] = guess.between;
     let high = high + LAG * USUAL_CONSTANT * guess.pulse;
     let [shortest, longest] = guess.constant.map_or_else(
         || CONSTANT_RANGE.map(f64::ln),
         |[log, sigma]| [log - TOLD * sigma, log + TOLD * sigma],
     );
-    let mut places = Axis {
-        low,
-        high,
-        count: PLACES,
+    let axis = |low: f64, high: f64, count: usize| Axis { low, high, count };
+    [
+        axis(low, high, PLACES),
+        axis(shortest, longest, CONSTANTS),
+        axis(
+            low - CLOSURE_REACH * guess.pulse,
+            high - CLOSURE_GAP * guess.pulse,
+            if closure { CLOSURES } else { 1 },
+        ),
+    ]
+}
+
+/// The part of the axes that a richer explanation may lead to from a plainer one.
+fn beside([places, constants, closures]: [Axis; 3], plainer: &Explored, pulse: f64) -> [Axis; 3] {
+    let cut = |axis: Axis, [low, high]: [f64; 2]| Axis {
+        low: low.max(axis.low),
+        high: high.min(axis.high),
+        ..axis
     };
-    let mut constants = Axis {
-        low: shortest,
-        high: longest,
-        count: CONSTANTS,
+    let Spread {
+        shown,
+        shown_sigma,
+        constant,
+        constant_sigma,
+        ..
+    } = plainer.spread;
+    let [early, late] = BESIDE.map(|pulses| (pulses * pulse).max(BESIDE_SIGMAS * shown_sigma));
+    let odd = BESIDE_CONSTANT.max(BESIDE_SIGMAS * constant_sigma);
+    [
+        cut(places, [shown - early, shown + late]),
+        cut(constants, [constant - odd, constant + odd]),
+        closures,
+    ]
+}
+
+/// Closes in on what one explanation finds likely.
+fn explore(data: &Data, guess: &Guess, parts: [bool; 2], start: Start) -> Option<Explored> {
+    let ([mut places, mut constants, mut closures], open) = match start {
+        Start::Open(axes) => (axes, true),
+        Start::Beside(axes) => (axes, false),
     };
-    let mut closures = Axis {
-        low: low - CLOSURE_REACH * guess.pulse,
-        high: high - CLOSURE_GAP * guess.pulse,
-        count: if closure { CLOSURES } else { 1 },
-    };
-    let mut found = None;
+    let mut found: Option<Explored> = None;
     for pass in 0..PASSES {
-        let tries = tries(
-            data,
-            guess,
-            [reflects, closure],
-            [places, constants, closures],
-        );
+        let tries = tries(data, guess, parts, [places, constants, closures]);
         let volume = places.step() * constants.step() * closures.step();
-        let Some((explored, spread)) = weigh(&tries, data, [reflects, closure], volume) else {
+        let Some(explored) = weigh(&tries, data, parts, volume) else {
             break;
         };
-        let before = found
-            .replace(explored)
-            .map_or(f64::MAX, |before| before.misfit);
+        let before = found.replace(explored).map(|before| before.misfit);
         // While the misfit falls, deviations are those of an explanation that is not found yet.
-        let falls = before - explored.misfit > FALLS * explored.misfit.max(data.count() as f64);
-        if pass == 0
-            && let Some(near) = near(
-                data,
-                guess,
-                ([reflects, closure], &tries),
-                [places, constants, closures],
-            )
-        {
-            [places, constants, closures] = near;
-            continue;
+        let much = FALLS * explored.misfit.max(data.count() as f64);
+        let falls = before.is_some_and(|before| before - explored.misfit > much);
+        if open && pass == 0 {
+            let axes = [places, constants, closures];
+            if let Some((misfit, axes)) = near(data, guess, (parts, &tries), axes) {
+                [places, constants, closures] = axes;
+                found = Some(Explored { misfit, ..explored });
+                continue;
+            }
         }
+        let spread = explored.spread;
         let (next_places, a) = places.closer(spread.shown, spread.shown_sigma);
         let (next_constants, b) = constants.closer(spread.constant, spread.constant_sigma);
         let (next_closures, c) = closures.closer(spread.closure, spread.closure_sigma);
         let absurd = explored.misfit > ABSURD * data.count() as f64;
-        if (a && b && c && !falls) || (pass >= TRIAL && absurd) {
+        if (a && b && c && !falls && pass > 0) || (pass >= TRIAL && absurd) {
             break;
         }
         (places, constants, closures) = (next_places, next_constants, next_closures);
@@ -335,13 +369,14 @@ fn explore(data: &Data, guess: &Guess, reflects: bool, closure: bool) -> Option<
     found
 }
 
-/// The axes around the best explanation near the likeliest try, if it is a bowl there.
+/// The axes around the best explanation near the likeliest tries, if it is a bowl there, with its
+/// misfit.
 fn near(
     data: &Data,
     guess: &Guess,
     (parts, tried): ([bool; 2], &[Try]),
     axes: [Axis; 3],
-) -> Option<[Axis; 3]> {
+) -> Option<(f64, [Axis; 3])> {
     let cost = |t: &Try| t.misfit - 2.0 * t.log_prior;
     let steps = axes.map(|axis| {
         if axis.count < 2 {
@@ -388,7 +423,7 @@ fn near(
             }
         })
     };
-    Some([around(0)?, around(1)?, around(2)?])
+    Some((least.misfit, [around(0)?, around(1)?, around(2)?]))
 }
 
 /// The best tries of places that explain better than those beside them, the best first.
@@ -423,6 +458,7 @@ fn valleys(tried: &[Try], cost: impl Fn(&Try) -> f64) -> Vec<&Try> {
 }
 
 /// Middle and spread of the axes.
+#[derive(Clone, Copy, Debug)]
 struct Spread {
     shown: f64,
     shown_sigma: f64,
@@ -438,7 +474,7 @@ fn weigh(
     data: &Data,
     [reflects, closure]: [bool; 2],
     volume: f64,
-) -> Option<(Explored, Spread)> {
+) -> Option<Explored> {
     let least = tries.iter().map(|t| t.misfit).fold(f64::MAX, f64::min);
     let excess = excess(least, data.count());
     let log = |t: &Try| -0.5 * (t.misfit - least) / excess + t.log_prior;
@@ -462,7 +498,15 @@ fn weigh(
     let (constant, constant_sigma) = moments(&|t| t.log_constant);
     let (closure_mean, closure_sigma) = moments(&|t| t.closure_at);
     let log_volume = top + total.ln() + volume.ln();
-    let explored = Explored {
+    let spread = Spread {
+        shown,
+        shown_sigma,
+        constant,
+        constant_sigma,
+        closure: closure_mean,
+        closure_sigma,
+    };
+    Some(Explored {
         reflects,
         closure,
         at,
@@ -472,148 +516,8 @@ fn weigh(
         log_evidence: log_volume - 0.5 * least / excess,
         height: likely.height,
         height_sigma: likely.height_sigma,
-    };
-    let spread = Spread {
-        shown,
-        shown_sigma,
-        constant,
-        constant_sigma,
-        closure: closure_mean,
-        closure_sigma,
-    };
-    Some((explored, spread))
-}
-
-/// All combinations of one grid that make sense.
-fn tries(
-    data: &Data,
-    guess: &Guess,
-    [reflects, with_closure]: [bool; 2],
-    axes: [Axis; 3],
-) -> Vec<Try> {
-    let [places, constants, closures] = axes;
-    let mut all = Vec::new();
-    for log_constant in constants.values() {
-        let shape = Shape {
-            pulse: guess.pulse,
-            constant: log_constant.exp() * guess.pulse,
-        };
-        let lag = LAG * shape.constant;
-        let curve = data.curve(shape, guess);
-        let before: Vec<Column> = closures
-            .values()
-            .filter(|_| with_closure)
-            .map(|shown| data.columns(&curve, shown - lag, false).0)
-            .collect();
-        for shown_at in places.values() {
-            let at = shown_at - lag;
-            let (fall, rise) = data.columns(&curve, at, reflects);
-            let part = Part {
-                constant: guess.constant,
-                fall: &fall,
-                rise: rise.as_ref(),
-                log_constant,
-                lag,
-            };
-            if !with_closure {
-                all.extend(attempt(data, part, None));
-            }
-            let room = |c: &&Column| c.at < at - CLOSURE_GAP * guess.pulse;
-            let closure_prior = CLOSURE_SHARE / (CLOSURE_REACH * guess.pulse);
-            let near = before.iter().filter(room);
-            all.extend(near.filter_map(|c| attempt(data, part, Some((c, closure_prior)))));
-        }
-    }
-    all
-}
-
-#[derive(Clone, Copy)]
-struct Part<'a> {
-    constant: Option<[f64; 2]>,
-    fall: &'a Column,
-    rise: Option<&'a Column>,
-    log_constant: f64,
-    lag: f64,
-}
-
-/// Least squares for one combination; none where it would take light that does not exist.
-fn attempt(data: &Data, part: Part<'_>, closure: Option<(&Column, f64)>) -> Option<Try> {
-    let Part {
-        constant,
-        fall,
-        rise,
-        log_constant,
-        lag,
-    } = part;
-    let root_tau = core::f64::consts::TAU.sqrt();
-    let ff = fall.own;
-    if ff.is_nan() || ff <= 1e-12 {
-        return None;
-    }
-    let mut misfit = data.power_square() - fall.power * fall.power / ff;
-    let mut log_prior = constant_prior(log_constant, constant) - 0.5 * ff.ln();
-    // The closure's column without what the fall explains of it; the same for the reflection.
-    let (mut loss, mut loss_own, mut loss_fall) = (0.0, 1.0, 0.0);
-    if let Some((column, _)) = closure {
-        loss_fall = data.inner(column, fall) / ff;
-        loss_own = column.own - loss_fall * loss_fall * ff;
-        loss = (column.power - loss_fall * fall.power) / loss_own;
-        misfit -= loss * loss * loss_own;
-    }
-    let (mut height, mut height_sigma) = (0.0, 0.0);
-    if let Some(rise) = rise {
-        let rise_fall = data.inner(rise, fall) / ff;
-        let shared = closure.map_or(0.0, |(column, _)| {
-            data.inner(rise, column) - rise_fall * loss_fall * ff
-        });
-        let own = rise.own - rise_fall * rise_fall * ff - shared * shared / loss_own;
-        if own <= 1e-9 * rise.own {
-            return None;
-        }
-        height = (rise.power - rise_fall * fall.power - shared * loss) / own;
-        height_sigma = own.sqrt().recip();
-        misfit -= height * height * own;
-        loss -= shared * height / loss_own;
-        if height <= 0.0 {
-            return None;
-        }
-        log_prior += (height_sigma * root_tau / (height.max(height_sigma) * HEIGHTS))
-            .min(1.0)
-            .ln();
-    }
-    if let Some((column, prior)) = closure {
-        if loss_own <= 1e-9 * column.own || loss <= 0.0 {
-            return None;
-        }
-        let doubt = loss_own.sqrt().recip();
-        log_prior += prior.ln()
-            + (doubt * root_tau / (loss.max(doubt) * LOSSES))
-                .min(1.0)
-                .ln();
-    }
-    Some(Try {
-        at: fall.at,
-        shown_at: fall.at + lag,
-        log_constant,
-        closure_at: closure.map_or(0.0, |(column, _)| column.at + lag),
-        misfit,
-        log_prior,
-        height,
-        height_sigma,
+        spread,
     })
-}
-
-/// Logarithm of how usual a time constant is: what other events tell, or mostly a receiver matched
-/// to its pulse.
-fn constant_prior(log_constant: f64, told: Option<[f64; 2]>) -> f64 {
-    if let Some([log, sigma]) = told {
-        let off = (log_constant - log) / sigma;
-        return -0.5 * off * off - (sigma * core::f64::consts::TAU.sqrt()).ln();
-    }
-    let [low, high] = CONSTANT_RANGE.map(f64::ln);
-    let off = (log_constant - USUAL_CONSTANT.ln()) / USUAL_SPREAD;
-    let usual = (-0.5 * off * off).exp() / (USUAL_SPREAD * core::f64::consts::TAU.sqrt());
-    (USUAL_SHARE * usual + (1.0 - USUAL_SHARE) / (high - low)).ln()
 }
 
 #[cfg(test)]
