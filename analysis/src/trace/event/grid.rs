@@ -314,6 +314,12 @@ impl Grid {
         Some(best)
     }
 
+    /// Whether a stretch is long enough for every tail.
+    pub(crate) fn is_long(&self, from: usize, to: usize) -> bool {
+        let longest = self.tails.iter().map(Tail::shortest_km).fold(0.0, f64::max);
+        self.km(to.saturating_sub(from)) >= longest
+    }
+
     /// The sums over a stretch. The usual slope is one more observation of it.
     fn line(&self, from: usize, to: usize) -> Option<Line> {
         let (a, b) = (self.sums.get(from)?, self.sums.get(to)?);

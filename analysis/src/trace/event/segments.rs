@@ -295,11 +295,12 @@ impl Search<'_> {
         }
         let plain = way.cost + self.grid.fit(way.cut.to, place)?.cost;
         // With a tail the glass costs the tail's price at the least.
-        way.least = if way.cut.bright {
+        let least = if way.cut.bright {
             plain.min(way.cost + TAIL_PRICE)
         } else {
             plain
         };
+        way.least = least.max(way.least);
         if way.least >= limit {
             way.seen = Some(way.least.max(way.seen.unwrap_or(f64::MIN)));
             return None;
@@ -310,6 +311,10 @@ impl Search<'_> {
             plain
         };
         way.seen = Some(exact);
+        if way.cut.bright && self.grid.is_long(way.cut.to, place) {
+            // All tails were tried: more glass may make one of them sane, hardly more.
+            way.least = way.least.max(exact - TAIL_PRICE);
+        }
         way.seen.filter(|cost| *cost < limit)
     }
 

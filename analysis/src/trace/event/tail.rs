@@ -87,6 +87,11 @@ impl Tail {
         Self { reach_km, sums }
     }
 
+    /// The shortest glass that it is believed on.
+    pub(crate) const fn shortest_km(&self) -> f64 {
+        FEWEST_REACHES * self.reach_km
+    }
+
     /// The line with this tail, of one exponential and of two, over points whose plain sums are
     /// known, `length_km` long; `scale` multiplies weights. None where no tail stands, or where it
     /// costs more than its limit.
@@ -102,7 +107,7 @@ impl Tail {
             return [None, None];
         };
         // What dies away slower than the glass is long might as well be its slope.
-        if length_km < FEWEST_REACHES * self.reach_km {
+        if length_km < self.shortest_km() {
             return [None, None];
         }
         let left = (-length_km / self.reach_km).exp();

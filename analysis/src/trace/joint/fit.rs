@@ -82,22 +82,23 @@ struct Look {
 impl Problem<'_> {
     /// Goes down to the bottom from these values, twice: the noise goes with the light.
     pub(super) fn solve(&self, start: Vec<f64>) -> Option<Bottom> {
-        let whitener = self.whitener(&start);
-        let near = self.descend(start, &whitener, ROUGHLY)?;
+        let light = self.model.light(&start);
+        let near = self.descend((start, light), ROUGHLY)?;
         self.again(near.values)
     }
 
     /// Goes down from where the bottom was before.
     pub(super) fn again(&self, values: Vec<f64>) -> Option<Bottom> {
-        let whitener = self.whitener(&values);
-        self.descend(values, &whitener, SETTLED)
+        let light = self.model.light(&values);
+        self.descend((values, light), SETTLED)
     }
 
     /// How much a step from these values would gain if the light were straight in the unknowns;
     /// nothing where it would make one of the `shares` negative.
     pub(super) fn promise(&self, values: &[f64], shares: &[usize]) -> f64 {
-        let whitener = self.whitener(values);
-        let Look { normal, side, .. } = self.look(values, &whitener);
+        let light = self.model.light(values);
+        let whitener = self.whitener(&light);
+        let Look { normal, side, .. } = self.look(values, light, &whitener);
         let Some(root) = normal.root(0.0) else {
             return f64::MAX;
         };
@@ -109,19 +110,19 @@ impl Problem<'_> {
         dot(&step, &side)
     }
 
-    fn whitener(&self, values: &[f64]) -> Whitener {
-        let Light { glass, .. } = self.model.light(values);
+    fn whitener(&self, light: &Light) -> Whitener {
         let model = self.model;
-        Whitener::new(&model.blocks, &glass, &self.noise, model.spacing)
+        Whitener::new(&model.blocks, &light.glass, &self.noise, model.spacing)
     }
 
-    fn descend(&self, mut values: Vec<f64>, whitener: &Whitener, settled: f64) -> Option<Bottom> {
-        let mut here = self.look(&values, whitener);
+    fn descend(&self, (mut values, light): (Vec<f64>, Light), settled: f64) -> Option<Bottom> {
+        let whitener = self.whitener(&light);
+        let mut here = self.look(&values, light, &whitener);
         let mut damping = DAMPING;
         for _ in 0..STEPS {
             let step = here.normal.root(damping)?.solve(&here.side);
             let moved = self.moved(&values, &step);
-            let there = self.look(&moved, whitener);
+            let there = self.look(&moved, self.model.light(&moved), &whitener);
             let gain = here.cost - there.cost;
             if gain.is_nan() || gain < 0.0 {
                 damping *= WILDER;
@@ -160,15 +161,9 @@ impl Problem<'_> {
         moved.map(within).collect()
     }
 
-    fn look(&self, values: &[f64], whitener: &Whitener) -> Look {
+    fn look(&self, values: &[f64], light: Light, whitener: &Whitener) -> Look {
         let width = self.model.layout.count + 1;
-        let light = self.model.light(values);
-        let mut rows = Vec::with_capacity(self.model.blocks.len() * width);
-        let each = self.model.blocks.iter().zip(&light.all);
-        for ((block, all), row) in each.zip(light.rows.chunks_exact(width - 1)) {
-            rows.extend_from_slice(row);
-            rows.push(block.power - all);
-        }
+        let mut rows = light.rows;
         whitener.apply(&mut rows, width);
         let mut normal = Normal::new(width);
         for row in rows.chunks_exact(width) {
@@ -211,7 +206,7 @@ mod tests {
             units: vec![1.0],
         };
         let truth = vec![38_f64.ln(), 0.0, -1e-4, -0.2, -1e-4, 1_503.0];
-        let light = model.light(&truth).all;
+        let light = model.all(&truth);
         for (block, power) in model.blocks.iter_mut().zip(light) {
             block.power = power;
         }

@@ -8,7 +8,7 @@
 //! ```
 
 use super::blocks::Block;
-use super::receiver::{Receiver, Seen};
+use super::receiver::{Receiver, Seen, grown};
 
 /// So few samples of a block are looked at one by one; of more, two places tell the mean of
 /// anything smooth.
@@ -126,10 +126,10 @@ struct Eyes {
     slow: Option<Receiver>,
 }
 
-/// The light of every block, that of its glass alone, and the derivatives, a row a block.
+/// The light of the glass of every block; and a row a block of the derivatives of all its light,
+/// what the light lacks of what was seen at the end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Light {
-    pub(super) all: Vec<f64>,
     pub(super) glass: Vec<f64>,
     pub(super) rows: Vec<f64>,
 }
@@ -147,34 +147,54 @@ fn put(row: &mut [f64], index: usize, value: f64) {
 impl Model {
     /// The light for these unknowns, with its derivatives.
     pub(super) fn light(&self, values: &[f64]) -> Light {
-        let width = self.layout.count;
-        let eyes: Vec<Eyes> = self
-            .layout
-            .edges
-            .iter()
-            .map(|e| self.eyes(values, e))
-            .collect();
+        let width = self.layout.count + 1;
+        let eyes = self.layout.edges.iter().map(|e| self.eyes(values, e));
+        let eyes: Vec<Eyes> = eyes.collect();
         let mut light = Light {
-            all: Vec::with_capacity(self.blocks.len()),
             glass: Vec::with_capacity(self.blocks.len()),
             rows: vec![0.0; self.blocks.len() * width],
         };
         let mut shown = Vec::with_capacity(eyes.len());
-        let mut sent = Vec::with_capacity(self.layout.glass.len() + 1);
+        let mut sent: Vec<f64> = Vec::with_capacity(self.layout.glass.len());
+        let mut last = 0.0;
         for (block, row) in self.blocks.iter().zip(light.rows.chunks_exact_mut(width)) {
             shown.clear();
             let pairs = self.layout.edges.iter().zip(&eyes);
             shown.extend(pairs.map(|(edge, eyes)| self.shown(block, at(values, edge.place), eyes)));
-            sent.clear();
-            let glass = |([level, slope], from): &([usize; 2], f64)| {
-                (at(values, *level) + at(values, *slope) * (block.at - from)).exp()
-            };
-            sent.extend(self.layout.glass.iter().map(glass));
+            self.send(values, (last, block.at), &mut sent);
+            last = block.at;
             let (back, others) = self.fill(values, block, (&shown, &sent), row);
             light.glass.push(back);
-            light.all.push(back + others);
+            if let Some(lacks) = row.last_mut() {
+                *lacks = block.power - back - others;
+            }
         }
         light
+    }
+
+    /// The light of every block.
+    #[cfg(test)]
+    pub(super) fn all(&self, values: &[f64]) -> Vec<f64> {
+        let rows = self.light(values).rows;
+        let rows = rows.chunks_exact(self.layout.count + 1);
+        let each = self.blocks.iter().zip(rows);
+        each.map(|(block, row)| block.power - row.last().unwrap())
+            .collect()
+    }
+
+    /// The light that each stretch of glass would send back from a place, if it were there; from
+    /// what it sent from the place before.
+    fn send(&self, values: &[f64], (last, place): (f64, f64), sent: &mut Vec<f64>) {
+        let glass = &self.layout.glass;
+        if sent.is_empty() {
+            sent.extend(glass.iter().map(|([level, slope], from)| {
+                (at(values, *level) + at(values, *slope) * (place - from)).exp()
+            }));
+            return;
+        }
+        for (sent, ([_, slope], _)) in sent.iter_mut().zip(glass) {
+            *sent *= grown(at(values, *slope) * (place - last));
+        }
     }
 
     fn eyes(&self, values: &[f64], edge: &EdgeAt) -> Eyes {
@@ -346,12 +366,12 @@ mod tests {
             let moved = |by: f64| {
                 let mut values = values.clone();
                 values[unknown] += by;
-                model.light(&values).all
+                model.all(&values)
             };
             let (low, high) = (moved(-by), moved(by));
             for (i, (low, high)) in low.iter().zip(&high).enumerate() {
                 let slope = (high - low) / (2.0 * by);
-                let told = light.rows[i * model.layout.count + unknown];
+                let told = light.rows[i * (model.layout.count + 1) + unknown];
                 // The ramp's own derivative leaves out how glass fades along a pulse.
                 let off = (slope - told).abs();
                 let kink = (model.blocks[i].at - 1_301.0).abs() < 1e-9;
@@ -371,6 +391,6 @@ mod tests {
         let last = light.glass.last().unwrap();
         let wanted = (-0.3 - 1.2e-4 * (2_990.0 - 1_300.0_f64)).exp();
         assert!((last / wanted - 1.0).abs() < 1e-6, "{last} {wanted}");
-        assert!(light.all[135] > 4.0);
+        assert!(model.all(&values)[135] > 4.0);
     }
 }

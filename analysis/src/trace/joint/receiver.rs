@@ -107,9 +107,9 @@ impl Receiver {
 }
 
 /// The exponential of little, by its series.
-fn grown(x: f64) -> f64 {
-    const LITTLE: f64 = 0.1;
-    if x < LITTLE {
+pub(super) fn grown(x: f64) -> f64 {
+    const LITTLE: f64 = 0.03;
+    if x.abs() < LITTLE {
         1.0 + x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0)))
     } else {
         x.exp()
