@@ -27,8 +27,9 @@ use column::Data;
 pub(crate) use shape::{Curve, Shape};
 pub(crate) use whiten::Noise;
 
-/// Edge positions, time constants and closures tried a pass.
+/// Edge positions, time constants and closures tried a pass, and positions where it may be anywhere.
 const PLACES: usize = 11;
+const ALL_PLACES: usize = 15;
 const CONSTANTS: usize = 7;
 const CLOSURES: usize = 9;
 
@@ -125,6 +126,8 @@ pub(crate) struct Guess {
     pub(crate) noise: Noise,
     /// By how much the light of the line falls a metre, both ways, as a natural logarithm.
     pub(crate) fade: f64,
+    /// Height of the faintest reflection that occurs, over the backscatter.
+    pub(crate) faintest: f64,
     /// The receiver's constant in pulses, where other events tell it: its logarithm and deviation.
     pub(crate) constant: Option<[f64; 2]>,
     /// Error of the model's shape, as a share of how far the light is from the line.
@@ -298,7 +301,7 @@ fn axes(guess: &Guess, closure: bool) -> [Axis; 3] {
     );
     let axis = |low: f64, high: f64, count: usize| Axis { low, high, count };
     [
-        axis(low, high, PLACES),
+        axis(low, high, ALL_PLACES),
         axis(shortest, longest, CONSTANTS),
         axis(
             low - CLOSURE_REACH * guess.pulse,
@@ -325,7 +328,10 @@ fn beside([places, constants, closures]: [Axis; 3], plainer: &Explored, pulse: f
     let [early, late] = BESIDE.map(|pulses| (pulses * pulse).max(BESIDE_SIGMAS * shown_sigma));
     let odd = BESIDE_CONSTANT.max(BESIDE_SIGMAS * constant_sigma);
     [
-        cut(places, [shown - early, shown + late]),
+        Axis {
+            count: PLACES,
+            ..cut(places, [shown - early, shown + late])
+        },
         cut(constants, [constant - odd, constant + odd]),
         closures,
     ]
@@ -419,7 +425,7 @@ fn near(
             Axis {
                 low: (middle - REACH * sigma).max(axis.low - axis.step()),
                 high: (middle + REACH * sigma).min(axis.high + axis.step()),
-                count: axis.count,
+                count: axis.count.min(PLACES),
             }
         })
     };

@@ -15,6 +15,9 @@ const CLOSURE_SHARE: f64 = 0.15;
 const HEIGHTS: f64 = 14.0;
 const LOSSES: f64 = 5.0;
 
+/// A closure that takes a smaller share of the light, 0.02 dB, is rare.
+const LEAST_LOSS: f64 = 0.009;
+
 /// All combinations of one grid that make sense.
 pub(super) fn tries(
     data: &Data,
@@ -76,7 +79,6 @@ fn attempt(data: &Data, part: Part<'_>, closure: Option<(&Column, f64)>) -> Opti
         log_constant,
         lag,
     } = part;
-    let root_tau = core::f64::consts::TAU.sqrt();
     let ff = fall.own;
     if ff.is_nan() || ff <= 1e-12 {
         return None;
@@ -108,19 +110,14 @@ fn attempt(data: &Data, part: Part<'_>, closure: Option<(&Column, f64)>) -> Opti
         if height <= 0.0 {
             return None;
         }
-        log_prior += (height_sigma * root_tau / (height.max(height_sigma) * HEIGHTS))
-            .min(1.0)
-            .ln();
+        log_prior += share(height, height_sigma, (HEIGHTS, data.faintest));
     }
     if let Some((column, prior)) = closure {
         if loss_own <= 1e-9 * column.own || loss <= 0.0 {
             return None;
         }
         let doubt = loss_own.sqrt().recip();
-        log_prior += prior.ln()
-            + (doubt * root_tau / (loss.max(doubt) * LOSSES))
-                .min(1.0)
-                .ln();
+        log_prior += prior.ln() + share(loss, doubt, (LOSSES, LEAST_LOSS));
     }
     Some(Try {
         at: fall.at,
@@ -132,6 +129,14 @@ fn attempt(data: &Data, part: Part<'_>, closure: Option<(&Column, f64)>) -> Opti
         height,
         height_sigma,
     })
+}
+
+/// Logarithm of how much of what may occur lies within what noise leaves of a size: all magnitudes
+/// are as usual, over so many of them as a logarithm, and those below the least are rare.
+fn share(size: f64, sigma: f64, (magnitudes, least): (f64, f64)) -> f64 {
+    let root_tau = core::f64::consts::TAU.sqrt();
+    let magnitude = size.max(sigma).max(least);
+    (sigma * root_tau / (magnitude * magnitudes)).min(1.0).ln()
 }
 
 /// Logarithm of how usual a time constant is: what other events tell, or mostly a receiver matched

@@ -15,6 +15,8 @@ use crate::trace::samples::whole;
 pub(super) struct Data {
     first: f64,
     step: f64,
+    /// Height of the faintest reflection that occurs.
+    pub(super) faintest: f64,
     /// Where the samples lie that a point averages, from its middle.
     offsets: Vec<f64>,
     whitener: Whitener,
@@ -95,6 +97,7 @@ impl Data {
         Some(Self {
             first: first.at,
             step,
+            faintest: guess.faintest,
             offsets,
             whitener,
             lit,

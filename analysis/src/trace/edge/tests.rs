@@ -50,6 +50,7 @@ fn guess(sigma: f64) -> Guess {
             reach: 30.0,
         },
         fade: 0.0,
+        faintest: 0.0,
         constant: None,
         shape_error: 0.0,
     }

@@ -43,6 +43,11 @@ const SAMPLING: f64 = 0.15;
 /// in 1e-14 s.
 const SPACING_ERROR_M: f64 = 5.9e-7;
 
+/// An end that reflects less is one that does not: faces polished at an angle come down to this;
+/// and the usual backscatter of a nanosecond where the file tells none. Decibels.
+const FAINTEST_DB: f64 = -65.0;
+const USUAL_BACKSCATTER_DB: f64 = -80.0;
+
 /// Relative power a one-way decibel.
 const POWER_A_DB: f64 = std::f64::consts::LN_10 / 5.0;
 
@@ -213,6 +218,7 @@ impl Scene<'_> {
             filter: filter * pulse,
             noise: self.noise,
             fade: (-self.line.slope / step * POWER_A_DB).max(0.0),
+            faintest: faintest(self.trace),
             constant: None,
             shape_error,
         }
@@ -256,6 +262,13 @@ impl Scene<'_> {
         })
         .collect()
     }
+}
+
+/// Height of the faintest reflection of an end over the light of the glass.
+fn faintest(trace: &Trace) -> f64 {
+    let settings = trace.settings();
+    let backscatter = settings.backscatter.map_or(USUAL_BACKSCATTER_DB, Db::get);
+    10_f64.powf((FAINTEST_DB - backscatter) / 10.0) / settings.pulse_ns
 }
 
 /// Noise of a sample where the glass was seen last: it grows along a long baseline.
