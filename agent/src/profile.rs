@@ -26,6 +26,7 @@ mod switch;
 pub use fetch::{Blocks, Contents, FetchMap, Given, SampleForm, SampleKind, Sum, Window};
 pub use library::{Library, LibraryError};
 pub use limits::{LimitPlaces, limits_in};
+pub(crate) use meaning::tidied;
 pub use meaning::{Meaning, Raw};
 pub use modbus::{
     Bits, Endianness, Function, ModbusMap, ModbusPoint, ModbusTable, Placed, RegisterType,

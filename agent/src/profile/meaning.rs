@@ -112,8 +112,23 @@ impl Meaning {
         } else {
             number * self.scale
         };
-        product + self.offset
+        let is_plain = exact || (self.scale - 1.0).abs() < f64::EPSILON;
+        if is_plain && self.offset.abs() < f64::MIN_POSITIVE {
+            product
+        } else {
+            tidied(product + self.offset)
+        }
     }
+}
+
+/// A number without what only the arithmetic has added: 25.7 for 25.700000000000003. No device has more than
+/// twelve digits to say; more would take thrice the room in the spool.
+pub(crate) fn tidied(number: f64) -> f64 {
+    if number.fract().abs() < f64::MIN_POSITIVE {
+        return number;
+    }
+    let twelve = format!("{number:.11e}").parse();
+    twelve.unwrap_or(number)
 }
 
 #[cfg(test)]
@@ -178,12 +193,26 @@ mod tests {
         let Reading::Value(value) = kelvin.reading(Raw::Whole(2981)) else {
             panic!("no value")
         };
-        assert!((value - 24.95).abs() < 1e-9, "{value}");
+        assert_eq!(value.to_string(), "24.95", "and no digit of the arithmetic");
         let hundreds = Meaning {
             scale: 100.0,
             ..Meaning::default()
         };
         assert_eq!(hundreds.reading(Raw::Whole(36)), Reading::Value(3600.0));
+    }
+
+    #[test]
+    fn what_is_tidied_keeps_twelve_digits_and_whole_numbers_as_they_are() {
+        for (number, wanted) in [
+            (25.700_000_000_000_003, "25.7"),
+            (-0.000_123_456_789_012_345, "-0.000123456789012"),
+            (1_234_567_890_123_456.0, "1234567890123456"),
+            (-0.0, "-0"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(tidied(number).to_string(), wanted);
+        }
     }
 
     #[test]

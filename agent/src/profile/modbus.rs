@@ -150,12 +150,21 @@ impl RegisterType {
             Self::I16 => Raw::Whole(i128::from(i16::from_be_bytes([b6, b7]))),
             Self::U32 => Raw::Whole(i128::from(u32::from_be_bytes([b4, b5, b6, b7]))),
             Self::I32 => Raw::Whole(i128::from(i32::from_be_bytes([b4, b5, b6, b7]))),
-            Self::F32 => Raw::Real(f64::from(f32::from_be_bytes([b4, b5, b6, b7]))),
+            Self::F32 => Raw::Real(as_meant(f32::from_be_bytes([b4, b5, b6, b7]))),
             Self::U64 => Raw::Whole(i128::from(bits)),
             Self::I64 => Raw::Whole(i128::from(i64::from_be_bytes(bits.to_be_bytes()))),
             Self::F64 => Raw::Real(f64::from_bits(bits)),
         }
     }
+}
+
+/// The number that a device means by a short float: the shortest that it stands for.
+///
+/// A short float holds seven digits; widened bit by bit, 12.3 is 12.300000190734863, which reads badly and can't
+/// be packed in the spool.
+fn as_meant(number: f32) -> f64 {
+    let shortest = number.to_string().parse();
+    shortest.unwrap_or_else(|_| f64::from(number))
 }
 
 impl Bits {
@@ -294,6 +303,29 @@ mod tests {
             assert_eq!(of_low_bytes.number(&swapped), Some(wanted), "{kind:?}");
             assert_eq!(entry(kind, Endianness::Big).number(&[]), None);
         }
+    }
+
+    #[test]
+    fn a_short_float_is_the_shortest_number_that_it_stands_for() {
+        let read = |number: f32| match RegisterType::F32.number(u64::from(number.to_bits())) {
+            Raw::Real(number) => number,
+            Raw::Whole(_) => panic!("no float"),
+        };
+        for (number, wanted) in [
+            (12.3_f32, "12.3"),
+            (-9999.9, "-9999.9"),
+            (-0.0, "-0"),
+            (16_777_216.0, "16777216"),
+            (f32::NAN, "NaN"),
+            (f32::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(read(number).to_string(), wanted);
+        }
+        proptest::proptest!(|(number in proptest::num::f32::ANY)| {
+            #[expect(clippy::cast_possible_truncation, reason = "it was one")]
+            let back = read(number) as f32;
+            proptest::prop_assert!(back.to_bits() == number.to_bits() || number.is_nan());
+        });
     }
 
     #[test]

@@ -12,7 +12,7 @@ use silkline_protocol::sample::{BadReading, Reading};
 use crate::clock::Moment;
 use crate::driver::Taken;
 use crate::driver::readings::ByName;
-use crate::profile::{Raw, SnmpPoint};
+use crate::profile::{Raw, SnmpPoint, tidied};
 
 use super::{Answer, SnmpValue};
 
@@ -55,7 +55,8 @@ impl Counters {
         let seconds = (answer.at - since).as_secs_f64();
         let reading = match step(then, now, wide) {
             Some(step) if seconds > 0.0 => {
-                point.point.meaning.reading(Raw::Real(real(step) / seconds))
+                let rate = tidied(real(step) / seconds);
+                point.point.meaning.reading(Raw::Real(rate))
             }
             _ => Reading::Bad(BadReading::Invalid),
         };
