@@ -34,6 +34,7 @@ use crate::clock::Clock;
 use crate::config::{Device, Watch};
 use crate::edge::EdgeHandle;
 use crate::place::Taken;
+use crate::spool::SpoolError;
 use crate::trigger::{Origin, Told};
 
 /// Where files go that were taken in.
@@ -113,12 +114,12 @@ impl Folder {
             if stop.is_cancelled() {
                 break;
             }
-            self.take(ready).await?;
+            self.take(ready, stop).await?;
         }
         Ok(())
     }
 
-    async fn take(&mut self, ready: Ready) -> io::Result<()> {
+    async fn take(&mut self, ready: Ready, stop: &CancellationToken) -> io::Result<()> {
         let path = self.watch.folder.join(&ready.name);
         let examined = path.clone();
         match blocking(move || examine::examine(&examined, ready.stamp)).await? {
@@ -127,7 +128,10 @@ impl Folder {
                 tracing::info!(device = %self.device.id, file = ready.name, "seen before, not sent again");
                 self.put_away(&path, ready.stamp).await
             }
-            Verdict::Trace(sor, digest) => self.send(&path, ready.stamp, (sor, digest)).await,
+            Verdict::Trace(sor, digest) => {
+                let file = (path.as_path(), ready.stamp);
+                self.send(file, (sor, digest), stop).await
+            }
             Verdict::Unreadable(_) if !ready.last_chance => Ok(()),
             Verdict::Unreadable(reason) | Verdict::Refused(reason) => {
                 self.refuse(&path, &reason).await
@@ -137,9 +141,9 @@ impl Folder {
 
     async fn send(
         &mut self,
-        path: &Path,
-        stamp: Stamp,
+        (path, stamp): (&Path, Stamp),
         (sor, digest): (Vec<u8>, Digest),
+        stop: &CancellationToken,
     ) -> io::Result<()> {
         let name = file_name(path);
         let port = port_of(&self.watch.pattern, self.device.id.as_str(), &name);
@@ -164,7 +168,13 @@ impl Folder {
             lines,
             trace,
         };
-        match self.edge.take(taken).await {
+        // While the disk takes nothing it waits for a collector, and there may be none: the file stays.
+        let taken = tokio::select! {
+            biased;
+            taken = self.edge.take(taken) => taken,
+            () = stop.cancelled() => Err(SpoolError::Shut),
+        };
+        match taken {
             Ok(()) => {
                 tracing::info!(device = %self.device.id, file = name, "trace taken in");
                 self.remember(digest);

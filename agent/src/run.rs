@@ -134,7 +134,19 @@ pub async fn run(config: Config, clock: Clock, mut orders: Orders) -> Result<(),
         () = crew.leave() => tracing::info!("agent left"),
         () = clock.sleep_until(deadline) => tracing::warn!("agent leaves with tasks unfinished"),
     }
+    say_lost(&spool);
     outcome
+}
+
+/// Says what was only in memory and is nowhere else: the disk took nothing to the end.
+fn say_lost(spool: &SpoolHandle) {
+    let status = spool.status();
+    let status = status.borrow();
+    let lost = status.unsynced.total().min(status.depth);
+    if lost > 0 {
+        let why = status.fault.as_ref().map(ToString::to_string);
+        tracing::error!(lost, why, "records that were only in memory are lost");
+    }
 }
 
 /// Goes on until it is told to stop, or something ends the agent before.

@@ -131,6 +131,18 @@ impl Running {
         }
     }
 
+    /// Tells it to leave, and waits until it has.
+    fn leave(&mut self) {
+        let mut kill = Command::new("kill");
+        assert!(
+            kill.arg(self.child.id().to_string())
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert!(self.child.wait().unwrap().success());
+    }
+
     /// The largest file that it may write from now on.
     fn limit_files(&self, limit: &str) {
         let limited = Command::new("prlimit")
@@ -268,8 +280,11 @@ async fn a_disk_that_turns_read_only_keeps_no_record_from_the_collector() {
     let delivered = agent.until(DELIVERED, 20);
     agent.until(DELIVERED, delivered + 60);
     assert_eq!(agent.counts(REFUSED), Some(0));
+    // Told to leave, it does, and in good order.
+    agent.leave();
     let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(log.contains("the disk takes nothing"), "{log}");
+    assert!(log.contains("agent left"), "{log}");
     assert!(!log.contains("panicked"), "{log}");
     counted.end();
     centre.abort();

@@ -72,18 +72,6 @@ impl Writer {
         }
     }
 
-    /// The last try of all, before the writer ends.
-    pub(super) fn leave(&mut self) {
-        if self.refuge.is_empty() {
-            return;
-        }
-        if let Err(error) = self.transact(&[] as &[Task]) {
-            let is_open = |kept: &Kept| self.open_in(&kept.slot) > 0;
-            let lost = self.refuge.each().filter(is_open).count();
-            tracing::error!(%error, lost, "records that were only in memory are lost");
-        }
-    }
-
     /// The disk has taken what was held.
     pub(super) fn recovered(&mut self) {
         let Some(outage) = self.outage.take() else {

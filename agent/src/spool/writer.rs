@@ -132,7 +132,6 @@ impl Writer {
             }
             self.pulse.rest();
         }
-        self.leave();
     }
 
     /// Carries out all tasks or none.
