@@ -89,6 +89,8 @@ pub struct Edge {
     /// For the tasks that wait for an instrument to report back.
     own: mpsc::WeakSender<Inbox>,
     recorder: mpsc::Sender<Note>,
+    /// For a trace that can't be put into its folder.
+    spool: SpoolHandle,
     pollers: Pollers,
     pulse: Pulse,
     clock: Clock,
@@ -122,6 +124,7 @@ pub fn edge(
         inbox,
         own,
         recorder: recorder.clone(),
+        spool: spool.clone(),
         pollers,
         pulse: Pulse::default(),
         clock,

@@ -27,7 +27,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use silkline_protocol::message::{EventKind, TraceFile};
+use silkline_protocol::message::EventKind;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -152,22 +152,7 @@ impl Folder {
             Some((_, origin)) => origin,
             None => self.edge.origin(&self.device.id, port).await,
         };
-        let trace = TraceFile {
-            at: self.clock.now(),
-            view: origin.view.clone(),
-            port,
-            trigger: origin.trigger,
-            sor,
-        };
-        let lines = origin
-            .line
-            .clone()
-            .map_or_else(|| self.device.lines.clone(), |line| vec![line]);
-        let taken = Taken {
-            device: self.device.id.clone(),
-            lines,
-            trace,
-        };
+        let taken = Taken::of(&self.device, &origin, port, (self.clock.now(), sor));
         // While the disk takes nothing it waits for a collector, and there may be none: the file stays.
         let taken = tokio::select! {
             biased;

@@ -3,6 +3,7 @@
 //! ```text
 //!   Start ─▶ [turn the switch, which confirms] ─▶ start the shot ─▶ Started
 //!   Fetched ─▶ [does the switch still stand there?] ─▶ folder, where the watch takes it in
+//!                     │                                 └── it can't be written ─▶ spool, by itself
 //!                     └── no, or no trace ─▶ failed/ with the reason, Unfetched
 //! ```
 //!
@@ -13,7 +14,8 @@
 use std::sync::Arc;
 
 use silkline_protocol::id::DeviceId;
-use silkline_protocol::message::EventKind;
+use silkline_protocol::message::{Body, EventKind};
+use silkline_protocol::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Edge, Inbox, Note};
@@ -22,7 +24,9 @@ use crate::driver::Fault;
 use crate::driver::fetch::Failure;
 use crate::driver::otdr::ShotSettings;
 use crate::folder::{name_for, put, set_aside};
+use crate::place::Taken;
 use crate::poller::{Ask, Fetched, Pollers, Unshot};
+use crate::spool::{Outgoing, SpoolHandle};
 use crate::trigger::{Outcome, Through, Told};
 
 impl Edge {
@@ -61,7 +65,7 @@ impl Edge {
     /// Sees to a trace that was fetched, or to what was not.
     pub(super) fn fetched(&self, fetched: Fetched) {
         let (pollers, own) = (self.pollers.clone(), self.own.clone());
-        let recorder = self.recorder.clone();
+        let (recorder, spool, clock) = (self.recorder.clone(), self.spool.clone(), self.clock);
         tokio::spawn(async move {
             let Fetched {
                 device,
@@ -75,8 +79,17 @@ impl Edge {
                 },
                 Err(failure) => Err(failure),
             };
-            let Err(reason) = kept(device.clone(), port, outcome, &recorder).await else {
-                return;
+            let reason = match kept(device.clone(), port, outcome, &recorder).await {
+                Ok(None) => return,
+                // The disk may take nothing: the spool goes on without it.
+                Ok(Some((sor, why))) => {
+                    let whose = (&own, device.as_ref(), port);
+                    match handed(whose, (clock.now(), sor), &spool).await {
+                        Ok(()) => return,
+                        Err(error) => format!("its trace could not be kept: {why}; {error}"),
+                    }
+                }
+                Err(reason) => reason,
             };
             tracing::warn!(
                 device = device.id.as_str(),
@@ -93,13 +106,41 @@ impl Edge {
     }
 }
 
-/// Puts the trace where the watch takes it in; gives the reason why there is none.
+/// Hands a trace to the spool without a file; returns when the disk or a collector has it.
+async fn handed(
+    (own, device, port): (&mpsc::WeakSender<Inbox>, &Device, u16),
+    trace: (Timestamp, Vec<u8>),
+    spool: &SpoolHandle,
+) -> Result<(), String> {
+    let leaving = || "the agent is leaving".to_owned();
+    let (reply, answer) = oneshot::channel();
+    let asked = Inbox::File(device.id.clone(), Some(port), reply);
+    let own = own.upgrade().ok_or_else(leaving)?;
+    own.send(asked).await.map_err(|_| leaving())?;
+    // Not held on to while the disk is waited for: the edge ends with its last sender.
+    drop(own);
+    let origin = answer.await.map_err(|_| leaving())?;
+    let Taken {
+        device,
+        lines,
+        trace,
+    } = Taken::of(device, &origin, Some(port), trace);
+    let body = Body::Trace(device, trace);
+    let outgoing = Outgoing { lines, body };
+    spool
+        .append(outgoing)
+        .await
+        .map_err(|error| error.to_string())
+}
+
+/// Puts the trace where the watch takes it in; gives it back with the reason where the folder can't be
+/// written. `Err` says why there is none.
 async fn kept(
     device: Arc<Device>,
     port: u16,
     outcome: Result<Vec<u8>, Failure>,
     recorder: &mpsc::Sender<Note>,
-) -> Result<(), String> {
+) -> Result<Option<(Vec<u8>, String)>, String> {
     let Some(otdr) = &device.otdr else {
         return Err("no folder for its traces".to_owned());
     };
@@ -107,10 +148,13 @@ async fn kept(
     let watch = otdr.watch.clone();
     let failure = match outcome {
         Ok(sor) => {
-            let put = move || put(&watch.folder, &name, &sor);
+            let put = move || put(&watch.folder, &name, &sor).map_err(|error| (sor, error));
             let put = tokio::task::spawn_blocking(put).await;
-            let put = put.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-            return put.map_err(|error| format!("its trace could not be kept: {error}"));
+            return match put {
+                Ok(Ok(())) => Ok(None),
+                Ok(Err((sor, error))) => Ok(Some((sor, error.to_string()))),
+                Err(error) => Err(format!("its trace could not be kept: {error}")),
+            };
         }
         Err(failure) => failure,
     };

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use silkline_protocol::id::{DeviceId, LineId, ViewId};
 use silkline_protocol::message::{Body, Event, EventKind, TraceFile, Trigger};
 use silkline_protocol::plant::{self, Plant};
+use silkline_protocol::time::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{Found, Outbox, find, is_good, send};
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::config::{Config, Modem};
+use crate::config::{Config, Device, Modem};
 use crate::edge::EdgeHandle;
+use crate::trigger::Origin;
 use crate::uplink::UplinkStatus;
 
 /// What stands above the places on the screen.
@@ -37,6 +39,31 @@ pub struct Taken {
     pub lines: Vec<LineId>,
     /// The trace.
     pub trace: TraceFile,
+}
+
+impl Taken {
+    /// A trace of `origin` that `device` brought from `port`, taken in at `at`.
+    #[must_use]
+    pub fn of(
+        device: &Device,
+        origin: &Origin,
+        port: Option<u16>,
+        (at, sor): (Timestamp, Vec<u8>),
+    ) -> Self {
+        let trace = TraceFile {
+            at,
+            view: origin.view.clone(),
+            port,
+            trigger: origin.trigger,
+            sor,
+        };
+        let line = origin.line.clone().map(|line| vec![line]);
+        Self {
+            device: device.id.clone(),
+            lines: line.unwrap_or_else(|| device.lines.clone()),
+            trace,
+        }
+    }
 }
 
 /// How the link is, if there is one.

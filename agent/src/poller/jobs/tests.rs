@@ -192,6 +192,22 @@ async fn lost_light_turns_the_switch_and_the_blocks_become_a_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_trace_that_the_folder_cannot_take_goes_to_the_spool_by_itself() {
+    let (hut, _) = Hut::new(Way::Well).await;
+    // No folder any more: nothing can be written there, as on a disk that is read-only.
+    std::fs::remove_dir_all(&hut.traces).unwrap();
+    std::fs::write(&hut.traces, "").unwrap();
+    hut.lose_light();
+    let traces =
+        |store: &crate::rig::Store| Some(store.of("otdr-1", "trace")).filter(|t| !t.is_empty());
+    let traces = hut.site.store.wait("the trace", traces).await;
+    assert_eq!(traces[0].payload, crate::folder::tests::trace(1));
+    let properties = format!("{:?}", traces[0]);
+    assert!(properties.contains("light_lost"), "{properties}");
+    assert!(properties.contains("east"), "{properties}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_switch_that_does_not_confirm_means_no_shot() {
     let (hut, way) = Hut::new(Way::Stuck).await;
     let Err(Unshot::Fault(fault)) = hut.turn().await else {
