@@ -10,7 +10,8 @@
 //! One writer thread owns the writing connection and takes everything that waits into one transaction
 //! (group commit), so a slow disk makes larger transactions, not a longer queue. A plain sample waits up
 //! to [`WINDOW`] for others to share its transaction; whatever somebody waits for, an event or a trace,
-//! is written at once, and all that waits with it. A stream is a line's records of one opening of the
+//! is written at once, and all that waits with it. While the disk takes nothing, records are kept in memory
+//! and sent from there; see `outage`. A stream is a line's records of one opening of the
 //! spool; see `silkline_protocol::delivery`.
 //!
 //! What always holds: a number is never used twice, since every opening begins a new epoch; a record

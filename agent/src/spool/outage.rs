@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Records go on getting their numbers and are sent from memory; what a collector has committed is safe
-//! without the disk. Beyond [`refuge::MOST`] bytes some are let go of, counted by kind, and named to the
+//! without the disk. Beyond [`MOST`](super::refuge::MOST) bytes some are let go of, counted by kind, and named to the
 //! collector once there is a disk again. A power cut loses what is held: whoever must not lose a thing,
 //! as a folder with a trace's file, waits until the disk or a collector has it.
 
