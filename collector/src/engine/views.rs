@@ -124,25 +124,11 @@ impl Views {
         });
         let (sor, trace) = match made {
             Ok(made) => made,
-            Err(message) => {
-                let json = json!({"error": {"kind": "unreadable", "message": message}});
-                return Look {
-                    view: id,
-                    says: Says::Nothing,
-                    changed: None,
-                    json,
-                };
-            }
+            Err(message) => return Look::unreadable(id, &message),
         };
         let analysis = analyse(&trace);
         let reference = view.and_then(|view| self.reference(line, view, &trace));
-        let mut changes = reference
-            .as_ref()
-            .map(|reference| compare(&analysis, reference));
-        let verdict = changes.as_mut().zip(reference.as_ref()).zip(view);
-        let verdict = verdict.and_then(|((changes, reference), view)| {
-            self.settle(changes, view, ((&trace, &analysis), reference))
-        });
+        let (changes, verdict) = self.compared(view, (&trace, &analysis), reference.as_ref());
         let usable = view.filter(|_| !stale);
         let own_end = reference.as_ref().and_then(|r| r.analysis.end);
         let own_end = own_end.map(|end| end.at);
@@ -287,15 +273,22 @@ impl Views {
         Some(chain.interpolate(seen, None))
     }
 
-    /// Holds an end that seems to have changed against the light around the good shot's.
-    fn settle(
+    /// What differs from the good shot, an end that seems to have changed held against the light
+    /// around its own.
+    fn compared(
         &self,
-        changes: &mut Comparison,
-        view: &View,
-        (shot, reference): ((&Trace, &Analysis), &Reference),
-    ) -> Option<Verdict> {
-        let tail = self.good.get(&view.id)?.tail.as_ref()?;
-        changes.settle(tail, shot, reference)
+        view: Option<&View>,
+        shot: (&Trace, &Analysis),
+        reference: Option<&Reference>,
+    ) -> (Option<Comparison>, Option<Verdict>) {
+        let Some(reference) = reference else {
+            return (None, None);
+        };
+        let mut found = compare(shot.1, reference);
+        let good = view.and_then(|view| self.good.get(&view.id));
+        let tail = good.and_then(|good| good.tail.as_ref());
+        let verdict = tail.and_then(|tail| found.settle(tail, shot, reference));
+        (Some(found), verdict)
     }
 
     /// What a shot of `view` is compared with: the newest good one, or what the plant expects.
@@ -369,6 +362,17 @@ fn reference(at: OpticalLength, plus_minus: OpticalLength, (level, drop): (Db, D
         ..Analysis::default()
     };
     Reference { analysis }
+}
+
+impl Look {
+    fn unreadable(view: Option<ViewId>, message: &str) -> Self {
+        Self {
+            view,
+            says: Says::Nothing,
+            changed: None,
+            json: json!({"error": {"kind": "unreadable", "message": message}}),
+        }
+    }
 }
 
 impl Says {
@@ -484,3 +488,6 @@ fn described(
         "warnings": warnings,
     })
 }
+
+#[cfg(test)]
+mod tests;
