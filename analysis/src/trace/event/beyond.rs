@@ -122,8 +122,10 @@ impl<'a> Light<'a> {
         while let Some(here) = mean(at, at + n) {
             let before = (1..=BEFORE).filter_map(|k| mean(at - k * n, at - (k - 1) * n));
             let before = before.fold(0.0, f64::max);
-            let sigma = self.noise.max(self.scatter(at));
-            if here > RISES * before && here > before + STANDS * sigma {
+            let rises = |sigma: f64| here > RISES * before && here > before + STANDS * sigma;
+            // Few samples rise so far that their neighbours' scatter matters.
+            let sigma = rises(self.noise).then(|| self.noise.max(self.scatter(at)));
+            if let Some(sigma) = sigma.filter(|sigma| rises(*sigma)) {
                 let (peak, next) = self.peak(at, before, sigma);
                 found.extend(peak);
                 at = next;
