@@ -19,6 +19,7 @@ pub mod permits;
 mod proof;
 mod prove;
 pub mod settings;
+mod tangled;
 pub mod together;
 mod views;
 mod watch;
@@ -74,6 +75,9 @@ struct State {
     broken: Vec<(silkline_protocol::id::ViewId, Anomaly)>,
     /// Changes of whole fibres that last: view, kind, place, and the anomaly that says so.
     changed: Vec<Standing>,
+    /// Views that show each other's fibre, and the anomaly that says so.
+    #[serde(default)]
+    tangled: Vec<tangled::Tangled>,
     /// When the light is to be looked at again.
     look_again: Option<Timestamp>,
     /// Permits to work that are not over.
@@ -131,6 +135,7 @@ impl LineEngine {
             causes: Causes::default(),
             broken: Vec::new(),
             changed: Vec::new(),
+            tangled: Vec::new(),
             look_again: None,
             permits: Permits::default(),
             proofs: Proofs::default(),
@@ -378,14 +383,21 @@ impl LineEngine {
     ) {
         let Look {
             view,
+            named,
+            tangle,
             says,
             changed,
             json,
         } = self.state.views.look(&self.line, device, (file, late));
         out.push(Output::TraceResult { id, json });
         self.state.watch.word_of(site, self.state.now);
-        let Some(view) = view else { return };
-        self.shot(&view, out);
+        let (Some(view), Some(named)) = (view, named) else {
+            return;
+        };
+        self.shot(&named, out);
+        if let Some(tangle) = tangle {
+            self.tangled((site, device), (&named, tangle), (file.at, out));
+        }
         if let Some(changed) = changed {
             self.changed(id, (site, device), (&view, changed), (file.at, out));
         }
@@ -486,7 +498,7 @@ impl LineEngine {
             self.state.causes = causes;
         }
         if ask {
-            let (site, view) = (site.clone(), view.clone());
+            let (site, view) = (site.clone(), self.state.views.named(view).clone());
             out.push(Output::Shoot { site, view });
         }
     }

@@ -321,6 +321,7 @@ impl Causes {
         self.serial += 1;
         let place = Place::unknown(scene.line.id.clone(), &scene.plant.revision);
         let fades = matches!(key, Key::Fade(..));
+        let light = matches!(key, Key::Span(..) | Key::Node(_));
         let incident = Incident {
             id: words::incident_id(scene, self.serial),
             lines: words::lines_of(scene, key.site()),
@@ -359,8 +360,9 @@ impl Causes {
             news: News {
                 changed: true,
                 notice: Some(Reason::Opened),
-                // Lost light is shot at by the agent itself, before we know of it.
-                shoot: fades,
+                // Lost light is shot at by the agent itself, before we know of it; where ports are
+                // swapped it shoots into another fibre.
+                shoot: fades || (light && scene.views.is_tangled()),
             },
         };
         cause.incident.take(Step::Confirm, SELF, scene.now);

@@ -4,6 +4,7 @@ pub(super) mod ground;
 mod learn;
 mod life;
 mod permits;
+mod ports;
 mod proof;
 mod sites;
 mod table;

@@ -4,6 +4,7 @@
 //! small; all are rounded, so that a snapshot restores them bit for bit.
 
 mod changed;
+mod crossed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,8 @@ use silkline_protocol::unit::{Db, GroupIndex, OpticalLength, RouteLength};
 
 pub(super) use self::changed::Changed;
 use self::changed::{Known, Pending, SAME_PLACE, breathes, known, notable};
+use self::crossed::Suspicion;
+pub(super) use self::crossed::Tangle;
 
 /// What all shots of an instrument share beside the group index: its zero, a metre at most.
 const OFFSET_SD_M: f64 = 0.6;
@@ -58,6 +61,12 @@ pub(super) struct Views {
     seen: BTreeMap<ViewId, OpticalLength>,
     /// Changes that the last shot of a view showed.
     pending: BTreeMap<ViewId, Vec<Pending>>,
+    /// Views whose last shot may be another's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    suspicions: BTreeMap<ViewId, Suspicion>,
+    /// What views of swapped ports look into.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    exchanged: BTreeMap<ViewId, ViewId>,
 }
 
 /// The newest good trace of a view.
@@ -81,7 +90,10 @@ struct Good {
 /// What one trace says.
 #[derive(Clone, Debug)]
 pub(super) struct Look {
+    /// The view whose fibre it shows, and the one it was taken as.
     pub(super) view: Option<ViewId>,
+    pub(super) named: Option<ViewId>,
+    pub(super) tangle: Option<Tangle>,
     pub(super) says: Says,
     /// What changed on a whole fibre, where it was compared.
     pub(super) changed: Option<Vec<Changed>>,
@@ -105,6 +117,17 @@ pub(super) enum Says {
     Faint(Sighting),
 }
 
+impl Says {
+    /// The same of a shot that may be another fibre's: believed where light is lost too.
+    fn doubted(self, is_doubted: bool) -> Self {
+        match self {
+            Self::Broken(seen) | Self::Faint(seen) if is_doubted => Self::Faint(seen),
+            _ if is_doubted => Self::Nothing,
+            says => says,
+        }
+    }
+}
+
 impl Views {
     /// Looks at a trace; a good one becomes the reference. One from a backlog is looked at by
     /// itself where its view has a newer one already.
@@ -114,9 +137,9 @@ impl Views {
         otdr: &DeviceId,
         (file, late): (&TraceFile, bool),
     ) -> Look {
-        let view = view_of(line, otdr, file);
+        let named = view_of(line, otdr, file);
+        let view = named.map(|named| self.really(line, named));
         let stale = view.is_some_and(|view| self.is_old(view, (file.at, late)));
-        let id = view.map(|view| view.id.clone());
         let read = silkline_sor::read(&file.sor).map_err(|error| error.to_string());
         let made = read.and_then(|sor| {
             let trace = Trace::from_sor(&sor).map_err(|error| error.to_string())?;
@@ -124,9 +147,16 @@ impl Views {
         });
         let (sor, trace) = match made {
             Ok(made) => made,
-            Err(message) => return Look::unreadable(id, &message),
+            Err(message) => {
+                let ids = [view, named].map(|it| it.map(|it| it.id.clone()));
+                return Look::unreadable(ids, &message);
+            }
         };
         let analysis = analyse(&trace);
+        let live = named.filter(|_| !stale);
+        let tangle = live.and_then(|named| self.untangle(line, named, (&trace, &analysis)));
+        let view = named.map(|named| self.really(line, named));
+        let suspect = live.is_some_and(|named| self.is_suspect(&named.id));
         let reference = view.and_then(|view| self.reference(line, view, &trace));
         let (changes, verdict) = self.compared(view, (&trace, &analysis), reference.as_ref());
         let usable = view.filter(|_| !stale);
@@ -135,6 +165,7 @@ impl Views {
         let says = usable.map_or(Says::Nothing, |view| {
             let said = says((view, &trace), &analysis, (changes.as_ref(), own_end));
             said.unless(verdict == Some(Verdict::Unclear))
+                .doubted(suspect)
         });
         if let Some(view) = usable {
             self.newest.insert(view.id.clone(), file.at);
@@ -146,6 +177,7 @@ impl Views {
             };
         }
         let changed = match (view, &says) {
+            _ if suspect => None,
             (Some(view), Says::Whole) => {
                 let changes = (changes.as_ref(), verdict);
                 self.whole(file.at, (view, &trace), (&analysis, changes))
@@ -164,7 +196,9 @@ impl Views {
         };
         let json = described(&sor, (&trace, &analysis), changes.as_ref());
         Look {
-            view: id,
+            view: view.map(|view| view.id.clone()),
+            named: named.map(|named| named.id.clone()),
+            tangle,
             says,
             changed,
             json,
@@ -365,9 +399,11 @@ fn reference(at: OpticalLength, plus_minus: OpticalLength, (level, drop): (Db, D
 }
 
 impl Look {
-    fn unreadable(view: Option<ViewId>, message: &str) -> Self {
+    fn unreadable([view, named]: [Option<ViewId>; 2], message: &str) -> Self {
         Self {
             view,
+            named,
+            tangle: None,
             says: Says::Nothing,
             changed: None,
             json: json!({"error": {"kind": "unreadable", "message": message}}),

@@ -283,7 +283,7 @@ fn shots(cause: &mut Cause, scene: &Scene<'_>) -> Vec<Output> {
         let site = scene.line.node(&view.node).and_then(|it| it.site.clone());
         shots.extend(site.map(|site| Output::Shoot {
             site,
-            view: view.id.clone(),
+            view: scene.views.named(&view.id).clone(),
         }));
     }
     shots

@@ -341,7 +341,7 @@ pub(super) fn device() -> silkline_protocol::id::DeviceId {
     clippy::cast_sign_loss,
     reason = "held to the range of a u16 just before"
 )]
-fn sor(end: f64, joint: Option<f64>, seed: u64) -> Vec<u8> {
+pub(super) fn sor(end: f64, joint: Option<f64>, seed: u64) -> Vec<u8> {
     let index = GroupIndex::new(INDEX);
     let pulse = Pulse {
         width_ns: 300,
