@@ -329,7 +329,9 @@ fn a_device_that_stops_is_silent_and_a_pause_of_the_recording_is_not() {
     let silent = answer.of("silent");
     assert_eq!(silent.len(), 1, "{silent:#?}");
     assert_eq!(silent[0]["device"], "b.f");
-    assert_eq!(silent[0]["raised"], time(2510));
+    // The last was at 2495, and a few polls must fail in a row.
+    let raised = silent[0]["raised"].as_str().unwrap().to_owned();
+    assert!((time(2510)..=time(2535)).contains(&raised), "{raised}");
 }
 
 #[test]
