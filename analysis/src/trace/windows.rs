@@ -76,6 +76,8 @@ pub(crate) struct Window {
     pub(crate) level: f64,
     /// Noise of a sample in decibels.
     pub(crate) sigma: f64,
+    /// Whether it is too noisy for its slope to tell by its neighbours, and falls by its own scatter.
+    falls: bool,
 }
 
 impl Window {
@@ -120,9 +122,23 @@ fn survey_by(trace: &Trace, pulses: f64) -> Vec<Window> {
     let own: Vec<f64> = starts.iter().map(alone).collect();
     let sigmas = pooled(&own).into_iter().zip(own);
     let windows = starts.iter().zip(sigmas);
-    windows
+    let mut windows: Vec<Window> = windows
         .filter_map(|(&from, sigmas)| look_at(trace, [from, (from + size).min(count)], sigmas, lag))
-        .collect()
+        .collect();
+    fall_behind_glass(&mut windows);
+    windows
+}
+
+/// What falls too fast for glass by its own scatter is steep where glass stands before it; a fibre of a
+/// few windows has nothing else.
+fn fall_behind_glass(windows: &mut [Window]) {
+    let first = windows
+        .iter()
+        .position(|window| window.may_be_glass() && !window.falls);
+    let behind = first.and_then(|first| windows.get_mut(first..));
+    for window in behind.into_iter().flatten().filter(|window| window.falls) {
+        window.look = Look::Steep;
+    }
 }
 
 /// Each window's noise as the median of its neighbours': a few dozen samples alone say little.
@@ -156,6 +172,7 @@ fn look_at(
             line,
             level,
             sigma,
+            falls: false,
         })
     };
     if dark as f64 > DARK_SHARE * levels.len() as f64 || sigma.min(own) > DARK_SIGMA_DB {
@@ -186,7 +203,7 @@ fn look_at(
     if doubt > SLOPE_LIMIT_DB_PER_KM {
         let quiet = MOST_SCATTER * own.max(line.rms);
         let falls = loss > GLASS_DB_PER_KM.end() + quiet * known_to;
-        return window(if falls { Look::Steep } else { Look::Unsure });
+        return window(Look::Unsure).map(|window| Window { falls, ..window });
     }
     window(Look::Fibre)
 }
@@ -243,5 +260,26 @@ mod tests {
             }
         }
         assert!(steep > 20, "{steep}");
+    }
+
+    #[test]
+    fn a_fall_before_any_glass_is_left_open_and_one_behind_it_is_steep() {
+        let trace = Plan::default().trace();
+        let window = survey(&trace)[5];
+        let looks = |looks: [(Look, bool); 4]| {
+            let mut windows = looks.map(|(look, falls)| Window {
+                look,
+                falls,
+                ..window
+            });
+            fall_behind_glass(&mut windows);
+            windows.map(|window| window.look)
+        };
+        // A fibre of 60 m behind a launch that still recovers, between two peaks: nothing else is glass.
+        let [dim, peak] = [(Look::Unsure, true), (Look::Odd, false)];
+        let kept = looks([peak, (Look::Steep, false), dim, peak]);
+        assert_eq!(kept, [Look::Odd, Look::Steep, Look::Unsure, Look::Odd]);
+        let behind = looks([(Look::Fibre, false), dim, peak, dim]);
+        assert_eq!(behind, [Look::Fibre, Look::Steep, Look::Odd, Look::Steep]);
     }
 }
