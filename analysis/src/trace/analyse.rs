@@ -3,7 +3,7 @@
 use silkline_protocol::unit::{Db, OpticalLength};
 
 use super::end::{self, EndOfFibre, Search};
-use super::event::{self, Event};
+use super::event::{self, Event, EventKind};
 use super::samples::Trace;
 use super::totals::totals;
 use super::windows::{Window, survey, survey_closely};
@@ -64,6 +64,9 @@ pub fn analyse(trace: &Trace) -> Analysis {
     {
         (search, windows) = (again, close);
     }
+    if let Some(hidden) = hidden(trace, &windows, &search) {
+        return hidden;
+    }
     let mut found = match search {
         Search::Found(ended) => Some(*ended),
         Search::Fades => {
@@ -118,6 +121,40 @@ pub fn analyse(trace: &Trace) -> Analysis {
 
 /// A receiver's constant told less surely than this, as a share, says nothing new of the end.
 const TELLS: f64 = 0.15;
+
+/// A fibre so short that only its connectors and its end show: no glass is seen, or what seems to
+/// end without any reflection is followed by some.
+fn hidden(trace: &Trace, windows: &[Window], search: &Search) -> Option<Analysis> {
+    let seen = match search {
+        Search::NoFibre => None,
+        Search::Found(ended) if end::is_on_launch(trace, &ended.end) => Some(ended.end.at),
+        Search::Found(_) | Search::Fades | Search::Beyond => return None,
+    };
+    let noise = end::noise_level(trace, windows);
+    let (connectors, end) = end::short(trace, noise)?;
+    if seen.is_some_and(|seen| connectors.first().unwrap_or(&end).at < seen) {
+        return None;
+    }
+    let connector = |seen: &EndOfFibre| Event {
+        kind: EventKind::Reflective,
+        reflectance: None,
+        ..event::end_event(trace, seen)
+    };
+    let mut events: Vec<Event> = connectors.iter().map(connector).collect();
+    events.push(event::end_event(trace, &end));
+    event::add_beyond(trace, noise, &end, &mut events);
+    let mut warnings = vec![HIDDEN.to_owned()];
+    warnings.extend(images(trace, &events));
+    Some(Analysis {
+        events,
+        end: Some(end),
+        noise_floor: noise.map(Db::of),
+        warnings,
+        ..Analysis::default()
+    })
+}
+
+const HIDDEN: &str = "the launch and the connectors hide all glass: their peaks alone are seen";
 
 /// What each ghost is the image of.
 fn images(trace: &Trace, events: &[Event]) -> Vec<String> {

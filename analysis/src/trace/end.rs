@@ -10,8 +10,10 @@ use silkline_protocol::unit::{Db, OpticalLength};
 
 mod behind;
 mod place;
+mod short;
 
 pub(crate) use place::clipped_at;
+pub(crate) use short::{is_on_launch, short};
 
 use super::line::Line;
 use super::samples::{Trace, cut};
