@@ -10,6 +10,7 @@ mod blind;
 mod glass;
 mod mode;
 mod posterior;
+mod rivals;
 
 pub use self::blind::{Sight, blind, tell_blind};
 
@@ -115,6 +116,13 @@ pub fn locate_with(
     if !unfit.is_empty() {
         return Err(unfit);
     }
+    let alone = |evidence, anchors: Anchors<'_>| {
+        let line = dossier.line.clone();
+        locate_with(plant, &Dossier { line, evidence }, anchors).ok()
+    };
+    if let Some(place) = rivals::told_apart((plant, line), &evidence, anchors, alone) {
+        return Ok(place);
+    }
     let mut place = Place::unknown(line.id.clone(), &plant.revision);
     count_fibres(plant, line, &evidence, &mut place);
     let glass = glass::gather(line, &evidence, anchors);
@@ -130,19 +138,22 @@ pub fn locate_with(
         .as_ref()
         .and_then(glass::Glass::closure)
         .map(glass_to_mm);
-    weigh(&answer, glass.as_ref(), &likelihoods, &mut place);
+    weigh((line, &answer), glass.as_ref(), &likelihoods, &mut place);
     settle(plant, line, &answer, &mut place);
     Ok(place)
 }
 
-/// The evidence with a name each.
+/// The evidence with a name each, no two the same.
 fn named(evidence: &[Evidence]) -> Vec<Evidence> {
+    let mut taken = BTreeSet::new();
     let name = |(k, e): (usize, &Evidence)| {
-        let id = if e.id.is_empty() {
-            format!("e{}", k + 1)
-        } else {
-            e.id.clone()
+        let position = k + 1;
+        let id = match e.id.as_str() {
+            "" => format!("e{position}"),
+            own if taken.contains(own) => format!("{own}-{position}"),
+            own => own.to_owned(),
         };
+        taken.insert(id.clone());
         Evidence { id, ..e.clone() }
     };
     evidence.iter().enumerate().map(name).collect()
@@ -171,6 +182,11 @@ fn misfit(plant: &Plant, line: &Line, evidence: &Evidence) -> Option<Unfit> {
                     line: line.id.clone(),
                 })
                 .or_else(|| s.after.as_ref().and_then(node))
+                .or_else(|| {
+                    let noise = s.random_m.get().hypot(s.systematic_m.get());
+                    let before = s.optical_m.get() < -1.0 - glass::SAME * noise;
+                    number(before, "optical_m is negative: before the view's own node")
+                })
                 .or_else(|| number(s.random_m < zero, "random_m is negative"))
                 .or_else(|| number(s.systematic_m < zero, "systematic_m is negative"))
                 .or_else(|| {
@@ -287,7 +303,7 @@ fn count_fibres(plant: &Plant, line: &Line, evidence: &[Evidence], place: &mut P
 
 /// Each source's share, what it says alone, and whether all agree.
 fn weigh(
-    answer: &Answer,
+    (line, answer): (&Line, &Answer),
     glass: Option<&glass::Glass>,
     likelihoods: &[Likelihood],
     place: &mut Place,
@@ -307,7 +323,7 @@ fn weigh(
     }
     let precision = |spread: &Spread| spread.sd().get().max(0.1).powi(-2);
     let whole: f64 = rows.iter().map(|row| precision(&row.2)).sum();
-    let single = answer.single();
+    let (single, length) = (answer.single(), line.length());
     let (mut chi2, mut count) = glass
         .and_then(glass::Glass::gap_chi2)
         .map_or((0.0, 0.0), |c| (c, 1.0));
@@ -318,6 +334,11 @@ fn weigh(
             count += 1.0;
         }
         let [low, high] = alone.interval(0.95);
+        if !is_span && low > length {
+            let (far, end) = (alone.mean().get() / 1e3, length.get() / 1e3);
+            let note = format!("{id}: km {far:.1} is beyond the end of the line, km {end:.1}");
+            place.notes.push(note);
+        }
         place.sources.push(SourceWeight {
             id,
             kind: kind.to_owned(),

@@ -8,6 +8,7 @@
 pub mod dark;
 pub mod drift;
 pub mod envelope;
+mod lasting;
 pub mod limit;
 pub mod onset;
 mod packed;

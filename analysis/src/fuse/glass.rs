@@ -17,7 +17,7 @@ use crate::spread::{Spread, normal_density};
 const TWO_BREAKS: f64 = 0.02;
 
 /// Shots of one view further apart than this, in standard deviations, do not see the same.
-const SAME: f64 = 6.0;
+pub(super) const SAME: f64 = 6.0;
 
 /// How badly a distance beyond the last common landmark is carried to other glass.
 const STRANGE_GLASS: f64 = 2e-3;

@@ -334,3 +334,62 @@ fn power_feeding_tells_a_section_from_one_end_and_a_better_one_from_both() {
         "a section, tens of km wide"
     );
 }
+
+#[test]
+fn shots_of_one_view_that_contradict_are_both_shown() {
+    let (near, far) = (
+        example::glass_from_ganja(20_000.0),
+        example::glass_from_ganja(20_200.0),
+    );
+    let shots = || vec![otdr("a", "ganja-b", near), otdr("a", "ganja-b", far)];
+    let place = place(shots());
+    assert!(!place.consistent && place.chainage_m.is_none(), "{place:?}");
+    let shown: Vec<_> = place
+        .candidates
+        .iter()
+        .map(|c| c.chainage_m.get())
+        .collect();
+    assert_eq!(shown.len(), 2, "{place:?}");
+    for (shown, truth) in shown.iter().zip([20_000.0, 20_200.0]) {
+        assert!((shown - truth).abs() < 30.0, "{shown} {truth}");
+    }
+    assert_eq!(place.span.as_deref(), Some("ganja..tovuz"));
+    assert!(
+        place.notes.iter().any(|note| note.contains("a, a-2")),
+        "{place:?}"
+    );
+    let weights: f64 = place.candidates.iter().map(|c| c.weight).sum();
+    assert!((weights - 1.0).abs() < 1e-3, "{weights}");
+}
+
+#[test]
+fn a_newer_shot_replaces_an_older_one_and_repeats_are_one() {
+    let (near, far) = (
+        example::glass_from_ganja(20_000.0),
+        example::glass_from_ganja(20_200.0),
+    );
+    let at = |second, e: Evidence| Evidence {
+        at: Some(silkline_protocol::time::Timestamp::from_seconds(second)),
+        ..e
+    };
+    let (old, new) = (otdr("a", "ganja-b", far), otdr("b", "ganja-b", near));
+    let found = place(vec![at(100, old), at(400, new)]);
+    assert!(found.consistent, "{found:?}");
+    assert!((found.chainage_m.unwrap().get() - 20_000.0).abs() < 30.0);
+    let again = otdr("b", "ganja-b", near + 2.0);
+    let found = place(vec![otdr("a", "ganja-b", near), again]);
+    assert!(found.consistent && found.candidates.is_empty(), "{found:?}");
+}
+
+#[test]
+fn a_distance_that_the_line_has_not_is_said_so() {
+    let place = place(vec![otdr("a", "ganja-b", 500_000.0)]);
+    assert!(place.chainage_m.is_none(), "{place:?}");
+    assert!(place.notes[0].contains("beyond the end"), "{place:?}");
+    let dossier = Dossier {
+        line: "dsw".parse().unwrap(),
+        evidence: vec![otdr("a", "ganja-b", -50.0)],
+    };
+    let unfit = locate(&example::plant(), &dossier).unwrap_err();
+    assert!(unfit[0].to_string().contains("negative"), "{unfit:?}");
+}

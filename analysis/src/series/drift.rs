@@ -2,7 +2,10 @@
 //!
 //! Readings are summed up over six hours, and the sums kept for thirty days. A straight line
 //! through them counts as a drift when its slope is far beyond chance, with the dependence of
-//! neighbouring sums taken into account, and when it leads to the limit within two months.
+//! neighbouring sums taken into account, and when it leads to the limit within two months. Lines
+//! through the newest week and fortnight alone are tried as well: a change that began after quiet
+//! weeks is no straight line through all of them. Those are believed half as far again ahead as
+//! they reach back. What has passed its limit has not ended: it has arrived.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -11,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use silkline_protocol::time::Timestamp;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::past::{millis, thousandths, whole};
+use super::past::{thousandths, whole};
 use super::{Change, Severity};
 
 /// Length of a sum: four a day, so that a day's swing is seen as one.
@@ -21,12 +24,21 @@ const BLOCK: Duration = Duration::from_secs(6 * 3600);
 const KEPT: usize = 120;
 const NEEDED: usize = 28;
 
+/// The newest sums that are looked at by themselves: a fortnight, a week.
+const NEWEST: [usize; 2] = [56, 28];
+
+/// A line through those leads so many times as far as it reaches back.
+const AHEAD: f64 = 1.5;
+
+/// Both halves of those go on like the whole, this much of it at least: a wave does not.
+const ALIKE: f64 = 0.6;
+
 /// The first sums tell where it all began: a day, as after commissioning.
 const ORIGIN: usize = 4;
 
-/// A slope less probable than this by chance is real: looked at four times a day, a point is
-/// wrong once in 700 years.
-const CHANCE: f64 = 1e-6;
+/// A slope less probable than this by chance is real: three lines looked at four times a day, a
+/// point is wrong once in 700 years.
+const CHANCE: f64 = 1e-6 / 3.0;
 
 /// Limits further away than this many days are nobody's worry yet.
 const HORIZON_DAYS: f64 = 60.0;
@@ -55,6 +67,10 @@ pub struct Forecast {
     pub days: f64,
     /// Holds the days with a probability of 95 %.
     pub interval: [f64; 2],
+    /// Days that the line was drawn through.
+    past: f64,
+    /// Days ahead that it is believed for.
+    horizon: f64,
 }
 
 impl Drift {
@@ -86,31 +102,71 @@ impl Drift {
             self.origin = Some(sum / i64::try_from(ORIGIN).unwrap_or(1));
         }
         let bound = limit(whole(self.origin?))?;
-        self.judge(self.forecast(bound), bound, at)
+        self.judge(bound, at)
     }
 
-    /// The line through the past, where there is enough of it.
+    /// The line through the past that is least by chance, where there is enough of it.
     #[must_use]
     pub fn forecast(&self, limit: f64) -> Option<Forecast> {
-        if self.blocks.len() < NEEDED {
-            return None;
-        }
-        let per_day = BLOCK.as_secs_f64() / 86_400.0;
-        let first = self.blocks.front()?.0;
-        let days = |number: i64| (number - first) as f64 * per_day;
-        let points: Vec<(f64, f64)> = self
-            .blocks
-            .iter()
-            .map(|(number, mean)| (days(*number), whole(*mean)))
+        let all = self.forecasts(limit).into_iter();
+        all.min_by(|a, b| a.chance.total_cmp(&b.chance))
+    }
+
+    /// The lines through all of the past, and through the newest of it.
+    fn forecasts(&self, limit: f64) -> Vec<Forecast> {
+        let known = self.blocks.len();
+        let whole = (known >= NEEDED).then(|| self.through(known, HORIZON_DAYS, limit));
+        let newest = NEWEST.into_iter().filter(|newest| *newest < known);
+        let newest = newest.filter(|newest| self.goes_on(*newest)).map(|newest| {
+            let ahead = AHEAD * newest as f64 * per_day();
+            self.through(newest, ahead.min(HORIZON_DAYS), limit)
+        });
+        whole.into_iter().chain(newest).flatten().collect()
+    }
+
+    /// Whether the older and the newer half of the `newest` sums change like both together.
+    fn goes_on(&self, newest: usize) -> bool {
+        let skipped = self.blocks.len().saturating_sub(newest);
+        let of = |skip: usize, take: usize| {
+            let blocks = self.blocks.iter().skip(skip).take(take);
+            let points: Vec<(f64, f64)> = blocks
+                .map(|(number, mean)| (*number as f64, whole(*mean)))
+                .collect();
+            Line::through(&points).map_or(0.0, |line| line.slope)
+        };
+        let (half, slope) = (newest / 2, of(skipped, newest));
+        [skipped, skipped + half]
+            .into_iter()
+            .all(|skip| of(skip, half) * slope.signum() >= ALIKE * slope.abs())
+    }
+
+    /// The line through the `newest` sums.
+    fn through(&self, newest: usize, horizon: f64, limit: f64) -> Option<Forecast> {
+        let skipped = self.blocks.len().saturating_sub(newest);
+        let blocks = self.blocks.iter().skip(skipped);
+        let first = blocks.clone().next()?.0;
+        let points: Vec<(f64, f64)> = blocks
+            .map(|(number, mean)| ((number - first) as f64 * per_day(), whole(*mean)))
             .collect();
         let line = Line::through(&points)?;
         let now = points.last()?.0;
         let left = limit - line.at(now);
+        // Beyond its limit is where it did not begin.
+        let from_origin = limit - whole(self.origin?);
+        let beyond = |value: f64| (limit - value) * from_origin < 0.0;
+        let newest = whole(self.blocks.back()?.1);
+        let half_way = (newest - whole(self.origin?)) / from_origin > 0.5;
+        let arrived = beyond(newest) || (beyond(line.at(now)) && half_way);
         let student = StudentsT::new(0.0, 1.0, line.freedom).ok()?;
         let chance = 2.0 * student.cdf(-(line.slope / line.error).abs());
-        let days = Some(left / line.slope).filter(|days| *days >= 0.0);
+        let ahead = Some(left / line.slope).filter(|days| *days >= 0.0 && !beyond(line.at(now)));
+        let days = if arrived { Some(0.0) } else { ahead };
         let wide = student.inverse_cdf(0.975) * line.error_at(now + days.unwrap_or(0.0));
-        let wide = wide / line.slope.abs();
+        let wide = if arrived {
+            0.0
+        } else {
+            wide / line.slope.abs()
+        };
         Some(Forecast {
             slope: line.slope,
             chance,
@@ -118,6 +174,8 @@ impl Drift {
             interval: days.map_or([f64::INFINITY; 2], |days| {
                 [(days - wide).max(0.0), days + wide]
             }),
+            past: now,
+            horizon,
         })
     }
 
@@ -128,11 +186,12 @@ impl Drift {
         raised.then_some(Change::Ended { to: at })
     }
 
-    fn judge(&mut self, forecast: Option<Forecast>, limit: f64, at: Timestamp) -> Option<Change> {
-        let real = forecast.filter(|f| f.chance < CHANCE && f.days <= HORIZON_DAYS);
-        let Some(found) = real else {
-            // It has stopped when its slope is as good as chance, or leads nowhere near.
-            let gone = forecast.is_none_or(|f| f.chance > 1e-3 || f.days > 2.0 * HORIZON_DAYS);
+    fn judge(&mut self, limit: f64, at: Timestamp) -> Option<Change> {
+        let all = self.forecasts(limit);
+        let real = all.iter().filter(|f| f.is_real());
+        let Some(found) = real.min_by(|a, b| a.chance.total_cmp(&b.chance)) else {
+            // It has stopped when no slope is better than chance, or leads anywhere near.
+            let gone = all.iter().all(Forecast::is_gone);
             return (gone && self.raised.take().is_some()).then_some(Change::Ended { to: at });
         };
         let severity = match found.days {
@@ -144,11 +203,9 @@ impl Drift {
         match self.raised {
             None => {
                 self.raised = Some(severity);
-                let span = self.blocks.front().zip(self.blocks.back());
-                let blocks = span.map_or(0, |(first, last)| last.0 - first.0);
-                let past = millis(BLOCK).saturating_mul(blocks);
+                let past = Duration::try_from_secs_f64(found.past * 86_400.0);
                 Some(Change::Began {
-                    from: at - Duration::from_millis(u64::try_from(past).unwrap_or(0)),
+                    from: at - past.unwrap_or_default(),
                     severity,
                     detail: detail(),
                 })
@@ -165,9 +222,26 @@ impl Drift {
     }
 }
 
+/// Days of a sum.
+const fn per_day() -> f64 {
+    BLOCK.as_secs_f64() / 86_400.0
+}
+
 impl Forecast {
+    fn is_real(&self) -> bool {
+        self.chance < CHANCE && self.days <= self.horizon
+    }
+
+    /// As good as chance, or leading nowhere near. At its limit it is not gone.
+    fn is_gone(&self) -> bool {
+        self.days > 0.0 && (self.chance > 1e-3 || self.days > 2.0 * self.horizon)
+    }
+
     fn said(&self, limit: f64) -> String {
         let [soon, late] = self.interval;
+        if self.days <= 0.0 {
+            return format!("{:+.3} a day; is beyond {limit:.2}", self.slope);
+        }
         format!(
             "{:+.3} a day; reaches {limit:.2} in {:.0} days ({soon:.0} to {late:.0})",
             self.slope, self.days
@@ -325,6 +399,77 @@ mod tests {
             let level = |hour: i64| -17.0 + day(hour) + dice[place(hour)];
             let said = hours(&mut drift, 24 * 30, level);
             assert!(said.is_empty(), "{seed}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_drift_after_quiet_weeks_is_found_before_its_limit() {
+        for (per_day, quiet) in [(0.1, 0.02), (0.2, 0.05), (0.3, 0.3)] {
+            let mut noise = Noise::new(17);
+            let dice: Vec<f64> = (0..24 * 60).map(|_| quiet * noise.next()).collect();
+            let mut drift = Drift::default();
+            let level = |hour: i64| {
+                let gone = per_day * (hour - 24 * 20).max(0) as f64 / 24.0;
+                -17.0 - gone + dice[place(hour)]
+            };
+            let said = hours(&mut drift, 24 * 45, level);
+            let Some((hour, Change::Began { from, .. })) = said.first() else {
+                panic!("{per_day}: {said:?}")
+            };
+            let (hour, limit) = (*hour, 24 * 20 + (24.0 * 3.0 / per_day) as i64);
+            assert!(hour < limit, "{per_day}: {hour} of {limit}");
+            assert!(*from >= Timestamp::from_seconds(86_400 * 12), "{from}");
+        }
+    }
+
+    #[test]
+    fn a_drift_that_has_passed_its_limit_is_not_over() {
+        let mut drift = Drift::default();
+        let level = |hour: i64| -17.0 - 0.1 * hour.min(24 * 40) as f64 / 24.0;
+        let said = hours(&mut drift, 24 * 100, level);
+        assert!(
+            matches!(
+                said.last(),
+                Some((
+                    _,
+                    Change::Worse {
+                        severity: Severity::Major,
+                        ..
+                    }
+                ))
+            ),
+            "{said:?}"
+        );
+        let at = |hour: i64| Timestamp::from_seconds((24 * 100 + hour) * 3600);
+        let back = (0..24).find_map(|hour| drift.reading(-17.0, at(hour), |_| Some(-20.0)));
+        assert!(matches!(back, Some(Change::Ended { .. })), "{back:?}");
+    }
+
+    #[test]
+    fn days_that_swing_about_the_limit_end_no_drift() {
+        let day = |hour: i64| 0.3 * (core::f64::consts::TAU * hour as f64 / 24.0).sin();
+        let mut drift = Drift::default();
+        let level = |hour: i64| -17.0 + day(hour) - 0.3 * (hour - 24 * 10).max(0) as f64 / 24.0;
+        let said = hours(&mut drift, 24 * 30, level);
+        let ends = said
+            .iter()
+            .filter(|(_, c)| matches!(c, Change::Ended { .. }));
+        assert_eq!(ends.count(), 0, "{said:?}");
+    }
+
+    #[test]
+    fn waves_of_weather_are_no_drift() {
+        for (seed, days) in (0..60).flat_map(|seed| [3.0, 5.0, 9.0].map(|days| (seed, days))) {
+            let mut noise = Noise::new(seed * 91 + 3);
+            let dice: Vec<f64> = (0..24 * 60).map(|_| 0.1 * noise.next()).collect();
+            let wave = |hour: i64| {
+                0.4 * (core::f64::consts::TAU * hour as f64 / 24.0 / days + seed as f64).sin()
+            };
+            let mut drift = Drift::default();
+            let said = hours(&mut drift, 24 * 60, |hour| {
+                -17.0 + wave(hour) + dice[place(hour)]
+            });
+            assert!(said.is_empty(), "{seed} {days}: {said:?}");
         }
     }
 

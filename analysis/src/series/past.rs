@@ -11,6 +11,8 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use silkline_protocol::time::Timestamp;
 
+use super::step::Side;
+
 /// From the median absolute deviation to a standard deviation, for normal noise.
 const MAD_TO_SD: f64 = 1.4826;
 
@@ -91,6 +93,19 @@ impl Past {
         } else {
             Some((self.median, self.spread))
         }
+    }
+
+    /// How far the furthest reading kept `before` lies below the median, or above it.
+    #[must_use]
+    pub fn furthest(&self, side: Side, before: Timestamp) -> i64 {
+        let until = millis(before - self.first);
+        let kept = self.kept.iter().take_while(|(age, _)| *age < until);
+        let values = kept.map(|(_, value)| *value);
+        let apart = values.map(|value| match side {
+            Side::Low => self.median - value,
+            Side::High => value - self.median,
+        });
+        apart.max().unwrap_or(0)
     }
 
     /// From the first reading ever taken to the newest kept one.

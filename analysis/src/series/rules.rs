@@ -8,6 +8,8 @@
 //! | return loss | 3 dB | 5 | 3 | 2 limits | < 0.000001 |
 //! | bit errors | 0.30 decades | 3 | 3 | a decade | 0.08 |
 //!
+//! Light that is 0.8 dB below a quiet day's for an hour counts too: a connector, a bend, a splice.
+//!
 //! Real noise is not white: it has days, and jumps. On 25 channels of a live network over 15 days
 //! the rule for bit errors raised nothing that was not there.
 
@@ -28,6 +30,7 @@ const YEAR_S: f64 = 365.25 * 86_400.0;
 const LIGHT: Rule = Rule {
     bad: Side::Low,
     least: 3.0,
+    lasting: Some(0.8),
     deviations: 5.0,
     resolution: 0.05,
     in_a_row: 2,
@@ -46,6 +49,7 @@ pub const fn rule(role: Role) -> Option<Rule> {
         Role::LightIn | Role::LightOut | Role::SupervisoryIn => Some(LIGHT),
         Role::Osnr => Some(Rule {
             least: 0.5,
+            lasting: None,
             resolution: 0.05,
             severity: [Severity::Minor; 2],
             scale: Scale::Unit(" dB"),
@@ -54,6 +58,7 @@ pub const fn rule(role: Role) -> Option<Rule> {
         Role::SpanLoss => Some(Rule {
             bad: Side::High,
             least: 1.0,
+            lasting: None,
             in_a_row: 3,
             at_once: Some(3.0),
             severity: [Severity::Warning, Severity::Minor],
@@ -61,6 +66,7 @@ pub const fn rule(role: Role) -> Option<Rule> {
             ..LIGHT
         }),
         Role::ReturnLoss => Some(Rule {
+            lasting: None,
             in_a_row: 3,
             scale: Scale::Unit(" dB"),
             ..LIGHT
@@ -68,6 +74,7 @@ pub const fn rule(role: Role) -> Option<Rule> {
         Role::Ber => Some(Rule {
             bad: Side::High,
             least: 0.3,
+            lasting: None,
             deviations: 3.0,
             resolution: 0.02,
             in_a_row: 3,
@@ -168,6 +175,7 @@ mod tests {
     fn noise_raises_as_often_as_the_formula_says() {
         let rule = Rule {
             least: 0.0,
+            lasting: None,
             deviations: 3.0,
             in_a_row: 1,
             at_once: Some(100.0),

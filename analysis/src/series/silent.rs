@@ -28,6 +28,10 @@ const YEAR_MS: f64 = 365.25 * 86_400e3;
 const FEWEST: u32 = 3;
 const MOST: u32 = 20;
 
+/// A poll that is late by a part of the interval was not missed: this part, this much at most.
+const LATE: u64 = 5;
+const LATEST_MS: u64 = 2000;
+
 /// Polls whose lack of an answer was told that are waited for: the agent asks less and less often.
 const TOLD: u32 = 3;
 
@@ -214,7 +218,9 @@ impl Silent {
     fn adapt(&mut self) {
         let polls = u64::from(self.missed.in_a_row(self.poll_ms));
         let least = u64::try_from(LEAST.as_millis()).unwrap_or(u64::MAX);
-        self.patience_ms = self.poll_ms.saturating_mul(polls).max(least);
+        let late = (self.poll_ms / LATE).min(LATEST_MS);
+        let patience = self.poll_ms.saturating_mul(polls).saturating_add(late);
+        self.patience_ms = patience.max(least);
     }
 }
 
@@ -247,10 +253,10 @@ mod tests {
     fn a_few_polls_without_an_answer_are_silence() {
         let mut silent = Silent::new(Duration::from_secs(10), second(0));
         assert_eq!(silent.seen(second(5)), None);
-        assert_eq!(silent.deadline(), Some(second(65)));
-        assert_eq!(silent.expire(second(64)), None);
+        assert_eq!(silent.deadline(), Some(second(67)));
+        assert_eq!(silent.expire(second(66)), None);
         assert!(
-            matches!(silent.expire(second(65)), Some(Change::Began { from, .. }) if from == second(5))
+            matches!(silent.expire(second(67)), Some(Change::Began { from, .. }) if from == second(5))
         );
         assert_eq!((silent.deadline(), silent.expire(second(99))), (None, None));
         assert_eq!(
@@ -267,7 +273,7 @@ mod tests {
             (None, None)
         );
         silent.expect(Duration::from_secs(60));
-        assert_eq!(silent.deadline(), Some(second(360)));
+        assert_eq!(silent.deadline(), Some(second(362)));
     }
 
     #[test]
@@ -283,10 +289,10 @@ mod tests {
         let (loose, few) = heard(5_000, |k| k % 10 == 0);
         let (bursts, one) = heard(5_000, |k| k % 50 < 3);
         assert_eq!((none, few, one), (0, 0, 0));
-        assert_eq!(patience(&steady), 50);
+        assert_eq!(patience(&steady), 52);
         assert!(patience(&steady) <= patience(&loose), "{loose:?}");
         assert!(patience(&loose) < patience(&bursts), "{bursts:?}");
-        assert!(patience(&bursts) <= 200);
+        assert!(patience(&bursts) <= 202);
     }
 
     #[test]

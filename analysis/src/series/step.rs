@@ -4,6 +4,7 @@
 //! does not become normal by lasting. Departure beyond max(D, k·s) is an anomaly, half of it ends
 //! it. Only a regime that *moves* (many onsets, a third of the readings bad, in half an hour) is
 //! taken as a new normal: a steady step stays an alarm until somebody says that it is as meant.
+//! Against a whole day that was quiet, a smaller departure counts where it lasts.
 //!
 //! ```text
 //!              beyond, twice in a row, or twice as far at once
@@ -17,6 +18,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use silkline_protocol::time::Timestamp;
 
+use super::lasting::Lasting;
 use super::onset::{Bad, Onset};
 use super::past::{Past, Reach, thousandths, whole};
 use super::{Change, Severity};
@@ -28,6 +30,9 @@ const REGIME: Duration = Duration::from_secs(1800);
 /// This many times the limit is believed at once.
 const AT_ONCE: i64 = 2;
 
+/// What lasts is this many deviations further out than anything in a day: in halves.
+const LASTING_HALVES: i64 = 3;
+
 /// By what a quantity is judged: settings, no state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule {
@@ -35,6 +40,8 @@ pub struct Rule {
     pub bad: Side,
     /// D: departure below which nothing is remarkable, in the quantity's unit.
     pub least: f64,
+    /// What is remarkable where it lasts for an hour and the past is a whole day: less than `least`.
+    pub lasting: Option<f64>,
     /// k: departure in robust standard deviations.
     pub deviations: f64,
     /// The least standard deviation that is believed: the meter's resolution.
@@ -75,6 +82,8 @@ pub struct Step {
     past: Past,
     onset: Onset,
     regime: Regime,
+    #[serde(default)]
+    lasting: Lasting,
 }
 
 /// What happened in the present half hour.
@@ -99,18 +108,30 @@ impl Step {
             Side::High => value - usual,
         };
         let limit = rule.limit(spread);
-        let held = self.onset.is_raised();
+        let held = self.onset.is_raised() && self.lasting.stands().is_none();
         let bad = departure > if held { limit / 2 } else { limit };
         if self.moves(bad, at) {
             return self.learn_anew(value, at, rule);
         }
-        if !bad && !held {
+        if bad {
+            self.lasting.interrupt();
+        } else {
+            let past = &self.past;
+            self.lasting
+                .take(departure, at, |before| rule.lasting(past, before));
+        }
+        let lasting = self.lasting.stands();
+        if !bad && !self.onset.is_raised() && lasting.is_none() {
             self.past.accept(value, at, rule.reach);
         }
-        let bad = bad.then(|| rule.judged(departure, limit));
+        let (departure, since, judged) = match lasting {
+            Some((mean, since)) if !bad => (mean, since, Some(rule.believed())),
+            _ => (departure, at, bad.then(|| rule.judged(departure, limit))),
+        };
+        let at = if judged.is_some() { since } else { at };
         let said = self
             .onset
-            .take(bad, at, || said(&self.past, departure, rule));
+            .take(judged, at, || said(&self.past, departure, rule));
         self.regime.onsets += u32::from(matches!(said, Some(Change::Began { .. })));
         said
     }
@@ -124,6 +145,7 @@ impl Step {
 
     /// Ends what stands and keeps the past: something worse says it all.
     pub fn yield_to_darkness(&mut self, at: Timestamp) -> Option<Change> {
+        self.lasting = Lasting::default();
         self.onset.end(at)
     }
 
@@ -164,6 +186,25 @@ impl Rule {
     fn limit(&self, spread: i64) -> i64 {
         let noise = whole(spread).max(self.resolution);
         thousandths(self.least.max(self.deviations * noise))
+    }
+
+    /// The departure that is remarkable where it lasts, beside a past that is a whole day: further
+    /// out than anything `before`.
+    fn lasting(&self, past: &Past, before: Timestamp) -> Option<i64> {
+        let (_, spread) = past.usual()?;
+        let own = self.lasting.filter(|_| past.age() >= self.reach.span)?;
+        let furthest = past.furthest(self.bad, before);
+        let noise = thousandths(whole(spread).max(self.resolution));
+        let beyond = furthest.saturating_add(noise.saturating_mul(LASTING_HALVES) / 2);
+        Some(beyond.max(thousandths(own)))
+    }
+
+    const fn believed(&self) -> Bad {
+        let [severity, _] = self.severity;
+        Bad {
+            severity,
+            in_a_row: 1,
+        }
     }
 
     fn is_at_once(&self, departure: i64, limit: i64) -> bool {
@@ -222,6 +263,7 @@ mod tests {
     const LIGHT: Rule = Rule {
         bad: Side::Low,
         least: 3.0,
+        lasting: Some(0.8),
         deviations: 5.0,
         resolution: 0.01,
         in_a_row: 2,
@@ -244,6 +286,11 @@ mod tests {
         (0..count).map(|k| -17.0 + 0.1 * ((k * 7) % 5) as f64)
     }
 
+    /// The same, but not the same again every quarter of an hour.
+    fn dithered(count: usize) -> impl Iterator<Item = f64> {
+        (0..count).map(|k| -17.0 + 0.1 * ((k * 7 + k / 15) % 5) as f64)
+    }
+
     #[test]
     fn a_step_stays_an_alarm_however_long_it_lasts() {
         let mut step = Step::default();
@@ -258,6 +305,45 @@ mod tests {
             feed(&mut step, 500_000, quiet(5))[..],
             [Change::Ended { .. }]
         ));
+    }
+
+    #[test]
+    fn one_decibel_that_lasts_is_told_within_two_hours_of_a_quiet_day() {
+        let mut step = Step::default();
+        assert!(feed(&mut step, 0, dithered(2000)).is_empty());
+        let said = feed(&mut step, 120_000, dithered(300).map(|level| level - 1.0));
+        let [Change::Began { from, detail, .. }] = &said[..] else {
+            panic!("{said:?}")
+        };
+        assert!(detail.contains("below its usual -16.80 dBm"), "{detail}");
+        let first = Timestamp::from_seconds(120_000);
+        assert!(
+            (first - Duration::from_secs(1800)..=first + Duration::from_secs(1800)).contains(from)
+        );
+        assert!(feed(&mut step, 140_000, dithered(9000).map(|level| level - 1.0)).is_empty());
+        assert!(matches!(
+            feed(&mut step, 700_000, dithered(9))[..],
+            [Change::Ended { .. }]
+        ));
+    }
+
+    #[test]
+    fn one_decibel_beside_days_that_swing_or_in_a_young_past_is_nothing() {
+        let mut young = Step::default();
+        feed(&mut young, 0, quiet(600));
+        assert!(feed(&mut young, 40_000, quiet(500).map(|level| level - 1.0)).is_empty());
+        let day = |k: i32| -17.0 + 0.8 * (core::f64::consts::TAU * f64::from(k) / 1440.0).sin();
+        let mut swings = Step::default();
+        assert!(feed(&mut swings, 0, (0..20_000).map(day)).is_empty());
+    }
+
+    #[test]
+    fn a_large_step_that_lasts_ends_with_its_first_good_reading() {
+        let mut step = Step::default();
+        feed(&mut step, 0, quiet(2000));
+        feed(&mut step, 120_000, core::iter::repeat_n(-22.0, 500));
+        let to = Timestamp::from_seconds(150_000);
+        assert_eq!(feed(&mut step, 150_000, quiet(1)), [Change::Ended { to }]);
     }
 
     #[test]
