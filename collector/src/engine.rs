@@ -15,6 +15,7 @@ mod causes;
 pub mod exchange;
 mod light;
 mod observe;
+mod origin;
 pub mod permits;
 mod proof;
 mod prove;

@@ -28,6 +28,7 @@ pub(super) use self::key::{Key, Light};
 use self::key::{follows_light, is_fading};
 use super::exchange::Reason;
 use super::light::{Claim, Runs};
+use super::origin::Origin;
 use super::permits::Permits;
 use super::settings::EngineSettings;
 use super::views::Views;
@@ -480,6 +481,21 @@ fn standing_for(scene: &Scene<'_>, finding: &Finding) -> Key {
             return Key::Supply(site.clone());
         }
     }
+    match scene.runs.origin(watch, finding) {
+        Some(Origin::Span(low, high)) => {
+            let id = |k: usize| scene.line.nodes.get(k).map(|node| node.id.clone());
+            if let Some((low, high)) = id(low).zip(id(high)).filter(|_| !is_apart(watch, finding)) {
+                return Key::Fade(low, high);
+            }
+        }
+        Some(Origin::Output(device, point)) => {
+            let known = watch.get(&device);
+            if let Some(known) = known {
+                return Key::Point(known.site.clone(), known.device.clone(), point);
+            }
+        }
+        None => {}
+    }
     if is_fading(finding) {
         let index = finding
             .anomaly
@@ -491,9 +507,7 @@ fn standing_for(scene: &Scene<'_>, finding: &Finding) -> Key {
             .span_before(&finding.anomaly.device, index.unwrap_or(""));
         let id = |k: usize| scene.line.nodes.get(k).map(|node| node.id.clone());
         let ends = span.and_then(|(low, high)| id(low).zip(id(high)));
-        // A signal that falls without its supervisory light is no loss of the span.
-        let apart = watch.is_apart(&finding.anomaly.device, index.unwrap_or(""));
-        if let Some((low, high)) = ends.filter(|_| !apart) {
+        if let Some((low, high)) = ends.filter(|_| !is_apart(watch, finding)) {
             return Key::Fade(low, high);
         }
     }
@@ -503,6 +517,13 @@ fn standing_for(scene: &Scene<'_>, finding: &Finding) -> Key {
         return Key::Unplaced(if dark { Light::Lost } else { Light::Worse });
     }
     Key::of(finding)
+}
+
+/// Whether a signal falls without its supervisory light: that is no loss of the span.
+fn is_apart(watch: &Watch, finding: &Finding) -> bool {
+    let point = finding.anomaly.point.as_ref();
+    let index = point.and_then(|point| point.index()).unwrap_or("");
+    watch.is_apart(&finding.anomaly.device, index)
 }
 
 /// Whether a silent device may turn out to be a whole site, when slower devices are due.

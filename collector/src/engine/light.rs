@@ -25,7 +25,7 @@ pub(super) struct Runs {
 
 /// One path in one direction.
 #[derive(Clone, Debug)]
-struct Run {
+pub(super) struct Run {
     path: PathId,
     direction: Direction,
     stops: Vec<Ports>,
@@ -33,10 +33,10 @@ struct Run {
 
 /// One node of a run: its place among the line's nodes, and the ports by device and index.
 #[derive(Clone, Debug)]
-struct Ports {
-    node: usize,
-    input: Vec<(String, String)>,
-    output: Vec<(String, String)>,
+pub(super) struct Ports {
+    pub(super) node: usize,
+    pub(super) input: Vec<(String, String)>,
+    pub(super) output: Vec<(String, String)>,
 }
 
 /// A stretch that lost light.
@@ -143,6 +143,11 @@ impl Runs {
         senders
     }
 
+    /// Each of them.
+    pub(super) fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
     /// How many runs are watched: paths times directions.
     pub(super) const fn count(&self) -> usize {
         self.runs.len()
@@ -196,6 +201,11 @@ impl Run {
         })
     }
 
+    /// Its nodes in the direction of the light.
+    pub(super) fn stops(&self) -> &[Ports] {
+        &self.stops
+    }
+
     fn found(
         &self,
         line: &Line,
@@ -207,8 +217,17 @@ impl Run {
         let made = losses(&profile.stops).into_iter().filter_map(|loss| {
             let (from, to) = (self.stops.get(loss.from)?, self.stops.get(loss.to)?);
             let id = |stop: &Ports| line.nodes.get(stop.node).map(|node| node.id.clone());
-            let (turned, _) = *profile.turned.get(loss.to)?;
-            let poll = profile.turned.get(loss.from)?.1;
+            let (turned, its_poll) = *profile.turned.get(loss.to)?;
+            let (returned, poll) = *profile.turned.get(loss.from)?;
+            // Light that came back to the sender has to reach the next meter and be polled there.
+            let lit = |stop: &Stop| stop.input.light == Light::Lit;
+            let is_back = profile.stops.get(loss.from).is_some_and(lit) && returned > turned;
+            let patience = if is_back {
+                returned + patience(settings, its_poll).max(settings.settle)
+            } else {
+                profile.latest + patience(settings, poll)
+            };
+            let settled = loss.settled && !(is_back && now < patience);
             Some(Found {
                 low: from.node.min(to.node),
                 high: from.node.max(to.node),
@@ -220,8 +239,8 @@ impl Run {
                     since: loss.since,
                 },
                 turned,
-                patience: profile.latest + patience(settings, poll),
-                loss,
+                patience,
+                loss: Loss { settled, ..loss },
             })
         });
         made.collect()
@@ -307,7 +326,7 @@ fn ports(
 }
 
 /// The meter of a role among ports: of several the one that was heard of last.
-fn meter<'a>(
+pub(super) fn meter<'a>(
     watch: &'a Watch,
     ports: &[(String, String)],
     role: Role,

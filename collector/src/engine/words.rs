@@ -10,6 +10,7 @@ use silkline_analysis::place::{
 };
 use silkline_analysis::route::Ground;
 use silkline_analysis::route::chain::Chain;
+use silkline_analysis::series::{Anomaly, AnomalyKind};
 use silkline_protocol::id::{DeviceId, IncidentId, LineId, NodeId, PathId, SiteId, ViewId};
 use silkline_protocol::plant::{End, Node, SpanId, View};
 use silkline_protocol::time::Timestamp;
@@ -302,11 +303,14 @@ pub(super) fn headline(scene: &Scene<'_>, key: &Key, incident: &Incident) -> Str
             format!("break between {from} and {to}{}", spot(place, &to, &from))
         }
         _ => {
+            // Of a span that loses more its own loss says most; what follows of it says less.
+            let fades = matches!(key, Key::Fade(..));
+            let own = |a: &Anomaly| fades && a.kind == AnomalyKind::Relation;
             let worst = incident
                 .anomalies
                 .iter()
                 .filter(|a| a.to.is_none())
-                .max_by_key(|a| a.severity);
+                .max_by_key(|a| (own(a), a.severity));
             let detail = worst.map(|a| {
                 let point = a
                     .point

@@ -16,8 +16,12 @@ use super::rows::{Moment, Poll};
 use crate::engine::together::Together;
 use crate::engine::{EngineSettings, Input, LineEngine, Notice, Output};
 
-/// Nothing at all for this many of the longest usual intervals: nobody recorded, nobody was silent.
-const AWAY: u32 = 5;
+/// Nothing at all of anybody for longer than this part of the longest usual interval, and than
+/// [`SHORT`]: nobody recorded, so nobody was silent.
+const AWAY: f64 = 1.5;
+
+/// A recording that is as dense as a live system's is told silences like one.
+const SHORT: Duration = Duration::from_secs(30);
 
 /// Intervals between moments that are remembered.
 const INTERVALS: usize = 32;
@@ -97,7 +101,7 @@ impl History {
         }
         let since = at - self.now;
         let usual = self.intervals.iter().max().copied();
-        let away = usual.is_some_and(|usual| since > (usual * AWAY).max(Duration::from_secs(30)));
+        let away = usual.is_some_and(|usual| since > usual.mul_f64(AWAY).max(SHORT));
         if self.now > Timestamp::EPOCH && !away {
             if self.intervals.len() >= INTERVALS {
                 self.intervals.pop_front();

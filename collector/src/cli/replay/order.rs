@@ -21,6 +21,9 @@ const BACK: core::time::Duration = core::time::Duration::from_secs(60);
 /// A file with one row in this many out of order is sorted.
 const SHARE: u64 = 20;
 
+/// Rows that are no text, of which so many are told: there is no end to what is no history.
+const UNREADABLE: usize = 10_000;
+
 /// Rows of a piece.
 const PIECE: usize = 200_000;
 
@@ -115,6 +118,8 @@ pub(super) struct Merge {
     rows: u64,
     given: u64,
     failed: Option<csv::Error>,
+    /// Rows that are no text, told before all others.
+    unreadable: Vec<csv::Error>,
 }
 
 impl Merge {
@@ -127,13 +132,19 @@ impl Merge {
             rows: 0,
             given: 0,
             failed: None,
+            unreadable: Vec::new(),
         };
         let mut piece: Vec<(Timestamp, u64, Vec<String>)> = Vec::new();
         for record in reader.into_records() {
             let record = match record {
                 Ok(record) => record,
                 Err(error) if error.is_io_error() => return Err(error.into()),
-                Err(_) => continue,
+                Err(error) => {
+                    if merge.unreadable.len() < UNREADABLE {
+                        merge.unreadable.push(error);
+                    }
+                    continue;
+                }
             };
             let line = record.position().map_or(0, csv::Position::line);
             let time = time_of(&record, at).unwrap_or(Timestamp::EPOCH);
@@ -180,6 +191,9 @@ impl Merge {
     fn next(&mut self) -> Option<Result<Numbered, csv::Error>> {
         if let Some(error) = self.failed.take() {
             self.heads.clear();
+            return Some(Err(error));
+        }
+        if let Some(error) = self.unreadable.pop() {
             return Some(Err(error));
         }
         let Reverse((_, line, k, fields)) = self.heads.pop()?;

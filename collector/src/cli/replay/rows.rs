@@ -272,10 +272,27 @@ impl Columns {
         if role.is_none() && unit.is_none() {
             return Ok(None);
         }
-        let named = serde_json::Value::String(role.unwrap_or("other").to_ascii_lowercase());
-        let role: Role = serde_json::from_value(named).map_err(|error| format!("role: {error}"))?;
-        let (unit, scale) = unit.map_or(Ok((Unit::None, Scale::Same)), unit_of)?;
+        let role = role.map_or(Ok(Role::Other), role_of)?;
+        let (unit, scale) = match unit.map_or(Ok((Unit::None, Scale::Same)), unit_of) {
+            // What nobody judges may be in furlongs.
+            Err(_) if role == Role::Other => (Unit::None, Scale::Same),
+            known => known?,
+        };
         Ok(Some(Meaning { role, unit, scale }))
+    }
+}
+
+/// The role of a name; one that is misspelt would be a point that nobody watches.
+fn role_of(text: &str) -> Result<Role, String> {
+    let lower = text.to_ascii_lowercase();
+    let named = serde_json::Value::String(lower.clone());
+    match serde_json::from_value(named) {
+        Ok(Role::Other) if lower != "other" => Err(format!(
+            "role: {text:?} is no role such as light_in, light_out, span_loss, ber or osnr; \
+             want \"other\" for what is not to be watched"
+        )),
+        Ok(role) => Ok(role),
+        Err(error) => Err(format!("role: {error}")),
     }
 }
 
@@ -292,22 +309,46 @@ enum Scale {
     Same,
     /// A linear power: this many milliwatts.
     Milliwatts(f64),
+    /// This many of our unit.
+    Times(f64),
 }
 
+/// The unit of a symbol, as we write it or as others do.
 fn unit_of(text: &str) -> Result<(Unit, Scale), String> {
-    let known = Unit::ALL.into_iter().find(|unit| unit.symbol() == text);
-    if let Some(unit) = known {
+    let known = |text: &str| Unit::ALL.into_iter().find(|unit| unit.symbol() == text);
+    if let Some(unit) = known(text) {
         return Ok((unit, Scale::Same));
     }
     match text {
-        "W" => Ok((Unit::Dbm, Scale::Milliwatts(1e3))),
-        "mW" => Ok((Unit::Dbm, Scale::Milliwatts(1.0))),
-        "uW" | "\u{b5}W" => Ok((Unit::Dbm, Scale::Milliwatts(1e-3))),
-        other => {
-            let all: Vec<&str> = Unit::ALL.into_iter().map(Unit::symbol).collect();
-            Err(format!("unit: {other:?} is not one of {}", all.join(" ")))
-        }
+        "W" => return Ok((Unit::Dbm, Scale::Milliwatts(1e3))),
+        "mW" => return Ok((Unit::Dbm, Scale::Milliwatts(1.0))),
+        "uW" | "\u{b5}W" | "\u{3bc}W" => return Ok((Unit::Dbm, Scale::Milliwatts(1e-3))),
+        "nW" => return Ok((Unit::Dbm, Scale::Milliwatts(1e-6))),
+        "kV" => return Ok((Unit::Volt, Scale::Times(1e3))),
+        "mV" => return Ok((Unit::Volt, Scale::Times(1e-3))),
+        "km" => return Ok((Unit::Metre, Scale::Times(1e3))),
+        "ms" => return Ok((Unit::Second, Scale::Times(1e-3))),
+        _ => {}
     }
+    let same = match text.to_lowercase().as_str() {
+        "dbm" => Unit::Dbm,
+        "db" => Unit::Db,
+        "db/km" => Unit::DbPerKm,
+        "v" | "volt" | "volts" => Unit::Volt,
+        "a" | "ampere" | "amperes" => Unit::Ampere,
+        "ma" => Unit::Milliampere,
+        "c" | "\u{b0}c" | "\u{2103}" | "degc" | "deg c" | "celsius" => Unit::Celsius,
+        "percent" | "pct" => Unit::Percent,
+        "none" | "-" | "1" => Unit::None,
+        _ => {
+            let all: Vec<&str> = Unit::ALL.into_iter().map(Unit::symbol).collect();
+            let all = all.join(" ");
+            return Err(format!(
+                "unit: {text:?} is not one of {all}W mW uW nW kV mV km ms"
+            ));
+        }
+    };
+    Ok((same, Scale::Same))
 }
 
 fn reading(text: &str, meaning: Option<&Meaning>) -> Result<Reading, String> {
@@ -326,6 +367,7 @@ fn reading(text: &str, meaning: Option<&Meaning>) -> Result<Reading, String> {
     Ok(match meaning.map_or(Scale::Same, |meaning| meaning.scale) {
         Scale::Same => Reading::of(value),
         Scale::Milliwatts(_) if value <= 0.0 => Reading::Dark,
+        Scale::Times(each) => Reading::of(value * each),
         Scale::Milliwatts(each) => Reading::of(10.0 * (value * each).log10()),
     })
 }

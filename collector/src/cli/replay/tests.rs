@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use super::*;
 
+mod field;
+
 const PLANT: &str = "[[site]]\nid = \"a\"\n[[site]]\nid = \"b\"\n[[line]]\nid = \"l\"\n\
 kind = \"terrestrial\"\na = \"a\"\nb = \"b\"\nroute = [[40.0, 46.0, 0], [41.0, 46.0, 120000]]\n";
 

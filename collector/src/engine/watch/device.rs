@@ -31,8 +31,8 @@ const POLL: Duration = Duration::from_secs(1);
 /// One device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::engine) struct Watched {
-    pub(super) site: SiteId,
-    pub(super) device: DeviceId,
+    pub(in crate::engine) site: SiteId,
+    pub(in crate::engine) device: DeviceId,
     pub(super) about: Option<About>,
     pub(super) silent: Silent,
     pub(super) newest: Timestamp,
@@ -270,7 +270,7 @@ mod tests {
             watched.seen(Timestamp::from_seconds(900 * k));
         }
         assert_eq!(watched.poll(), Duration::from_secs(900));
-        let due = Timestamp::from_seconds(900 * 11);
+        let due = Timestamp::from_seconds(900 * 11 + 2);
         assert_eq!(watched.silent.deadline(), Some(due));
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use silkline_analysis::series::dark::{Dark, Light};
 use silkline_analysis::series::drift::Drift;
 use silkline_analysis::series::limit::Limit;
-use silkline_analysis::series::past::thousandths;
+use silkline_analysis::series::past::{thousandths, whole};
 use silkline_analysis::series::rules;
 use silkline_analysis::series::step::Step;
 use silkline_analysis::series::stuck::Stuck;
@@ -165,6 +165,18 @@ impl Point {
         self.last = None;
         changes.extend(self.quieten(at));
         changes
+    }
+
+    /// How far the newest value is below its usual.
+    pub(in crate::engine) fn fall(&self) -> Option<f64> {
+        let usual = self.step.as_ref()?.usual()?;
+        Some(usual - whole(self.last?))
+    }
+
+    /// By how much it sinks a day, where it changes slowly.
+    pub(in crate::engine) fn sinks(&self) -> Option<f64> {
+        let line = self.drift.as_ref()?.forecast(0.0)?;
+        Some(-line.slope)
     }
 
     /// What is now is as it is meant to be.

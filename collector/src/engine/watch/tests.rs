@@ -106,12 +106,12 @@ fn company_tells_a_device_from_a_site() {
         take(&mut watch, device, 0, (Reading::Value(-17.0), false));
     }
     take(&mut watch, "b", 25, (Reading::Value(-17.0), false));
-    let found = watch.expire(second(160));
+    let found = watch.expire(second(165));
     assert_eq!(
         (found.len(), watch.company(&found[0])),
         (1, Company::Answers)
     );
-    let found = watch.expire(second(260));
+    let found = watch.expire(second(265));
     assert_eq!(
         (found.len(), watch.company(&found[0])),
         (1, Company::Silent)
@@ -145,7 +145,7 @@ fn what_does_not_come_over_a_link_that_costs_is_no_silence() {
     assert_eq!(watch.expire(second(10_000)), []);
     let found = watch.agent((&site(), &agent), there(true), second(10_000));
     assert_eq!(found, []);
-    assert_eq!(watch.deadline(), Some(second(10_060)), "waited for anew");
+    assert_eq!(watch.deadline(), Some(second(10_062)), "waited for anew");
 }
 
 #[test]

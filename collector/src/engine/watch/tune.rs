@@ -66,6 +66,8 @@ impl Tuned {
         }
         if let Some(rule) = &mut self.rule {
             rule.least = by.least.unwrap_or(rule.least);
+            // Below what somebody has set nothing is remarkable, however long it lasts.
+            rule.lasting = rule.lasting.map(|own| by.least.unwrap_or(own));
             rule.deviations = by.deviations.unwrap_or(rule.deviations);
             rule.in_a_row = by.in_a_row.unwrap_or(rule.in_a_row);
         }
