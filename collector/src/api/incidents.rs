@@ -255,11 +255,13 @@ pub async fn shelve(
     .await
 }
 
-/// Ends an incident, with the place that the crew found.
+/// Ends an incident, with the place that the crew found. One whose light is still lost is closed only
+/// with a text that says why: nobody is told of it again before the light was back.
 ///
 /// # Errors
 ///
-/// Where there is no such incident, or it makes no sense in its state.
+/// Where there is no such incident, it makes no sense in its state, or its light is still lost and no
+/// text says why.
 pub async fn close(
     State(state): State<ApiState>,
     asking: Who,
@@ -272,10 +274,22 @@ pub async fn close(
         found_m,
         found,
     } = closing;
+    let incident = find(&state, &asking, &id.0).await;
+    let dark = incident.as_ref().ok();
+    let dark = dark.and_then(|it| it.anomalies.iter().find(|it| it.is_dark_still()));
+    let told = text.as_ref().is_some_and(|text| !text.trim().is_empty());
+    if let Some(dark) = dark.filter(|_| !told) {
+        let detail = format!(
+            "text: there is still no light at {}. Closed now, nobody is told again before it was \
+             back: say why, or shelve it",
+            dark.device
+        );
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    }
     let found = match found {
         None => None,
         Some(found) => {
-            let incident = find(&state, &asking, &id.0).await?;
+            let incident = incident?;
             let by = asking.user.clone().or_else(|| who.clone());
             Some(found.on(&state.plant, &incident.place.line, &by.unwrap_or_default())?)
         }

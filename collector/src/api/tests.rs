@@ -240,6 +240,22 @@ async fn an_action_that_makes_no_sense_is_a_conflict() {
 }
 
 #[tokio::test]
+async fn what_is_still_dark_is_not_closed_without_saying_why() {
+    let mut server = Running::start().await;
+    server.store_incident(&example::incident("i-01", State::Open));
+    for body in [
+        json!({ "who": "crew 4" }),
+        json!({ "who": "crew 4", "found_m": 28_431.0, "text": " " }),
+    ] {
+        let url = server.url("/api/v1/incidents/i-01/close");
+        let answer = Client::new().post(url).json(&body).send().await.unwrap();
+        let detail = problem_of(answer, 409).await;
+        assert!(detail.contains("still no light at"), "{detail}");
+    }
+    assert!(server.actions.try_recv().is_err());
+}
+
+#[tokio::test]
 async fn a_bad_body_never_reaches_the_commit_task() {
     let mut server = Running::start().await;
     let post = |body: &'static str, kind: &'static str| {

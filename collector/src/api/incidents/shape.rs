@@ -162,6 +162,13 @@ pub struct Anomaly {
     pub detail: String,
 }
 
+impl Anomaly {
+    /// Whether light that it is about is still lost.
+    pub(super) fn is_dark_still(&self) -> bool {
+        self.kind == "dark" && self.to.is_none()
+    }
+}
+
 /// Where a fault is, how sure that is, and why. What no source supports is null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Place {

@@ -90,7 +90,7 @@ async fn acted(server: &Running) -> Map<String, Value> {
         let body = match act {
             "assign" => json!({ "who": "Aysel", "to": "crew 4" }),
             "shelve" => json!({ "who": "Aysel", "until": crate::clock::now() + HOUR }),
-            "close" => json!({ "who": "crew 4", "found_m": 28431.0 }),
+            "close" => json!({ "who": "crew 4", "found_m": 28431.0, "text": "spliced" }),
             _ => json!({ "who": "Aysel", "text": "on my way" }),
         };
         all.insert(
