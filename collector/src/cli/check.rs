@@ -7,6 +7,7 @@ use super::{Exit, say, settings};
 use crate::api::access::NoAuthentication;
 use crate::api::people::{self, People};
 use crate::config::{BrokerSettings, Security, Settings};
+use crate::notify::channel::Channel;
 use crate::run::read_plant;
 
 /// Checks the settings in `file`: what is good goes to `out`, what is wrong or odd to `err`.
@@ -31,6 +32,12 @@ pub fn check(file: &Path, out: &mut impl Write, err: &mut impl Write) -> io::Res
             )?;
             well = false;
         }
+    }
+    // A file that is not there is told once.
+    let mistakes = well.then(|| Channel::mistakes(&settings));
+    for mistake in mistakes.into_iter().flatten() {
+        say(err, format!("{}: {mistake}", file.display()))?;
+        well = false;
     }
     let (plant, warnings, lines) = match read_plant(&settings) {
         Ok(read) => read,
@@ -158,6 +165,30 @@ mod tests {
         let (exit, _, err) = checked("lines = [\"a-c\"]\n", PLANT);
         assert_eq!(exit, Exit::NotWell);
         assert!(err.contains("has no line a-c"), "{err}");
+    }
+
+    #[test]
+    fn a_channel_that_could_tell_nobody_is_named() {
+        let mail = |from: &str, to: &str| {
+            format!(
+                "[[notify.email]]\nname = \"noc\"\nhost = \"localhost\"\nsecurity = \"none\"\n\
+                 from = \"{from}\"\nto = [{to}]\n"
+            )
+        };
+        let good = mail("a@b.example", "\"c@d.example\"");
+        assert_eq!(checked(&good, PLANT).0, Exit::Done);
+        let hook = "[[notify.webhook]]\nname = \"tickets\"\nurl = \"http://127.0.0.1:1/\"\n\
+                    format = \"template\"\ntemplate_file = \"none.json\"\n";
+        let bad = mail("nobody", "\"c@d.example\"") + hook;
+        let (exit, _, err) = checked(&bad, PLANT);
+        assert_eq!(exit, Exit::NotWell);
+        let told = ["channel noc: \"nobody\"", "channel tickets: "];
+        assert!(told.iter().all(|told| err.contains(told)), "{err}");
+        let (exit, _, err) = checked(&mail("a@b.example", ""), PLANT);
+        assert!(
+            exit == Exit::NotWell && err.contains("names nobody"),
+            "{err}"
+        );
     }
 
     #[test]

@@ -54,6 +54,16 @@ impl Channel {
     ///
     /// The first whose settings cannot be used.
     pub fn all(settings: &Settings) -> Result<Vec<Self>, ChannelError> {
+        Self::each(settings).collect()
+    }
+
+    /// What is wrong with the channels of the settings, one by one.
+    #[must_use]
+    pub fn mistakes(settings: &Settings) -> Vec<ChannelError> {
+        Self::each(settings).filter_map(Result::err).collect()
+    }
+
+    fn each(settings: &Settings) -> impl Iterator<Item = Result<Self, ChannelError>> {
         let Channels {
             email,
             webhook,
@@ -64,7 +74,7 @@ impl Channel {
             .iter()
             .map(|one| Webhook::new(one).map(Self::Webhook));
         let syslog = syslog.iter().map(|one| Syslog::new(one).map(Self::Syslog));
-        email.chain(webhook).chain(syslog).collect()
+        email.chain(webhook).chain(syslog)
     }
 
     /// Its name in the settings.

@@ -42,6 +42,9 @@ impl Email {
             let parsed: Result<Mailbox, _> = text.parse();
             parsed.map_err(|error| wrong(format!("{text:?} is no mail address: {error}")))
         };
+        if settings.to.is_empty() {
+            return Err(wrong("to: names nobody".to_owned()));
+        }
         let host = settings.host.as_str();
         let bad_host = |error| wrong(format!("host {host:?}: {error}"));
         let builder = match settings.security {

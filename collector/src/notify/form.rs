@@ -1,6 +1,7 @@
 //! The body of a message to a web address, in the form that its receiver takes.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -13,6 +14,9 @@ use crate::api::incidents::Severity;
 /// that is still open is told again long before.
 const ALIGHT_DAYS: u64 = 30;
 const DAY: u64 = 86_400;
+
+/// The same for what is told once and is no incident, a test among it.
+const SAID_ONCE: Duration = Duration::from_secs(600);
 
 /// What a body looks like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +94,9 @@ fn chat(message: &Message, words: &Words) -> String {
 fn alert(message: &Message, words: &Words) -> Value {
     let incident = message.incident.as_ref();
     let over = incident.and_then(|incident| incident.cleared);
-    let ends = over.unwrap_or(message.at + core::time::Duration::from_secs(ALIGHT_DAYS * DAY));
+    // What is no incident, a test among it, has no end of its own.
+    let alight = incident.map_or(SAID_ONCE, |_| Duration::from_secs(ALIGHT_DAYS * DAY));
+    let ends = over.unwrap_or(message.at + alight);
     let starts = incident.map_or(message.at, |incident| incident.opened);
     json!({
         "labels": {
@@ -202,6 +208,16 @@ mod tests {
         assert_eq!(over[0]["endsAt"], json!(cleared));
         assert!(opened[0]["endsAt"].as_str() > over[0]["endsAt"].as_str());
         assert_eq!(opened[0]["annotations"]["severity"], "critical");
+    }
+
+    #[test]
+    fn an_alert_of_a_test_is_soon_over() {
+        let test = Message {
+            incident: None,
+            ..message("test")
+        };
+        let alert = body(&Form::Alertmanager, &test);
+        assert_eq!(alert[0]["endsAt"], json!(test.at + SAID_ONCE));
     }
 
     #[test]
