@@ -31,6 +31,8 @@ const STATUS_EVERY: Duration = Duration::from_secs(60);
 /// A connection that breaks sooner counts as none: two agents of one name that push each other off the
 /// broker must not do so every second.
 const SETTLED: Duration = Duration::from_secs(10);
+/// How soon a disk that gives nothing is asked again.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 /// What a packet takes beside topic, properties and payload, and then some.
 const PACKET_OVERHEAD: usize = 128;
 
@@ -77,6 +79,8 @@ struct Talk {
     questions: Questions,
     said: Option<Status>,
     status_due: Moment,
+    /// What is due is not tried again before, since the disk gives nothing.
+    not_before: Moment,
     has_warned: bool,
     has_said_unreadable: bool,
 }
@@ -304,8 +308,9 @@ impl Session {
     }
 
     /// The disk does not give what is on it: said once a connection, and tried again with the next record
-    /// that comes.
+    /// that comes, or after a while.
     fn cannot_read(&self, error: &SpoolError, talk: &mut Talk) {
+        talk.not_before = self.whose.clock.moment() + READ_AGAIN;
         if !core::mem::replace(&mut talk.has_said_unreadable, true) {
             tracing::error!(%error, "the spool cannot be read: what waits there is not sent");
         }
@@ -448,7 +453,10 @@ impl Session {
     }
 
     fn deadline(&self, talk: &Talk) -> Moment {
-        let sender = self.pump.deadline().map(|at| Moment::after_start(at.0));
+        // Without room nothing can be sent whatever is due: an acknowledgement makes some, and wakes us.
+        let room = talk.most.is_some() && talk.flight.has_room();
+        let sender = self.pump.deadline().filter(|_| room);
+        let sender = sender.map(|at| Moment::after_start(at.0).max(talk.not_before));
         let status = talk.most.map(|_| {
             talk.status_due
                 .max(self.whose.clock.moment() + STATUS_EVERY)
@@ -470,6 +478,7 @@ impl Talk {
             questions: Questions::new(commands),
             said: None,
             status_due: Moment::START,
+            not_before: Moment::START,
             has_warned: false,
             has_said_unreadable: false,
         }

@@ -433,6 +433,29 @@ async fn a_stranger_without_a_certificate_keeps_its_data_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_broker_that_no_collector_has_spoken_to_is_sent_what_waits_on_every_line() {
+    let Some(broker) = broker(OPEN).await else {
+        return;
+    };
+    let agent = Agent::start(Vec::new());
+    let lines = ["baku-poti", "baku-sumgait", "ganja-gori"].map(|line| line.parse().unwrap());
+    for n in 0..150 {
+        let (lines, body) = (lines.to_vec(), sample(f64::from(n)));
+        agent.spool.append(Outgoing { lines, body }).await.unwrap();
+    }
+    agent.shutdown.cancel();
+    agent.task.await.unwrap().unwrap();
+    drop(agent.spool);
+    // More than one connection has on its way at a time, on each of several lines.
+    let mut agent = Agent::start_in(agent.folder, vec![way(broker.port, None, "")]);
+    let all = 3 * 150;
+    let sent = |status: &UplinkStatus| status.in_flight == all;
+    agent.link_until("all of it is sent", sent).await;
+    agent.shutdown.cancel();
+    agent.task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn with_the_fibre_cut_alarms_go_by_the_metered_link_and_all_the_rest_when_it_is_back() {
     let (Some(mut fibre), Some(satellite)) = (broker(OPEN).await, broker(OPEN).await) else {
         return;
