@@ -259,9 +259,10 @@ async fn running(config: Config, path: PathBuf, clock: Clock) -> Said {
         Err(error) => {
             let exit = match &error {
                 RunError::Data { .. } | RunError::Permits(_) => Exit::BadConfig,
-                RunError::Spool(_) | RunError::Ended(_) | RunError::NeedsRestart(_) => {
-                    Exit::Unavailable
-                }
+                RunError::Busy(_)
+                | RunError::Spool(_)
+                | RunError::Ended(_)
+                | RunError::NeedsRestart(_) => Exit::Unavailable,
             };
             Said::failed(error, exit)
         }

@@ -7,6 +7,7 @@
 
 mod crew;
 
+use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,6 +43,9 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// Another agent works on the same data: both would poll, and both would write one spool.
+    #[error("data folder {0}: another agent runs on it")]
+    Busy(PathBuf),
     /// The spool can't be used.
     #[error("{0}")]
     Spool(#[from] SpoolError),
@@ -93,6 +97,7 @@ pub fn spool_path(config: &Config) -> PathBuf {
 ///
 /// Why it can't start, or which part failed.
 pub async fn run(config: Config, clock: Clock, mut orders: Orders) -> Result<(), RunError> {
+    let _ours = claim(&config)?;
     let spool = open_spool(&config, clock)?;
     Shelf::of(&config.data).prepare()?;
     let shutdown = config.shutdown;
@@ -231,12 +236,26 @@ fn words(spool: &crate::spool::SpoolStatus) -> String {
     }
 }
 
-fn open_spool(config: &Config, clock: Clock) -> Result<SpoolHandle, RunError> {
-    let data = |source| RunError::Data {
-        path: config.data.clone(),
-        source,
+/// Makes the data folder ours for as long as what this gives is kept; the system ends that with the
+/// program, however it ends.
+fn claim(config: &Config) -> Result<File, RunError> {
+    let path = config.data.clone();
+    let folder = std::fs::create_dir_all(&path).and_then(|()| File::open(&path));
+    let folder = match folder {
+        Ok(folder) => folder,
+        Err(source) => return Err(RunError::Data { path, source }),
     };
-    std::fs::create_dir_all(&config.data).map_err(data)?;
+    match folder.try_lock() {
+        Ok(()) => Ok(folder),
+        Err(TryLockError::WouldBlock) => Err(RunError::Busy(path)),
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!(%error, "the data folder can't be locked: see that no other agent uses it");
+            Ok(folder)
+        }
+    }
+}
+
+fn open_spool(config: &Config, clock: Clock) -> Result<SpoolHandle, RunError> {
     let settings = SpoolSettings {
         path: spool_path(config),
         site: config.site.clone(),

@@ -173,3 +173,26 @@ async fn new_settings_are_taken_up_and_no_sample_is_lost() {
     let lost = kept.asked(1) - polled("kept");
     assert!(lost <= REQUESTS, "{lost} requests without a sample");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_agents_never_work_on_the_same_data() {
+    let gateway = Gateway::default();
+    let address = gateway.serve().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), &address);
+    let stop = CancellationToken::new();
+    let start = || {
+        run(
+            config.clone(),
+            Clock::start(),
+            Orders::only_stop(stop.clone()),
+        )
+    };
+    let running = tokio::spawn(start());
+    wait_until("a poll", || gateway.asked(1) >= 2).await;
+    let refused = tokio::time::timeout(Duration::from_secs(20), start()).await;
+    assert!(matches!(refused, Ok(Err(RunError::Busy(_)))), "{refused:?}");
+    stop.cancel();
+    let left = tokio::time::timeout(Duration::from_secs(20), running).await;
+    assert!(left.expect("leaves in time").unwrap().is_ok());
+}
