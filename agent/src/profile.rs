@@ -28,6 +28,7 @@ pub use library::{Library, LibraryError};
 pub use limits::{LimitPlaces, limits_in};
 pub(crate) use meaning::tidied;
 pub use meaning::{Meaning, Raw};
+pub(crate) use modbus::MAX_REGISTERS;
 pub use modbus::{
     Bits, Endianness, Function, ModbusMap, ModbusPoint, ModbusTable, Placed, RegisterType,
 };

@@ -98,8 +98,8 @@ fn snmp_otdr(sor: &[u8], flaw: &str) -> Option<Peer> {
     })
 }
 
-/// An OTDR by libmodbus that hands out `sor`; nothing where that or a C compiler is missing.
-fn modbus_otdr(sor: &[u8]) -> Option<Peer> {
+/// An OTDR by libmodbus that hands out `sor`, so many registers a window; nothing where that or a C compiler is missing.
+fn modbus_otdr(sor: &[u8], registers: u16) -> Option<Peer> {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("modbus_otdr");
     let compiled = Command::new("cc")
@@ -116,6 +116,7 @@ fn modbus_otdr(sor: &[u8]) -> Option<Peer> {
     std::fs::write(&file, sor).unwrap();
     let mut child = Command::new(program)
         .arg(file)
+        .arg(registers.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -187,7 +188,8 @@ impl Session {
             average: Duration::from_secs(2),
         };
         let map = self.device.profile.shot.as_ref().unwrap();
-        let mut shot = Acquisition::new(map, settings, self.clock.moment()).unwrap();
+        let shot = Acquisition::new(map, settings, self.clock.moment()).unwrap();
+        let mut shot = shot.at_once(self.device.at_once());
         let ended = async {
             loop {
                 match shot.step(self.clock.moment()) {
@@ -240,7 +242,7 @@ async fn a_short_or_damaged_table_of_net_snmp_is_no_trace() {
 #[tokio::test]
 async fn libmodbus_hands_out_blocks_by_an_index() {
     let sor = trace(20_000);
-    let Some(peer) = modbus_otdr(&sor) else {
+    let Some(peer) = modbus_otdr(&sor, 100) else {
         return;
     };
     let mut session = Session::with(device(&peer, "silkline-otdr-modbus", "")).await;
@@ -270,7 +272,7 @@ async fn libmodbus_hands_out_blocks_by_an_index() {
 async fn libmodbus_hands_out_records_of_files() {
     // More than the 20,000 bytes of one file.
     let sor = trace(20_000);
-    let Some(peer) = modbus_otdr(&sor) else {
+    let Some(peer) = modbus_otdr(&sor, 100) else {
         return;
     };
     let own = peer.folder.path().join("profiles");
@@ -281,5 +283,23 @@ async fn libmodbus_hands_out_records_of_files() {
     std::fs::write(own.join("by-records.toml"), text + "file = 1\n").unwrap();
     let keys = format!("profiles = {own:?}");
     let mut session = Session::with(device(&peer, "by-records", &keys)).await;
+    assert!(session.shoot().await == Ended::Trace(sor));
+}
+
+#[tokio::test]
+async fn libmodbus_hands_out_a_window_that_is_longer_than_a_request() {
+    let sor = trace(20_000);
+    let Some(peer) = modbus_otdr(&sor, 1_000) else {
+        return;
+    };
+    let own = peer.folder.path().join("profiles");
+    std::fs::create_dir(&own).unwrap();
+    let shipped = include_str!("../profiles/silkline-otdr-modbus.toml");
+    let text = shipped
+        .replace("id = \"silkline-otdr-modbus\"", "id = \"by-windows\"")
+        .replace("\nregisters = 100", "\nregisters = 1000");
+    std::fs::write(own.join("by-windows.toml"), text).unwrap();
+    let keys = format!("profiles = {own:?}");
+    let mut session = Session::with(device(&peer, "by-windows", &keys)).await;
     assert!(session.shoot().await == Ended::Trace(sor));
 }

@@ -11,7 +11,7 @@ use silkline_protocol::id::{DeviceId, FibreId, LineId, PointName, ViewId};
 use silkline_protocol::setting_from_text;
 
 use super::{Address, Behind, SnmpAccess};
-use crate::profile::{Point, Profile, ScpiShot, ShotStart};
+use crate::profile::{MAX_REGISTERS, Map, Point, Profile, ScpiShot, ShotStart};
 use crate::trigger::Turn;
 
 /// How often a device is asked: a lost light is then seen within a second.
@@ -236,6 +236,16 @@ impl Device {
         // Zero would say that nobody knows.
         let pause = u64::try_from(pause).unwrap_or(u64::MAX).max(1);
         self.profile.about(pause)
+    }
+
+    /// The most registers that are read from it in one request.
+    #[must_use]
+    pub fn at_once(&self) -> u16 {
+        let own = match &self.profile.map {
+            Map::Modbus(map) => map.max_registers,
+            Map::Snmp(_) | Map::Scpi(_) => MAX_REGISTERS,
+        };
+        self.max_registers.unwrap_or(own)
     }
 
     /// Every line that the device or one of its views serves.

@@ -22,7 +22,7 @@ use silkline_protocol::id::PointName;
 use super::Fault;
 use super::otdr::ShotSettings;
 use crate::clock::Moment;
-use crate::profile::{Contents, FetchMap, ShotMap};
+use crate::profile::{Contents, FetchMap, MAX_REGISTERS, ShotMap};
 
 /// How long after its average a shot may run before it is given up.
 const OVERTIME: Duration = Duration::from_secs(30);
@@ -51,10 +51,21 @@ pub enum Request {
     Points(Vec<PointName>),
     /// The write that starts the shot.
     Start(ShotSettings),
-    /// A block of the trace, the first being 0, and how many registers of it, where it consists of such.
-    Block(u32, u16),
+    /// A block of the trace, or a part of it.
+    Block(Part),
     /// The write that sets a switch to a port.
     Turn(u16),
+}
+
+/// Which part of which block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The block, the first being 0.
+    pub block: u32,
+    /// Its first register that is asked for, where it consists of registers.
+    pub from: u16,
+    /// How many of them; 0 where it does not.
+    pub count: u16,
 }
 
 /// What it answered.
@@ -64,7 +75,7 @@ pub enum Answer {
     Points(BTreeMap<PointName, f64>),
     /// It is done.
     Done,
-    /// A block; nothing where there is none of this number.
+    /// What was asked for of a block; nothing where there is none of this number.
     Block(Option<Vec<u8>>),
 }
 
@@ -95,6 +106,8 @@ pub struct Acquisition {
     state_point: PointName,
     failed: Option<i64>,
     settings: ShotSettings,
+    /// The most registers that are asked for at once: a longer block is read in parts.
+    at_once: u16,
     state: State,
     /// The trace's number before the shot.
     before: Option<f64>,
@@ -110,10 +123,18 @@ pub struct Acquisition {
 enum State {
     Looking,
     Starting,
-    Running { busy_seen: bool },
+    Running {
+        busy_seen: bool,
+    },
     Sizing,
-    Reading { bytes: Vec<u8>, block: u32 },
-    Checking { bytes: Vec<u8> },
+    /// With what has come in so many answers.
+    Reading {
+        bytes: Vec<u8>,
+        block: u32,
+    },
+    Checking {
+        bytes: Vec<u8>,
+    },
     Over(Ended),
 }
 
@@ -127,6 +148,7 @@ impl Acquisition {
             state_point: map.state.clone()?,
             failed: map.failed,
             settings,
+            at_once: MAX_REGISTERS,
             state: State::Looking,
             before: None,
             facts: BTreeMap::new(),
@@ -135,6 +157,13 @@ impl Acquisition {
             tries: 0,
             was_read_again: false,
         })
+    }
+
+    /// The same of an instrument that stands no more than `registers` in one request.
+    #[must_use]
+    pub fn at_once(self, registers: u16) -> Self {
+        let at_once = registers.clamp(1, MAX_REGISTERS);
+        Self { at_once, ..self }
     }
 
     /// Whether the instrument has taken the shot on.
@@ -174,9 +203,7 @@ impl Acquisition {
             State::Starting => Request::Start(self.settings),
             State::Sizing => Request::Points(self.map.facts()),
             State::Checking { .. } => Request::Points(self.map.steady()),
-            State::Reading { bytes, block } => {
-                Request::Block(*block, self.registers_after(bytes.len()))
-            }
+            State::Reading { bytes, block } => Request::Block(self.part_after(bytes.len(), *block)),
             State::Looking | State::Running { .. } | State::Over(_) => {
                 let state = Some(self.state_point.clone());
                 Request::Points(state.into_iter().chain(self.map.serial.clone()).collect())
@@ -360,6 +387,7 @@ impl Acquisition {
             // It may be too busy to answer; its time is bounded anyway.
             running @ State::Running { .. } => running,
             State::Reading { bytes, block } if is_final => {
+                let Part { block, .. } = self.part_after(bytes.len(), block);
                 over(format!("block {block}: {fault}"), bytes)
             }
             State::Checking { bytes } if is_final => over(fault.to_string(), bytes),
@@ -414,15 +442,26 @@ impl Acquisition {
         content::whole(*length)?.checked_mul(self.unit())
     }
 
-    /// How many registers the next block has, after `read` bytes.
-    fn registers_after(&self, read: usize) -> u16 {
-        let Some(most) = self.map.blocks.registers() else {
-            return 0;
+    /// What is asked for after `read` bytes and so many answers.
+    fn part_after(&self, read: usize, answers: u32) -> Part {
+        let Some(whole) = self.map.blocks.registers() else {
+            return Part {
+                block: answers,
+                from: 0,
+                count: 0,
+            };
         };
+        // All parts but the last are of whole registers.
+        let (done, whole) = (read / 2, usize::from(whole.max(1)));
         let left = self.total().unwrap_or(MAX_TRACE).saturating_sub(read);
-        u16::try_from(left.div_ceil(2))
-            .unwrap_or(u16::MAX)
-            .min(most)
+        let rest = whole - done % whole;
+        let count = left.div_ceil(2).min(rest).min(self.at_once.into());
+        let number = |count| u16::try_from(count).unwrap_or(u16::MAX);
+        Part {
+            block: u32::try_from(done / whole).unwrap_or(u32::MAX),
+            from: number(done % whole),
+            count: number(count),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::config::Device;
 use crate::profile::{Blocks, Map, Stop, SwitchSet, Window};
 
-use super::fetch::{Answer, Request};
+use super::fetch::{Answer, Part, Request};
 use super::modbus::Read;
 use super::modbus::rtu::Records;
 use super::modbus_io::{ModbusLink, Unit};
@@ -42,16 +42,15 @@ impl Link {
                 self.put(device, write).await.map(|()| Answer::Done)
             }
             Request::Turn(port) => self.turn(device, *port).await.map(|()| Answer::Done),
-            Request::Block(number, registers) => {
+            Request::Block(part) => {
                 let fetch = shot.and_then(|shot| shot.fetch.as_ref());
                 let blocks = &fetch.ok_or_else(unreadable)?.blocks;
                 let block = match self {
                     Self::Modbus(link) => {
-                        let words =
-                            words_of(link, Unit::of(device), blocks, (*number, *registers)).await?;
+                        let words = words_of(link, Unit::of(device), blocks, *part).await?;
                         Some(words.iter().flat_map(|word| word.to_be_bytes()).collect())
                     }
-                    Self::Snmp(link) => octets_of(link, blocks, *number).await?,
+                    Self::Snmp(link) => octets_of(link, blocks, part.block).await?,
                     Self::Scpi(_) => return Err(unreadable()),
                 };
                 Ok(Answer::Block(block))
@@ -171,13 +170,14 @@ impl Map {
     }
 }
 
-/// Block `number` of at most `count` registers.
+/// Registers of a block.
 async fn words_of(
     link: &mut ModbusLink,
     unit: Unit,
     blocks: &Blocks,
-    (number, count): (u32, u16),
+    part: Part,
 ) -> Result<Vec<u16>, Fault> {
+    let (number, from, count) = (part.block, part.from, part.count);
     let read = |window: &Window, start| Read {
         function: window.function,
         start,
@@ -187,7 +187,8 @@ async fn words_of(
         Blocks::Registers(window) => {
             let start = number
                 .checked_mul(window.registers.into())
-                .and_then(|after| after.checked_add(window.register.into()));
+                .and_then(|after| after.checked_add(window.register.into()))
+                .and_then(|start| start.checked_add(from.into()));
             let end = start.and_then(|start| start.checked_add(count.into()));
             let fits = end.is_some_and(|end| end <= u32::from(u16::MAX) + 1);
             let start = start.and_then(|start| u16::try_from(start).ok());
@@ -204,7 +205,9 @@ async fn words_of(
                 .and_then(|n| n.checked_add(*first));
             let shown = shown.ok_or_else(|| past(number))?;
             link.write(unit, *index, vec![shown]).await?;
-            let words = link.read(unit, read(window, window.register)).await?;
+            let start = window.register.checked_add(from);
+            let start = start.ok_or_else(|| past(number))?;
+            let words = link.read(unit, read(window, start)).await?;
             // Another master may have asked for another block meanwhile.
             let again = Read {
                 function: crate::profile::Function::Holding,
@@ -223,7 +226,7 @@ async fn words_of(
             let a_file = RECORDS_A_FILE / u32::from(*registers).max(1);
             let further = u16::try_from(number / a_file.max(1)).ok();
             let file = further.and_then(|further| file.checked_add(further));
-            let first = number % a_file.max(1) * u32::from(*registers);
+            let first = number % a_file.max(1) * u32::from(*registers) + u32::from(from);
             let records = Records {
                 file: file.ok_or_else(|| past(number))?,
                 first: u16::try_from(first).map_err(|_| past(number))?,

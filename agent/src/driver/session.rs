@@ -323,7 +323,7 @@ impl Driver {
         match map {
             Map::Modbus(map) => {
                 let mut map = map.clone();
-                map.max_registers = device.max_registers.unwrap_or(map.max_registers);
+                map.max_registers = device.at_once();
                 Self::Modbus(ModbusDriver::new(&map, device.rows), Unit::of(device))
             }
             Map::Snmp(map) => Self::Snmp(SnmpDriver::new(map)),

@@ -223,7 +223,8 @@ impl Poller {
     ) -> Result<Option<Busy>, Fault> {
         let shot = device.profile.shot.as_ref();
         let now = self.clock.moment();
-        let Some(mut shot) = shot.and_then(|shot| Acquisition::new(shot, settings, now)) else {
+        let shot = shot.and_then(|shot| Acquisition::new(shot, settings, now));
+        let Some(mut shot) = shot.map(|shot| shot.at_once(device.at_once())) else {
             self.link.shoot(device, settings, &self.clock).await?;
             return Ok(None);
         };

@@ -5,7 +5,7 @@ use silkline_protocol::id::PointName;
 use super::{LimitPlaces, Point, Raw};
 
 /// The most registers one request may read, by the protocol.
-pub(super) const MAX_REGISTERS: u16 = 125;
+pub(crate) const MAX_REGISTERS: u16 = 125;
 
 /// What a Modbus device has.
 #[derive(Clone, Debug, PartialEq)]
@@ -236,14 +236,22 @@ impl ModbusTable {
     }
 }
 
+impl ModbusPoint {
+    /// The point at its place, where it stands in no table.
+    #[must_use]
+    pub fn placed(&self) -> Placed {
+        Placed {
+            name: self.point.name.clone(),
+            at: self.clone(),
+        }
+    }
+}
+
 impl ModbusMap {
     /// Every point at its place; `rows` is how many items each table has, where the operator says.
     #[must_use]
     pub fn placed(&self, rows: Option<u16>) -> Vec<Placed> {
-        let single = self.points.iter().map(|at| Placed {
-            name: at.point.name.clone(),
-            at: at.clone(),
-        });
+        let single = self.points.iter().map(ModbusPoint::placed);
         let in_tables = self
             .tables
             .iter()

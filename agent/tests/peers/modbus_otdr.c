@@ -1,7 +1,8 @@
 /* An OTDR by libmodbus, for the tests: the registers of silkline-otdr-modbus, its trace in files of
  * records (function 20) too.
  *
- *   modbus_otdr FILE    hands FILE out half a second after each start, on a free port of this machine
+ *   modbus_otdr FILE [REGISTERS]    hands FILE out half a second after each start, on a free port of this
+ *                                   machine, so many registers (100 as a rule) a window
  *
  * Says "ready PORT" when it listens; ends when its standard input does.
  */
@@ -17,10 +18,10 @@
 #include <unistd.h>
 
 enum { STATE = 1, NUMBER = 3, BYTES = 5, SUM = 7, WINDOW = 1000, SHOT = 100, INDEX = 110 };
-enum { BLOCK = 100, RECORDS = 10000, MOST = 1 << 20 };
+enum { RECORDS = 10000, MOST = 1 << 20 };
 
 static uint8_t trace[MOST];
-static size_t length;
+static size_t length, block = 100;
 static struct timespec started;
 static modbus_mapping_t *map;
 
@@ -121,8 +122,8 @@ static void take(modbus_t *device, const uint8_t *request, int size)
     if (writes && at == SHOT + 4 && map->tab_registers[SHOT + 4] == 2)
         *state = 0;
     if (writes && at == INDEX)
-        for (int i = 0; i < BLOCK; i++)
-            map->tab_input_registers[WINDOW + i] = word(map->tab_registers[INDEX] * BLOCK + i);
+        for (size_t i = 0; i < block; i++)
+            map->tab_input_registers[WINDOW + i] = word(map->tab_registers[INDEX] * block + i);
 }
 
 static void serve(modbus_t *device)
@@ -144,11 +145,13 @@ static void serve(modbus_t *device)
 
 int main(int count, char **argument)
 {
-    FILE *file = count == 2 ? fopen(argument[1], "rb") : NULL;
-    if (!file)
+    FILE *file = count == 2 || count == 3 ? fopen(argument[1], "rb") : NULL;
+    if (count == 3)
+        block = strtoul(argument[2], NULL, 10);
+    if (!file || !block || block > 4000)
         return 1;
     length = fread(trace, 1, MOST, file);
-    map = modbus_mapping_new(0, 0, 200, 1200);
+    map = modbus_mapping_new(0, 0, 200, WINDOW + block);
     map->tab_input_registers[0] = 2;
     map->tab_input_registers[2] = 312;
     modbus_t *device = modbus_new_tcp("127.0.0.1", 0);

@@ -59,6 +59,8 @@ struct Instrument {
     trace: Vec<u8>,
     /// Bytes a block, where it is not counted in registers.
     block: usize,
+    /// Registers a block, where it is.
+    registers: u16,
     asked: Vec<Request>,
 }
 
@@ -68,6 +70,7 @@ impl Instrument {
             values: BTreeMap::new(),
             trace: Vec::new(),
             block: 150,
+            registers: 100,
             asked: Vec::new(),
         };
         instrument.set("state", 0.0);
@@ -98,18 +101,23 @@ impl Instrument {
                 self.set("state", 1.0);
                 Answer::Done
             }
-            Request::Block(number, registers) => {
-                let size = if *registers == 0 { self.block } else { 200 };
-                let start = usize::try_from(*number).unwrap() * size;
-                let length = if *registers == 0 {
-                    size
+            Request::Block(part) => {
+                let whole = if part.count == 0 { 0 } else { self.registers };
+                let from = 2 * usize::from(part.from);
+                let (size, length) = if whole == 0 {
+                    (self.block, self.block)
                 } else {
-                    2 * usize::from(*registers)
+                    assert!(
+                        part.count > 0 && part.from + part.count <= whole,
+                        "{part:?}"
+                    );
+                    (2 * usize::from(whole), 2 * usize::from(part.count))
                 };
+                let start = usize::try_from(part.block).unwrap() * size + from;
                 let rest = self.trace.get(start..).filter(|rest| !rest.is_empty());
                 Answer::Block(rest.map(|rest| {
                     let mut block = rest[..length.min(rest.len())].to_vec();
-                    if *registers > 0 {
+                    if whole > 0 {
                         block.resize(length, 0);
                     }
                     block
@@ -193,6 +201,33 @@ fn a_trace_comes_whole_by_registers_and_by_rows() {
         let starts = instrument.asked.iter();
         let starts = starts.filter(|asked| matches!(asked, Request::Start(_)));
         assert_eq!(starts.count(), 1);
+    }
+}
+
+#[test]
+fn a_block_longer_than_a_request_is_read_in_parts() {
+    let trace = crate::folder::tests::trace(1);
+    for (window, most) in [(300, 125), (1_000, 125), (125, 40), (300, 1), (32_768, 125)] {
+        let mut instrument = Instrument::with(trace.clone());
+        instrument.registers = window;
+        let blocks = Blocks::Indexed {
+            index: 110,
+            first: 0,
+            window: Window {
+                function: crate::profile::Function::Input,
+                register: 1000,
+                registers: window,
+            },
+        };
+        let shot = begun(&shot(blocks, [true; 3])).at_once(most);
+        let (ended, _) = carried_out(shot, &mut instrument, in_time);
+        assert_eq!(ended, Ended::Trace(trace.clone()), "{window} by {most}");
+        let asked = instrument.asked.iter();
+        let mut counts = asked.filter_map(|asked| match asked {
+            Request::Block(part) => Some(part.count),
+            _ => None,
+        });
+        assert!(counts.all(|count| count <= most), "{window} by {most}");
     }
 }
 
@@ -289,19 +324,19 @@ fn a_block_that_fails_is_asked_for_again_and_no_other() {
     let mut failures = 0;
     let (ended, _) = carried_out(begun(&map), &mut instrument, |instrument, request, now| {
         in_time(instrument, request, now);
-        let fails = matches!(request, Request::Block(1, _)) && failures < 4;
+        let fails = matches!(request, Request::Block(Part { block: 1, .. })) && failures < 4;
         failures += u32::from(fails);
         fails.then(|| Err(timeout()))
     });
     assert_eq!(ended, Ended::Trace(trace.clone()));
     let firsts = instrument.asked.iter();
-    let firsts = firsts.filter(|asked| matches!(asked, Request::Block(0, _)));
+    let firsts = firsts.filter(|asked| matches!(asked, Request::Block(Part { block: 0, .. })));
     assert_eq!(firsts.count(), 1, "goes on where it was");
     // One that always fails is named.
     let mut instrument = Instrument::with(trace.clone());
     let (ended, _) = carried_out(begun(&map), &mut instrument, |instrument, request, now| {
         in_time(instrument, request, now);
-        matches!(request, Request::Block(1, _)).then(|| Err(timeout()))
+        matches!(request, Request::Block(Part { block: 1, .. })).then(|| Err(timeout()))
     });
     let Ended::Failed(failure) = ended else {
         panic!("{ended:?}")
@@ -322,7 +357,7 @@ fn what_was_damaged_on_its_way_is_read_once_more() {
         let mut left = times;
         let (ended, _) = carried_out(begun(&map), &mut instrument, |instrument, request, now| {
             in_time(instrument, request, now);
-            let damages = matches!(request, Request::Block(2, _)) && left > 0;
+            let damages = matches!(request, Request::Block(Part { block: 2, .. })) && left > 0;
             left -= i32::from(damages);
             damages.then(|| {
                 let Answer::Block(Some(mut block)) = instrument.answer(request) else {
@@ -346,7 +381,7 @@ fn blocks_of_two_traces_are_never_put_together() {
     let map = shot(registers(), [true, true, false]);
     let (ended, _) = carried_out(begun(&map), &mut instrument, |instrument, request, now| {
         in_time(instrument, request, now);
-        if matches!(request, Request::Block(2, _)) {
+        if matches!(request, Request::Block(Part { block: 2, .. })) {
             instrument.hold(crate::folder::tests::trace(9));
             instrument.end_shot();
         }

@@ -7,10 +7,9 @@ use silkline_protocol::settings::{FromSetting, Section, Wrong};
 use toml::de::DeValue;
 
 use crate::choice::one_of;
-use crate::profile::modbus::MAX_REGISTERS;
 use crate::profile::{
-    Blocks, Contents, FetchMap, Function, Given, ObjectType, Oid, SampleForm, SampleKind, Stop,
-    Sum, Window,
+    Blocks, Contents, FetchMap, Function, Given, MAX_REGISTERS, ObjectType, Oid, SampleForm,
+    SampleKind, Stop, Sum, Window,
 };
 
 /// What a trace takes to be read where its profile does not say: 400 kB over a slow network.
@@ -21,6 +20,8 @@ const WITHIN_MOST: Duration = Duration::from_secs(1_800);
 const MOST_RECORDS: u16 = 120;
 const USUAL_RECORDS: u16 = 100;
 const RECORDS_A_FILE: u16 = 10_000;
+/// Registers of the longest window: half of all there are.
+const LONGEST_WINDOW: u16 = 32_768;
 
 pub(super) fn read(section: &mut Section<'_>) -> Option<FetchMap> {
     let contents = match section.required("contents")? {
@@ -92,7 +93,7 @@ fn blocks(section: &mut Section<'_>) -> Option<Blocks> {
     let window = Window {
         function: section.or("function", Function::Input),
         register,
-        registers: registers(section, MAX_REGISTERS),
+        registers: registers(section),
     };
     if matches!(window.function, Function::Coil | Function::Discrete) {
         section.wrong("function", "is not holding or input: a bit is no block");
@@ -123,8 +124,14 @@ fn records(section: &mut Section<'_>) -> u16 {
     records
 }
 
-fn registers(section: &mut Section<'_>, most: u16) -> u16 {
-    let registers = section.or("registers", most);
+/// A window behind an index may be longer than a request: it is read in parts.
+fn registers(section: &mut Section<'_>) -> u16 {
+    let most = if section.has("index") {
+        LONGEST_WINDOW
+    } else {
+        MAX_REGISTERS
+    };
+    let registers = section.or("registers", MAX_REGISTERS);
     if !(1..=most).contains(&registers) {
         section.wrong("registers", format!("{registers} is not 1 to {most}"));
     }

@@ -125,7 +125,11 @@ fn blocks() -> Keys {
         ),
         (
             "registers",
-            whole("Modbus: registers or records that are read at once", 1, 125),
+            whole(
+                "Modbus: registers or records of a block; behind an index it may be longer than a request",
+                1,
+                32_768,
+            ),
         ),
         ("function", word("The address space", &["holding", "input"])),
         (
