@@ -111,24 +111,39 @@ fn modbus(top: &mut Section<'_>) -> Option<ModbusMap> {
             format!("{max_registers} is not 1 to {MAX_REGISTERS}"),
         );
     }
+    // With one that is missing the points can be read all the same, so that their mistakes are told too.
     let defaults = ModbusDefaults {
-        function: function?,
-        word_order: word_order?,
+        function: function.unwrap_or(Function::Holding),
+        word_order: word_order.unwrap_or(Endianness::Big),
         byte_order,
     };
-    let points = modbus_points(&mut top.sections("point"), &defaults);
-    let tables: Vec<Option<ModbusTable>> = top
-        .sections("table")
+    let mut sections = top.sections("point");
+    let points: Vec<_> = sections
+        .iter_mut()
+        .map(|section| modbus_point(section, &defaults))
+        .collect();
+    let mut rows = top.sections("table");
+    let tables: Vec<_> = rows
         .iter_mut()
         .map(|table| modbus_table(table, &defaults))
         .collect();
-    let tables = tables.into_iter().collect::<Option<Vec<_>>>();
+    let most = tables.iter().flatten().map(|table| table.max_rows).max();
+    let single = (points.iter().zip(&sections))
+        .filter_map(|(point, section)| Some((point.as_ref()?.placed(), section)));
+    let in_tables = (tables.iter().zip(&rows)).filter_map(|(table, section)| {
+        let placed = table.as_ref()?.placed(most.unwrap_or_default());
+        Some(placed.into_iter().map(move |placed| (placed, section)))
+    });
+    check::overlaps(single.chain(in_tables.flatten()));
+    if function.is_none() || word_order.is_none() {
+        return None;
+    }
     Some(ModbusMap {
         port,
         max_gap,
         max_registers,
-        points: points?,
-        tables: tables?,
+        points: points.into_iter().collect::<Option<_>>()?,
+        tables: tables.into_iter().collect::<Option<_>>()?,
     })
 }
 

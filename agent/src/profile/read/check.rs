@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use silkline_protocol::settings::Section;
 
 use crate::profile::{
-    Blocks, FetchMap, FieldValue, Function, Map, ModbusMap, ModbusPoint, Placed, Profile, ShotMap,
-    ShotStart, SnmpMap, Stop, SwitchMap, SwitchSet,
+    Blocks, FetchMap, FieldValue, Function, Map, ModbusPoint, Placed, Profile, ShotMap, ShotStart,
+    SnmpMap, Stop, SwitchMap, SwitchSet,
 };
 
 /// Notes every mistake of `profile` that lies between its entries.
@@ -29,9 +29,8 @@ pub(super) fn whole(top: &Section<'_>, profile: &Profile) {
         );
     }
     match &profile.map {
-        Map::Modbus(map) => overlaps(top, map),
         Map::Snmp(map) => traps(top, profile, map),
-        Map::Scpi(_) => {}
+        Map::Modbus(_) | Map::Scpi(_) => {}
     }
     if let Some(shot) = &profile.shot {
         shot_fits(top, profile, shot);
@@ -41,24 +40,18 @@ pub(super) fn whole(top: &Section<'_>, profile: &Profile) {
     }
 }
 
-/// Every register belongs to one point, unless bit fields share it and their bits differ.
-fn overlaps(top: &Section<'_>, map: &ModbusMap) {
-    let most = map.tables.iter().map(|table| table.max_rows).max();
+/// Every register belongs to one point, unless bit fields share it and their bits differ: the first that
+/// does not is noted where the later of its points, or that one's table, stands.
+pub(super) fn overlaps<'a, 'b: 'a>(all: impl IntoIterator<Item = (Placed, &'a Section<'b>)>) {
     let mut owners: BTreeMap<(Function, u16), Vec<Placed>> = BTreeMap::new();
-    for placed in map.placed(most) {
-        for register in placed.at.register
-            ..placed
-                .at
-                .register
-                .saturating_add(placed.at.kind.registers())
-        {
+    for (placed, section) in all {
+        let (first, many) = (placed.at.register, placed.at.kind.registers());
+        for register in first..first.saturating_add(many) {
             let here = owners.entry((placed.at.function, register)).or_default();
             if let Some(other) = here.iter().find(|other| !may_share(&placed.at, &other.at)) {
                 let (name, other) = (&placed.name, &other.name);
-                top.wrong(
-                    "point",
-                    format!("{name} and {other} overlap at register {register}"),
-                );
+                let problem = format!("{name} and {other} overlap at register {register}");
+                section.wrong("register", problem);
                 return;
             }
             here.push(placed.clone());

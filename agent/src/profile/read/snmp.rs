@@ -28,10 +28,13 @@ pub(super) fn read(top: &mut Section<'_>) -> Option<SnmpMap> {
     if !(1..=50).contains(&repetitions) {
         section.wrong("repetitions", format!("{repetitions} is not 1 to 50"));
     }
-    let base = base?;
+    let told = base.is_some();
+    // Without it the points can be read all the same, so that their mistakes are told too.
+    let base = base.unwrap_or_default();
     let points = all(top.sections("point"), |section| snmp_point(section, &base));
     let tables = all(top.sections("table"), |section| table(section, &base));
     let traps = all(top.sections("trap"), |section| trap(section, &base));
+    told.then_some(())?;
     Some(SnmpMap {
         port,
         repetitions,

@@ -72,7 +72,27 @@ fn registers_that_overlap_are_refused_and_bit_fields_that_do_not_are_taken() {
     let second = "[[point]]\nname = \"q\"\nregister = 0\ntype = \"u16\"\nunit = \"\"\n\
                   role = \"other\"\nstatus = \"read\"\n";
     let both = format!("{GOOD}{second}");
-    assert!(mistakes(&both).contains("q and p overlap at register 0"));
+    let place = both.lines().count() - 4;
+    let said = mistakes(&both);
+    let wanted = format!("a.toml:{place}:12: point[1].register: q and p overlap at register 0");
+    assert!(said.contains(&wanted), "{wanted} not in {said}");
+    // It is told beside whatever else is wrong.
+    let worse = both
+        .replace("a manual, page 3", "")
+        .replace("function = ", "functoin = ")
+        .replace(
+            "[[point]]\nname = \"q\"",
+            "[[point]]\nname = \"r\"\n[[point]]\nname = \"q\"",
+        );
+    let said = mistakes(&worse);
+    for wanted in [
+        "overlap at register 0",
+        "source",
+        "functoin",
+        "point[1].register: is missing",
+    ] {
+        assert!(said.contains(wanted), "{wanted} not in {said}");
+    }
     let first_bit = GOOD.replace("type = \"u16\"", "type = \"u16\"\nbit = 0");
     let second_bit = second.replace("type = \"u16\"", "type = \"u16\"\nbit = 1");
     assert!(read("a.toml", &format!("{first_bit}{second_bit}")).is_ok());
@@ -285,6 +305,18 @@ fn what_is_wrong_with_the_reading_of_a_trace_is_told_with_its_place() {
         (
             "contents = \"sor\"\nbusy = [1]\nlength = \"bytes\"\nfile = 1\nregisters = 120\n",
             "divisor of 10000",
+        ),
+        (
+            "contents = \"sor\"\nbusy = [1]\nlength = \"bytes\"\nregister = 3\nregisters = 126\n",
+            "126 is not 1 to 125",
+        ),
+        (
+            "contents = \"sor\"\nbusy = [1]\nlength = \"bytes\"\nindex = 1\nregister = 3\nregisters = 32769\n",
+            "32769 is not 1 to 32768",
+        ),
+        (
+            "contents = \"sor\"\nbusy = [1]\nlength = \"bytes\"\nindex = 1\nregister = 65000\nregisters = 600\n",
+            "end at register 65600",
         ),
         (
             "contents = \"samples\"\nbusy = [1]\ncolumn = \"1.3\"\n",
