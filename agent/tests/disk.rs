@@ -231,19 +231,83 @@ fn a_disk_that_takes_nothing_for_a_while_costs_no_record() {
     // Killed without a word: what was taken is on the disk, each record once.
     agent.child.kill().unwrap();
     agent.child.wait().unwrap();
+    let (held, said) = inspected(&agent.data.join("spool.sqlite"));
+    assert!(held >= taken, "{taken} taken: {said}");
+}
+
+/// How many records a spool's file holds, and what is said of it.
+fn inspected(file: &Path) -> (u64, String) {
     let inspected = Command::new(env!("CARGO_BIN_EXE_silkline-agent"))
         .args(["spool", "inspect", "--file"])
-        .arg(agent.data.join("spool.sqlite"))
+        .arg(file)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&inspected.stdout).into_owned();
     let words = said.split_whitespace().collect::<Vec<_>>();
     let records = words.iter().position(|word| word.starts_with("record"));
     let count = records.and_then(|at| words.get(at.checked_sub(1)?)?.parse::<u64>().ok());
-    assert!(
-        count.is_some_and(|count| count >= taken),
-        "{taken} taken: {said}"
-    );
+    (count.unwrap_or_default(), said)
+}
+
+/// What is preloaded into a program so that its disk forgets what a failed fsync should have kept.
+fn forgetful(folder: &Path) -> Option<PathBuf> {
+    let library = folder.join("lost_pages.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/lost_pages.c");
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(source)
+        .arg("-ldl")
+        .stderr(Stdio::null())
+        .status();
+    if compiled.is_ok_and(|status| status.success()) {
+        return Some(library);
+    }
+    println!("skipped: there is no C compiler");
+    None
+}
+
+#[test]
+fn an_fsync_that_failed_is_never_taken_for_one_that_did_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(library) = forgetful(folder.path()) else {
+        return;
+    };
+    let (disk, fail) = (folder.path().join("power-cut"), folder.path().join("fail"));
+    std::fs::create_dir(&disk).unwrap();
+    let mut command = Command::new("env");
+    command
+        .env("LOST_PAGES_DISK", &disk)
+        .env("LOST_PAGES_FAIL", &fail)
+        .env("LD_PRELOAD", library);
+    let mut agent = Running::by(command, folder.path(), "true", None);
+    agent.until(TAKEN, 10);
+    for _ in 0..5 {
+        let failures = agent.until(FAILURES, 0);
+        // One fsync fails; all that follow succeed, without what that one should have kept.
+        // That of a checkpoint fails no transaction: then it is the turn of another.
+        let deadline = Instant::now() + SOON;
+        while agent.counts(FAILURES).is_none_or(|now| now <= failures) {
+            assert!(Instant::now() < deadline, "no fsync failed");
+            if !fail.exists() {
+                std::fs::write(&fail, "").unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = std::fs::remove_file(&fail);
+        agent.until_none(UNSYNCED);
+        let taken = agent.until(TAKEN, 1);
+        agent.until(TAKEN, taken + 5);
+    }
+    let taken = ["gap", "event", "trace", "sample"].map(|kind| {
+        let name = format!("silkline_agent_records_taken_total{{kind=\"{kind}\"}}");
+        agent.until(&name, 0)
+    });
+    assert_eq!(agent.counts(REFUSED), Some(0));
+    agent.child.kill().unwrap();
+    agent.child.wait().unwrap();
+    let (held, said) = inspected(&disk.join("spool.sqlite"));
+    assert!(held >= taken.iter().sum(), "{taken:?} taken: {said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
