@@ -25,6 +25,7 @@ mod event;
 mod joint;
 mod line;
 mod noise;
+mod power;
 mod product;
 pub mod report;
 mod samples;

@@ -17,6 +17,7 @@
 //! it, nothing is said and the search's own answer stands.
 
 mod blocks;
+mod columns;
 mod fit;
 mod group;
 mod model;

@@ -1,7 +1,10 @@
 //! Straight lines through stretches of a trace.
 
-/// Samples farther from the line than this many deviations are left out of the second fit.
-const CLIP: f64 = 4.0;
+use std::cmp::Ordering;
+
+/// Samples farther from the line than four deviations are left out of the second fit: so many times
+/// the median distance.
+const LIMIT: f64 = 4.0 * 1.4826;
 
 /// More points than this are grouped before a robust fit.
 const MOST_POINTS: usize = 100;
@@ -85,11 +88,15 @@ impl Line {
             .collect();
         let middle = median(&mut residuals);
         let mut away: Vec<f64> = residuals.iter().map(|r| (r - middle).abs()).collect();
-        let limit = CLIP * 1.4826 * median(&mut away) + 1e-9;
-        // Nothing left out leaves the line as it is.
-        if away.iter().all(|away| *away <= limit) {
+        // Nothing left out leaves the line as it is. Whether the farthest is within the limit shows
+        // by how many are nearer than the median would have to be.
+        let farthest = away.iter().copied().fold(0.0, f64::max);
+        let least = (farthest - 1e-9) / LIMIT;
+        let nearer = away.iter().filter(|away| **away < least).count();
+        if nearer <= away.len().saturating_sub(1) / 2 {
             return Some(first);
         }
+        let limit = LIMIT * median(&mut away) + 1e-9;
         let kept = pairs().filter(|(i, level)| (level - first.at(*i) - middle).abs() <= limit);
         Self::of_pairs(kept)
     }
@@ -139,8 +146,23 @@ pub(crate) fn quantile(values: &mut [f64], share: f64) -> f64 {
         return 0.0;
     }
     let rank = super::samples::whole(share * (values.len() - 1) as f64).min(values.len() - 1);
-    let (_, value, _) = values.select_nth_unstable_by(rank, f64::total_cmp);
+    let (_, value, _) = if values.iter().any(|value| value.is_nan()) {
+        values.select_nth_unstable_by(rank, f64::total_cmp)
+    } else {
+        values.select_nth_unstable_by(rank, numbers)
+    };
     *value
+}
+
+/// The order of two numbers neither of which is NaN: one comparison where that is enough.
+fn numbers(a: &f64, b: &f64) -> Ordering {
+    if a < b {
+        Ordering::Less
+    } else if b < a {
+        Ordering::Greater
+    } else {
+        Ordering::Equal
+    }
 }
 
 #[cfg(test)]

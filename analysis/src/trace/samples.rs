@@ -180,6 +180,11 @@ pub(crate) fn cut<T>(values: &[T], from: usize, to: usize) -> &[T] {
     values.get(from.min(to)..to).unwrap_or_default()
 }
 
+/// What of a slice comes from a place on.
+pub(crate) fn rest<T>(values: &[T], from: usize) -> &[T] {
+    cut(values, from, values.len())
+}
+
 /// A number as a count: negative and NaN become 0.
 pub(crate) fn whole(value: f64) -> usize {
     #[expect(

@@ -4,14 +4,12 @@ use silkline_protocol::unit::{Db, OpticalLength};
 
 use super::end::EndOfFibre;
 use super::line::Line;
+use super::power::{POWER_A_DB, by_series};
 use super::samples::{Trace, cut};
 use super::windows::Window;
 
 /// Windows that tell the level at the start, at the most.
 const MOST_WINDOWS: usize = 12;
-
-/// Relative power a one-way decibel, as a natural logarithm.
-const POWER_A_DB: f64 = std::f64::consts::LN_10 / 5.0;
 
 /// So many powers are summed at a time, by a series where they differ by less than this.
 const TOGETHER: usize = 16;
@@ -102,16 +100,11 @@ fn return_loss(trace: &Trace, start_level: f64, end: OpticalLength) -> Option<Db
     (sum > 0.0).then(|| Db::of(-coefficient - 10.0 * (sum + 1.0).log10()))
 }
 
-/// The powers of some neighbours summed, over that of a level: by a series about the first.
+/// The powers of some neighbours summed, over that of a level.
 fn power(levels: &[f64], start_level: f64) -> f64 {
     let first = levels.first().copied().unwrap_or(start_level);
-    let (mut sum, mut widest) = (0.0, 0.0_f64);
-    for level in levels {
-        let x = (level - first) * POWER_A_DB;
-        widest = widest.max(x.abs());
-        sum += 1.0 + x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0)));
-    }
     let unit = ((first - start_level) * POWER_A_DB).exp();
+    let (sum, widest) = by_series(levels);
     if widest < SERIES {
         return sum * unit;
     }

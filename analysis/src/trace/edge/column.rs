@@ -5,11 +5,11 @@
 //! point, give the whole shape.
 
 use super::shape::{Curve, Shape};
-use super::whiten::Whitener;
+use super::whiten::{Step, Whitener};
 use super::{Guess, Point, TILT};
 use crate::trace::line::median;
 use crate::trace::product::dot;
-use crate::trace::samples::whole;
+use crate::trace::samples::{rest, whole};
 
 /// The points with white noise, and what all tries share.
 pub(super) struct Data {
@@ -132,11 +132,12 @@ impl Data {
         let mut fall = Raw::of(self, start, true);
         let mut rise = bright.then(|| Raw::of(self, start, false));
         let mut walk = curve.walk(self.first + start as f64 * self.step - at);
-        for i in start..self.count() {
+        let points = rest(&self.tilt, start).iter().zip(rest(&self.power, start));
+        for (step, (tilt, power)) in self.whitener.from(start).zip(points) {
             let (light, peak) = walk.next();
-            fall.push(self, i, light);
+            fall.push(step, (*tilt, *power), light);
             if let Some(rise) = &mut rise {
-                rise.push(self, i, peak);
+                rise.push(step, (*tilt, *power), peak);
             }
         }
         (
@@ -185,12 +186,10 @@ impl Raw {
         }
     }
 
-    fn push(&mut self, data: &Data, i: usize, sample: f64) {
-        let (value, carried) = data.whitener.step(i, sample, self.carried);
+    fn push(&mut self, step: Step, (tilt, power): (f64, f64), sample: f64) {
+        let (value, carried) = step.white(sample, self.carried);
         self.carried = carried;
-        if let (Some(tilt), Some(power)) = (data.tilt.get(i), data.power.get(i)) {
-            self.products.add(value, *tilt, *power);
-        }
+        self.products.add(value, tilt, power);
         self.values.push(value);
     }
 

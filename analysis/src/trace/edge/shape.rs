@@ -71,11 +71,10 @@ impl Shape {
 /// on both sides of a corner it is worked out from each.
 #[derive(Clone, Debug)]
 pub(crate) struct Curve {
-    shape: Shape,
-    fade: f64,
+    pulse: f64,
     step: f64,
-    /// Where what a point averages lies, from its middle.
-    parts: Vec<f64>,
+    /// Where what a point averages lies, from its middle, and what each exponential is there.
+    parts: Vec<(f64, [f64; 2])>,
     /// The first, the last and the mean of them.
     low: f64,
     high: f64,
@@ -102,13 +101,19 @@ impl Curve {
         let parts = offsets
             .iter()
             .flat_map(|o| filters.iter().map(move |f| o - f * filter));
-        let parts: Vec<f64> = parts.collect();
         let Shape { pulse, constant } = shape;
         let fades = fade * pulse >= 1e-4;
         let fade = if fades { fade } else { 0.0 };
         let rates = [fade, fade - 1.0 / constant];
+        let parts: Vec<(f64, [f64; 2])> = parts
+            .map(|part| (part, rates.map(|rate| (rate * part).exp())))
+            .collect();
         let count = (parts.len() as f64).max(1.0);
-        let means = rates.map(|rate| parts.iter().map(|o| (rate * o).exp()).sum::<f64>() / count);
+        let sum = |of: fn(&(f64, [f64; 2])) -> f64| parts.iter().map(of).sum::<f64>() / count;
+        let means = [
+            sum(|(_, [fading, _])| *fading),
+            sum(|(_, [_, decaying])| *decaying),
+        ];
         let gone = (pulse / constant).exp_m1();
         let (inside, fall) = if fades {
             let (slow, share) = (fade * constant, (fade * pulse).exp_m1().recip());
@@ -119,12 +124,11 @@ impl Curve {
             ([1.0 + lag, -1.0 / pulse, 0.0, -lag], lag * gone)
         };
         Self {
-            shape,
-            fade,
+            pulse,
             step,
-            low: parts.iter().copied().fold(f64::MAX, f64::min),
-            high: parts.iter().copied().fold(f64::MIN, f64::max),
-            middle: parts.iter().sum::<f64>() / count,
+            low: parts.iter().map(|part| part.0).fold(f64::MAX, f64::min),
+            high: parts.iter().map(|part| part.0).fold(f64::MIN, f64::max),
+            middle: sum(|(part, _)| *part),
             parts,
             rates,
             growth: rates.map(|rate| (rate * step).exp()),
@@ -141,18 +145,37 @@ impl Curve {
 
     /// The shape from `u` past the edge on, a step a point.
     pub(crate) fn walk(&self, u: f64) -> Walk<'_> {
-        let [fading, decaying] = self.rates.map(|rate| (rate * u).exp());
-        let [a, b] = self.means;
         Walk {
             curve: self,
             u,
-            waves: [fading * a, decaying * b],
+            waves: self.rates.map(|rate| (rate * u).exp()),
         }
     }
 
-    fn one_by_one(&self, u: f64) -> (f64, f64) {
-        let sum = self.parts.iter().fold((0.0, 0.0), |sum, part| {
-            let (fall, rise) = self.shape.in_glass(u + part, self.fade);
+    /// Light within the pulse, `u` past the edge, where the exponentials are this large.
+    fn inside(&self, u: f64, [fading, decaying]: [f64; 2]) -> (f64, f64) {
+        let [level, slope, a, b] = self.inside;
+        let fall = level + slope * u + a * fading + b * decaying;
+        (fall, fading - decaying)
+    }
+
+    /// Light behind the pulse.
+    fn behind(&self, decaying: f64) -> (f64, f64) {
+        let [fall, rise] = self.behind;
+        (fall * decaying, rise * decaying)
+    }
+
+    /// The mean over the parts of a point that has some of them before a corner and some behind.
+    fn one_by_one(&self, u: f64, [fading, decaying]: [f64; 2]) -> (f64, f64) {
+        let sum = self.parts.iter().fold((0.0, 0.0), |sum, (part, [a, b])| {
+            let u = u + part;
+            let (fall, rise) = if u <= 0.0 {
+                (1.0, 0.0)
+            } else if u <= self.pulse {
+                self.inside(u, [a * fading, b * decaying])
+            } else {
+                self.behind(b * decaying)
+            };
             (sum.0 + fall, sum.1 + rise)
         });
         let count = (self.parts.len() as f64).max(1.0);
@@ -172,16 +195,13 @@ impl Walk<'_> {
     pub(crate) fn next(&mut self) -> (f64, f64) {
         let curve = self.curve;
         let (u, [fading, decaying]) = (self.u, self.waves);
-        let pulse = curve.shape.pulse;
-        let here = if u + curve.low > 0.0 && u + curve.high <= pulse {
-            let [level, slope, a, b] = curve.inside;
-            let fall = level + slope * (u + curve.middle) + a * fading + b * decaying;
-            (fall, fading - decaying)
-        } else if u + curve.low > pulse {
-            let [fall, rise] = curve.behind;
-            (fall * decaying, rise * decaying)
+        let [a, b] = curve.means;
+        let here = if u + curve.low > 0.0 && u + curve.high <= curve.pulse {
+            curve.inside(u + curve.middle, [a * fading, b * decaying])
+        } else if u + curve.low > curve.pulse {
+            curve.behind(b * decaying)
         } else {
-            curve.one_by_one(u)
+            curve.one_by_one(u, self.waves)
         };
         let [a, b] = curve.growth;
         self.u += curve.step;

@@ -1,6 +1,8 @@
 //! Noise made white: what a receiver adds afresh to every sample, and fading, which multiplies
 //! the light and changes slowly along the glass.
 
+use crate::trace::samples::rest;
+
 /// What is known of the noise, relative to the light before the edge.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Noise {
@@ -21,12 +23,14 @@ pub(crate) struct Noise {
 /// The innovations of a Kalman filter that follows the fading as a first-order process.
 #[derive(Clone, Debug)]
 pub(super) struct Whitener {
-    keep: f64,
     steps: Vec<Step>,
 }
 
+/// What it does to one sample.
 #[derive(Clone, Copy, Debug)]
-struct Step {
+pub(super) struct Step {
+    /// What of the fading the next sample shares.
+    keep: f64,
     /// Light in the sample, which fading multiplies.
     light: f64,
     gain: f64,
@@ -48,46 +52,50 @@ impl Whitener {
             let left = spread * (1.0 - gain * light);
             spread = keep * keep * left + 1.0 - keep * keep;
             Step {
+                keep,
                 light,
                 gain,
                 inverse: variance.sqrt().recip(),
             }
         };
         let steps = samples.iter().map(next).collect();
-        Self { keep, steps }
+        Self { steps }
     }
 
     /// The samples with white noise.
     pub(super) fn apply(&self, samples: impl Iterator<Item = f64>) -> Vec<f64> {
         let mut carried = 0.0;
-        let next = |(i, sample): (usize, f64)| {
-            let (white, next) = self.step(i, sample, carried);
+        let next = |(step, sample): (&Step, f64)| {
+            let (white, next) = step.white(sample, carried);
             carried = next;
             white
         };
-        let samples = samples.take(self.steps.len());
-        samples.enumerate().map(next).collect()
+        self.steps.iter().zip(samples).map(next).collect()
     }
 
-    /// One sample with white noise, and the fading believed of the next, given that of this one.
-    pub(super) fn step(&self, index: usize, sample: f64, faded: f64) -> (f64, f64) {
-        let Some(step) = self.steps.get(index) else {
-            return (0.0, 0.0);
-        };
-        let news = sample - step.light * faded;
-        (news * step.inverse, self.keep * (faded + step.gain * news))
+    /// What it does to the samples from one on.
+    pub(super) fn from(&self, index: usize) -> impl Iterator<Item = Step> + '_ {
+        rest(&self.steps, index).iter().copied()
     }
 
     /// Samples of 1 with white noise, and the fading believed of each before it is seen.
     pub(super) fn lit(&self) -> (Vec<f64>, Vec<f64>) {
         let mut faded = 0.0;
-        let next = |i: usize| {
+        let next = |step: &Step| {
             let before = faded;
-            let (white, after) = self.step(i, 1.0, faded);
+            let (white, after) = step.white(1.0, faded);
             faded = after;
             (white, before)
         };
-        (0..self.steps.len()).map(next).unzip()
+        self.steps.iter().map(next).unzip()
+    }
+}
+
+impl Step {
+    /// The sample with white noise, and the fading believed of the next, given that of this one.
+    pub(super) fn white(&self, sample: f64, faded: f64) -> (f64, f64) {
+        let news = sample - self.light * faded;
+        (news * self.inverse, self.keep * (faded + self.gain * news))
     }
 }
 

@@ -88,7 +88,8 @@ pub(super) fn reflections(
 
 impl<'a> Light<'a> {
     fn behind(trace: &'a Trace, noise: Option<f64>, end: &EndOfFibre) -> Self {
-        let over = |level: f64| 10_f64.powf((level - end.level.get()) / 5.0);
+        let neper = std::f64::consts::LN_10 / 5.0;
+        let over = |level: f64| ((level - end.level.get()) * neper).exp();
         let power = |level: &f64| match trace.is_dark(*level) {
             true => 0.0,
             false => over(*level),

@@ -1,5 +1,7 @@
 //! The trace thinned to a few points a pulse, with the noise of each and sums for line fits.
 
+use std::rc::Rc;
+
 use super::tail::Tail;
 use crate::trace::end::{EndOfFibre, clipped_at};
 use crate::trace::line::quantile;
@@ -254,11 +256,11 @@ impl Grid {
         }
         let sigmas = self.sigma.iter().map(|sigma| sigma.powi(-2));
         let levels = self.levels.iter().map(|level| level - offset);
-        let points: Vec<(f64, f64)> = sigmas.zip(levels).collect();
+        let points: Rc<[(f64, f64)]> = sigmas.zip(levels).collect();
         let pulse_km = self.pulse_points * self.step_km;
         let receivers = RECEIVERS.map(|reach| reach * pulse_km);
         let lingers = LINGERS.map(|reach| reach * (pulse_km + RECOVERY_KM));
-        let tail = |reach: f64| Tail::new(reach, self.step_km, &points);
+        let tail = |reach: f64| Tail::new(reach, self.step_km, Rc::clone(&points));
         self.tails = receivers.into_iter().chain(lingers).map(tail).collect();
     }
 
@@ -372,7 +374,7 @@ fn mean(levels: &[f64]) -> f64 {
     }
     let power: f64 = levels
         .iter()
-        .map(|level| 10_f64.powf((level - high) / 5.0))
+        .map(|level| ((level - high) * std::f64::consts::LN_10 / 5.0).exp())
         .sum();
     high + 5.0 * (power / count).log10()
 }
@@ -388,7 +390,12 @@ fn local_sigma(levels: &[f64], pulse: usize) -> Vec<f64> {
         let own = lines.get(k).map_or(0.0, |line| line.level);
         let growth = growth(near);
         let moved = |line: &Scatter| line.size * (growth * (own - line.level)).exp();
-        noise::low(&mut near.iter().map(moved).collect::<Vec<f64>>(), freedom)
+        let mut sizes: Vec<f64> = if growth < 0.0 {
+            near.iter().map(moved).collect()
+        } else {
+            near.iter().map(|line| line.size).collect()
+        };
+        noise::low(&mut sizes, freedom)
     };
     let sigmas: Vec<f64> = (0..lines.len())
         .map(|k| pooled(k).max(LEAST_SIGMA_DB))
@@ -418,6 +425,14 @@ impl Scatter {
 /// How the logarithm of noise goes with the level among neighbours, a decibel: from 0, where the
 /// glass itself is uneven, to what a receiver's constant noise comes to.
 fn growth(near: &[Scatter]) -> f64 {
+    let levels = || near.iter().map(|line| line.level);
+    let (low, high) = (
+        levels().fold(f64::MAX, f64::min),
+        levels().fold(f64::MIN, f64::max),
+    );
+    if high - low < LEAST_RISE_DB {
+        return 0.0;
+    }
     let mut lines: Vec<Scatter> = near
         .iter()
         .copied()

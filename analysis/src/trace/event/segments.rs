@@ -4,8 +4,6 @@
 //! misfit of a line through every stretch in units of noise, a price an event, and for hidden
 //! points what honest ones would cost.
 
-use std::collections::BTreeMap;
-
 use super::candidates::{Candidates, Rise};
 use super::grid::{Fit, Grid};
 use crate::trace::samples::{cut, whole};
@@ -121,31 +119,35 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut
         least,
         ways: launches(grid, &prices),
         alive: Vec::new(),
-        newest: BTreeMap::new(),
+        newest: vec![[0; 2]; last + 1],
     };
     search.alive = (0..search.ways.len()).collect();
+    let mut fresh = Vec::with_capacity(lengths.len());
     for &place in &candidates.places {
         let Some((before, previous)) = search.cheapest(place) else {
             continue;
         };
         let event = |to: usize| Some(before + prices.event(place, to)?);
         // A way that costs more than a fresh event here will hardly be the cheapest again.
-        let fresh = lengths.iter().filter_map(|length| event(place + length));
-        let cheapest = fresh.fold(f64::MAX, f64::min);
+        fresh.clear();
+        fresh.extend(lengths.iter().map(|length| event(place + length)));
+        let cheapest = fresh.iter().flatten().copied().fold(f64::MAX, f64::min);
         if cheapest < f64::MAX {
             search.prune(cheapest + SLACK);
         }
-        for to in lengths.iter().map(|length| place + length) {
+        for (length, fresh) in lengths.iter().zip(&fresh) {
+            let exact = place + length;
             // Where much is hidden, a place more or less is nothing.
-            let to = if to > place + coarse {
-                to - to % lattice
+            let to = if exact > place + coarse {
+                exact - exact % lattice
             } else {
-                to
+                exact
             };
             if to + least > last {
                 break;
             }
-            let Some(cost) = event(to) else { continue };
+            let cost = if to == exact { *fresh } else { event(to) };
+            let Some(cost) = cost else { continue };
             let cut = Cut {
                 from: place,
                 to,
@@ -172,8 +174,10 @@ struct Prices<'a> {
     grid: &'a Grid,
     /// What an honest point of glass costs.
     honest: f64,
-    /// Points that a receiver takes to settle by a factor of e.
+    /// Points that a receiver takes to settle by a factor of e, and from the largest step there may
+    /// be to the least noise.
     settles: f64,
+    longest: f64,
     /// Before each point: reflections that rise there, and points that reflections may hide.
     rises: Vec<(f64, f64)>,
     /// Where reflections have their tops: no glass begins there.
@@ -195,10 +199,14 @@ impl<'a> Prices<'a> {
             sum.1 += f64::from(i < bright_to);
         }
         let tops = candidates.rises.iter().map(|rise| [rise.at, rise.until]);
+        let low = grid.levels.iter().copied().fold(f64::MAX, f64::min);
+        let high = grid.levels.iter().copied().fold(f64::MIN, f64::max);
+        let quiet = grid.sigma.iter().copied().fold(f64::MAX, f64::min) * grid.excess;
         Self {
             grid,
             honest,
             settles,
+            longest: settles * ((high - low) / quiet).max(1.0).ln(),
             rises,
             tops: tops.collect(),
         }
@@ -230,8 +238,10 @@ impl<'a> Prices<'a> {
         let edge = self.grid.edge;
         let (rises, bright) = self.rises(from, to);
         let dark = points - bright;
-        let settled = if rises > 0.0 {
+        let settled = if rises > 0.0 || dark <= edge {
             0.0
+        } else if dark - edge - self.longest >= MOST_STEP * edge {
+            return None;
         } else {
             self.settled(from, to)
         };
@@ -281,8 +291,9 @@ struct Search<'a> {
     least: usize,
     ways: Vec<Way>,
     alive: Vec<usize>,
-    /// The way whose glass begins at a point, behind a reflection or not: one is enough.
-    newest: BTreeMap<(usize, bool), usize>,
+    /// The way whose glass begins at a point, behind a reflection or not, counted from 1: one is
+    /// enough.
+    newest: Vec<[usize; 2]>,
 }
 
 impl Search<'_> {
@@ -321,17 +332,20 @@ impl Search<'_> {
     /// Takes up a way, instead of one whose glass begins at the same point and that costs more:
     /// none leads on from that one yet, for places are looked at in order.
     fn follow(&mut self, way: Way) {
-        let key = (way.cut.to, way.cut.bright);
-        let other = self.newest.get(&key).copied();
-        if let Some(other) = other.and_then(|i| self.ways.get_mut(i)) {
+        let newest = self.newest.get_mut(way.cut.to);
+        let Some(own) = newest.and_then(|both| both.get_mut(usize::from(way.cut.bright))) else {
+            return;
+        };
+        let other = own.checked_sub(1).and_then(|i| self.ways.get_mut(i));
+        if let Some(other) = other {
             if way.cost < other.cost {
                 *other = way;
             }
             return;
         }
-        self.newest.insert(key, self.ways.len());
         self.alive.push(self.ways.len());
         self.ways.push(way);
+        *own = self.ways.len();
     }
 
     /// The cheapest way to reach `place`, with its cost.

@@ -11,7 +11,11 @@
 //! so a tail is one exponential, or two of which the second dies away twice as fast; sums of them
 //! cost the same for any length of glass.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
+
 use super::grid::{Fit, Line};
+use crate::trace::samples::{cut, whole};
 
 /// The series holds up to about as much lingering light as glass: what it comes to in decibels.
 const MOST_HEIGHT_DB: f64 = 2.5;
@@ -20,12 +24,24 @@ const LEAST_SECOND_DB: f64 = -1.5;
 /// A tail is believed on glass of this many reaches.
 const FEWEST_REACHES: f64 = 2.5;
 
+/// Sums are worked out for so many points at a time, where they are asked for.
+const BLOCK: usize = 64;
+
+/// After so many reaches nothing is left: less than a number of 53 bits resolves.
+const GONE: f64 = 37.0;
+
 /// Sums of both exponentials from each point to the last, u counted from that point.
+///
+/// Few points are asked for, those behind reflections, and a short tail knows nothing of points far
+/// ahead: so the sums are worked out in blocks, from so far ahead that nothing is left.
 #[derive(Debug)]
 pub(crate) struct Tail {
     reach_km: f64,
-    /// The last point first, as they are added up.
-    sums: Vec<Sums>,
+    step_km: f64,
+    /// Weight and level of each point.
+    points: Rc<[(f64, f64)]>,
+    /// The last point of each block first, as they are added up.
+    blocks: Vec<OnceCell<Vec<Sums>>>,
 }
 
 /// Sums of `exp(−u / reach)` and of its square, in that order, and of products.
@@ -34,8 +50,8 @@ struct Sums {
     e: [f64; 2],
     xe: [f64; 2],
     ye: [f64; 2],
-    /// The first squared, both together, the second squared.
-    ee: [f64; 3],
+    /// Both together, the second squared; the first squared is the second.
+    ee: [f64; 2],
 }
 
 impl Sums {
@@ -45,46 +61,109 @@ impl Sums {
         let [e, f] = self.e;
         let [xe, xf] = self.xe;
         let [ye, yf] = self.ye;
-        let [ee, ef, ff] = self.ee;
+        let [ef, ff] = self.ee;
         Self {
             e: [a * e, b * f],
             xe: [a * (xe + length * e), b * (xf + length * f)],
             ye: [a * ye, b * yf],
-            ee: [a * a * ee, a * b * ef, b * b * ff],
+            ee: [a * b * ef, b * b * ff],
         }
     }
 
-    /// What remains without another, times a scale.
-    fn less(&self, other: &Self, scale: f64) -> Self {
-        let two = |a: [f64; 2], b: [f64; 2]| {
-            let ([p, q], [r, s]) = (a, b);
-            [scale * (p - r), scale * (q - s)]
-        };
-        let ([a, b, c], [d, e, f]) = (self.ee, other.ee);
+    /// With one more point at the place they count from.
+    fn with(mut self, (w, y): (f64, f64)) -> Self {
+        self.e = self.e.map(|e| e + w);
+        self.ye = self.ye.map(|ye| ye + w * y);
+        self.ee = self.ee.map(|ee| ee + w);
+        self
+    }
+
+    /// What remains without another.
+    fn less(&self, other: &Self) -> Self {
+        let two = |[p, q]: [f64; 2], [r, s]: [f64; 2]| [p - r, q - s];
         Self {
             e: two(self.e, other.e),
             xe: two(self.xe, other.xe),
             ye: two(self.ye, other.ye),
-            ee: [scale * (a - d), scale * (b - e), scale * (c - f)],
+            ee: two(self.ee, other.ee),
+        }
+    }
+
+    fn scaled(&self, scale: f64) -> Self {
+        let two = |[p, q]: [f64; 2]| [scale * p, scale * q];
+        Self {
+            e: two(self.e),
+            xe: two(self.xe),
+            ye: two(self.ye),
+            ee: two(self.ee),
         }
     }
 }
 
 impl Tail {
     /// The sums over points `step_km` apart, as pairs of weight and level.
-    pub(crate) fn new(reach_km: f64, step_km: f64, points: &[(f64, f64)]) -> Self {
-        let left = (-step_km / reach_km).exp();
-        let mut sums = Vec::with_capacity(points.len() + 1);
-        let mut next = Sums::default();
-        sums.push(next);
-        for &(w, y) in points.iter().rev() {
-            next = next.moved(step_km, left);
-            next.e = next.e.map(|e| e + w);
-            next.ye = next.ye.map(|ye| ye + w * y);
-            next.ee = next.ee.map(|ee| ee + w);
-            sums.push(next);
+    pub(crate) fn new(reach_km: f64, step_km: f64, points: Rc<[(f64, f64)]>) -> Self {
+        let blocks = points.len() / BLOCK + 1;
+        Self {
+            reach_km,
+            step_km,
+            points,
+            blocks: (0..blocks).map(|_| OnceCell::new()).collect(),
         }
-        Self { reach_km, sums }
+    }
+
+    /// The sums from a point on; none behind the last.
+    fn sums(&self, point: usize) -> Option<Sums> {
+        let number = point / BLOCK;
+        let block = self.blocks.get(number)?;
+        if block.get().is_none() {
+            self.fill(number);
+        }
+        let block = block.get()?;
+        let from_last = block.len().checked_sub(point % BLOCK + 1)?;
+        block.get(from_last).copied()
+    }
+
+    /// Works out a block and those behind it, as far as they are sure: from a known one or the end of
+    /// the points, or from so far ahead that it does not matter.
+    fn fill(&self, number: usize) {
+        let left = (-self.step_km / self.reach_km).exp();
+        let far = whole(GONE * self.reach_km / self.step_km / BLOCK as f64) + 1;
+        let last = (number + 2 * far).min(self.blocks.len());
+        let known = |k: &usize| self.blocks.get(*k).and_then(OnceCell::get);
+        let stop = (number..last).find(|k| known(k).is_some()).unwrap_or(last);
+        let first = known(&stop).and_then(|block| block.last());
+        let sure = if first.is_some() || stop == self.blocks.len() {
+            stop
+        } else {
+            number + far
+        };
+        let mut next = first.copied().unwrap_or_default();
+        for k in (number..stop).rev() {
+            let points = cut(&self.points, k * BLOCK, (k + 1) * BLOCK);
+            let mut sums = Vec::with_capacity(BLOCK);
+            if points.len() < BLOCK {
+                // Behind the last point.
+                sums.push(next);
+            }
+            for point in points.iter().rev() {
+                next = next.moved(self.step_km, left).with(*point);
+                sums.push(next);
+            }
+            if let Some(block) = self.blocks.get(k).filter(|_| k < sure) {
+                block.get_or_init(|| sums);
+            }
+        }
+    }
+
+    /// The sums over the points from one to before another, `length_km` apart.
+    fn between(&self, [from, to]: [usize; 2], length_km: f64) -> Option<Sums> {
+        let sums = self.sums(from)?;
+        if length_km > GONE * self.reach_km {
+            return Some(sums);
+        }
+        let left = (-length_km / self.reach_km).exp();
+        Some(sums.less(&self.sums(to)?.moved(length_km, left)))
     }
 
     /// The shortest glass that it is believed on.
@@ -101,24 +180,21 @@ impl Tail {
         (length_km, scale): (f64, f64),
         (line, limits): (&Line, [f64; 2]),
     ) -> [Option<Fit>; 2] {
-        let last = self.sums.len().saturating_sub(1);
-        let at = |point: usize| last.checked_sub(point).and_then(|k| self.sums.get(k));
-        let (Some(a), Some(b)) = (at(from), at(to)) else {
-            return [None, None];
-        };
         // What dies away slower than the glass is long might as well be its slope.
         if length_km < self.shortest_km() {
             return [None, None];
         }
-        let left = (-length_km / self.reach_km).exp();
-        let sums = a.less(&b.moved(length_km, left), scale);
+        let Some(sums) = self.between([from, to], length_km) else {
+            return [None, None];
+        };
+        let sums = sums.scaled(scale);
         let mean = sums.e.map(|e| e / line.w);
-        let ([e, f], [xe, xf], [ye, yf], [ee, ef, ff]) = (sums.e, sums.xe, sums.ye, sums.ee);
+        let ([e, f], [xe, xf], [ye, yf], [ef, ff]) = (sums.e, sums.xe, sums.ye, sums.ee);
         let [m, n] = mean;
         let normal = Normal {
             xx: line.xx,
             xe: [xe - line.into * e, xf - line.into * f],
-            ee: [ee - m * e, ef - m * f, ff - n * f],
+            ee: [f - m * e, ef - m * f, ff - n * f],
             y: [line.xy, ye - line.y * e, yf - line.y * f],
         };
         let start = line.x - line.into;
@@ -263,7 +339,7 @@ mod tests {
             (4.0, -20.0 - 0.3 * km + 0.8 * left - 0.15 * left * left)
         };
         let points: Vec<(f64, f64)> = (0..200).map(level).collect();
-        let tail = Tail::new(reach_km, step_km, &points);
+        let tail = Tail::new(reach_km, step_km, points.as_slice().into());
         let line = line(&points, step_km);
         let [_, both] = tail.fits([0, 200], (2.0, 1.0), (&line, [f64::MAX; 2]));
         let fit = both.unwrap();
@@ -277,7 +353,7 @@ mod tests {
     fn straight_glass_and_short_glass_have_no_tail() {
         let level = |i: i32| (1.0, -0.3 * f64::from(i));
         let points: Vec<(f64, f64)> = (0..60).map(level).collect();
-        let tail = Tail::new(0.2, 0.01, &points);
+        let tail = Tail::new(0.2, 0.01, points.as_slice().into());
         let line = line(&points, 0.01);
         let [one, both] = tail.fits([0, 60], (0.6, 1.0), (&line, [f64::MAX; 2]));
         let cost = |fit: Option<Fit>| fit.map_or(line.yy, |fit| fit.cost);

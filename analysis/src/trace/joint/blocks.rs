@@ -1,7 +1,9 @@
 //! Samples around edges in linear power: one by one where an edge shows, in blocks that grow with
 //! the distance elsewhere.
 
+use super::columns::Columns;
 use super::noise::Noise;
+use crate::trace::power::{POWER_A_DB, by_series};
 use crate::trace::samples::{Trace, whole};
 
 /// Where an edge shows, a block is at most this part of a pulse, or this if it may rise sharply.
@@ -96,23 +98,17 @@ impl Frame {
     }
 
     fn mean(&self, trace: &Trace, levels: &[f64], receiver: f64) -> f64 {
-        let neper = std::f64::consts::LN_10 / 5.0;
         let first = levels.first().copied().unwrap_or(self.unit);
-        let (mut sum, mut widest) = (0.0, 0.0_f64);
-        for level in levels {
-            let off = (level - first) * neper;
-            widest = widest.max(off.abs());
-            sum += 1.0 + off * (1.0 + off / 2.0 * (1.0 + off / 3.0 * (1.0 + off / 4.0)));
-        }
         let count = levels.len() as f64;
+        let (sum, widest) = by_series(levels);
         if widest < SERIES && !trace.is_dark(first) {
-            return sum / count * ((first - self.unit) * neper).exp();
+            return sum / count * ((first - self.unit) * POWER_A_DB).exp();
         }
         let power = |level: &f64| {
             if trace.is_dark(*level) {
                 DARK * receiver
             } else {
-                ((level - self.unit) * neper).exp()
+                ((level - self.unit) * POWER_A_DB).exp()
             }
         };
         levels.iter().map(power).sum::<f64>() / count
@@ -129,11 +125,17 @@ pub(super) struct Whitener {
 struct Step {
     /// Light in the block that fading multiplies.
     light: f64,
-    gain: f64,
     inverse: f64,
-    /// How much of the fading the next block shares.
+    /// What of the fading believed before is believed of the next block, and what this one adds.
     keep: f64,
+    learn: f64,
 }
+
+/// A block, with the variance of its mean and the share of it that as many samples more have.
+type Known = (Block, (f64, f64));
+
+/// Columns made white side by side: one after the other waits for every product.
+const LANES: usize = 4;
 
 impl Whitener {
     /// For blocks whose glass sends back this much light, the rest being reflections; `noise` in
@@ -145,11 +147,21 @@ impl Whitener {
     /// means over blocks with their own variance and their neighbours' share.
     pub(super) fn new(blocks: &[Block], lights: &[f64], noise: &Noise, spacing: f64) -> Self {
         let mut spread = 1.0;
+        let keep = (-spacing / noise.reach.max(1e-9)).exp();
+        let mut last = (0, (1.0, keep));
+        // Blocks of one size follow one another.
+        let mut known = |block: &Block| {
+            if block.count != last.0 {
+                last = (block.count, averaged(block.count as f64, keep));
+            }
+            (*block, last.1)
+        };
+        let blocks: Vec<Known> = blocks.iter().map(&mut known).collect();
         let following = blocks.iter().skip(1).map(Some).chain([None]);
-        let step = |((block, light), next): ((&Block, &f64), Option<&Block>)| {
+
+        let step = |((known, light), next): ((&Known, &f64), Option<&Known>)| {
+            let (block, (own, shared)) = known;
             let count = block.count as f64;
-            let keep = (-spacing / noise.reach.max(1e-9)).exp();
-            let (own, shared) = averaged(count, keep);
             let lit = light * noise.fading * own.sqrt();
             // What noise itself adds to a sample must not make it count less.
             let shown = if block.power > 2.0 * light {
@@ -162,30 +174,46 @@ impl Whitener {
             let variance = lit * lit * spread + white.max(1e-18);
             let gain = spread * lit / variance;
             let left = spread * (1.0 - gain * lit);
-            let keep = next.map_or(0.0, |next| {
+            let keep = next.map_or(0.0, |(next, (_, other))| {
                 let apart = (next.at - block.at) / spacing;
                 let gap = apart - (count + next.count as f64) / 2.0;
-                (shared * averaged(next.count as f64, keep).1).sqrt() * keep.powf(gap.max(0.0))
+                // A gap is of whole samples.
+                let gone = if gap < 0.5 { 1.0 } else { keep.powf(gap) };
+                (shared * other).sqrt() * gone
             });
             spread = keep * keep * left + 1.0 - keep * keep;
             Step {
                 light: lit,
-                gain,
                 inverse: variance.sqrt().recip(),
-                keep,
+                keep: keep * (1.0 - gain * lit),
+                learn: keep * gain,
             }
         };
         let steps = blocks.iter().zip(lights).zip(following).map(step).collect();
         Self { steps }
     }
 
-    /// Makes rows of numbers white, one row a block.
-    pub(super) fn apply(&self, rows: &mut [f64], width: usize) {
-        let mut carried = vec![0.0; width];
-        for (step, row) in self.steps.iter().zip(rows.chunks_exact_mut(width.max(1))) {
-            for (value, carried) in row.iter_mut().zip(&mut carried) {
+    /// Makes columns of numbers white, one number a block.
+    pub(super) fn apply(&self, columns: &mut Columns) {
+        let mut columns: Vec<(usize, &mut [f64])> = columns.each().collect();
+        let (wide, rest) = columns.as_chunks_mut::<LANES>();
+        for columns in wide {
+            self.together(columns.each_mut());
+        }
+        for column in rest {
+            self.together([column]);
+        }
+    }
+
+    fn together<const N: usize>(&self, columns: [&mut (usize, &mut [f64]); N]) {
+        let start = columns.iter().map(|column| column.0).min().unwrap_or(0);
+        let mut columns = columns.map(|(_, column)| column.iter_mut().skip(start));
+        let mut carried = [0.0; N];
+        for step in self.steps.iter().skip(start) {
+            for (column, carried) in columns.iter_mut().zip(&mut carried) {
+                let Some(value) = column.next() else { break };
                 let news = *value - step.light * *carried;
-                *carried = step.keep * (*carried + step.gain * news);
+                *carried = step.keep * *carried + step.learn * *value;
                 *value = news * step.inverse;
             }
         }
@@ -283,8 +311,10 @@ mod tests {
                 at += size as f64;
             }
             let whitener = Whitener::new(&blocks, &[1.0; 60], &noise, 1.0);
-            let mut white: Vec<f64> = blocks.iter().map(|block| block.power).collect();
-            whitener.apply(&mut white, 1);
+            let mut columns = Columns::new(blocks.len(), 1);
+            columns.add(0, 0, blocks.iter().map(|block| block.power));
+            whitener.apply(&mut columns);
+            let white: Vec<f64> = (0..blocks.len()).map(|i| columns.at(i, 0)).collect();
             square += white.iter().map(|w| w * w).sum::<f64>();
             next += white.windows(2).map(|w| w[0] * w[1]).sum::<f64>();
             count += 60.0;

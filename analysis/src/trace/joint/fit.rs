@@ -162,14 +162,9 @@ impl Problem<'_> {
     }
 
     fn look(&self, values: &[f64], light: Light, whitener: &Whitener) -> Look {
-        let width = self.model.layout.count + 1;
-        let mut rows = light.rows;
-        whitener.apply(&mut rows, width);
-        let mut normal = Normal::new(width);
-        for row in rows.chunks_exact(width) {
-            normal.add(row);
-        }
-        let (mut normal, mut side, mut cost) = normal.split();
+        let mut columns = light.columns;
+        whitener.apply(&mut columns);
+        let (mut normal, mut side, mut cost) = columns.products().split();
         for (k, (belief, value)) in self.beliefs.iter().zip(values).enumerate() {
             let stiff = belief.sigma.powi(-2);
             let off = belief.value - value;

@@ -8,7 +8,9 @@
 //! ```
 
 use super::blocks::Block;
+use super::columns::Columns;
 use super::receiver::{Receiver, Seen, grown};
+use crate::trace::samples::rest;
 
 /// So few samples of a block are looked at one by one; of more, two places tell the mean of
 /// anything smooth.
@@ -120,54 +122,64 @@ struct Shown {
     linger_more: f64,
 }
 
+/// What all blocks show of one edge, the first of them that does, and how much light it is of.
+struct Sight {
+    shown: Vec<Shown>,
+    start: usize,
+    /// Light that the edge's reflection counts in, and what of it comes back and lingers.
+    unit: f64,
+    height: f64,
+    linger: f64,
+}
+
+impl Sight {
+    /// From the first block on that shows anything.
+    fn iter(&self) -> std::slice::Iter<'_, Shown> {
+        rest(&self.shown, self.start).iter()
+    }
+}
+
 /// The receivers an edge is seen through.
 struct Eyes {
     quick: Receiver,
     slow: Option<Receiver>,
 }
 
-/// The light of the glass of every block; and a row a block of the derivatives of all its light,
-/// what the light lacks of what was seen at the end.
-#[derive(Clone, Debug, Default)]
+/// The light of the glass of every block; and a column an unknown of the derivatives of all its
+/// light, what the light lacks of what was seen as the last.
+#[derive(Clone, Debug)]
 pub(super) struct Light {
     pub(super) glass: Vec<f64>,
-    pub(super) rows: Vec<f64>,
+    pub(super) columns: Columns,
 }
 
 fn at(values: &[f64], index: usize) -> f64 {
     values.get(index).copied().unwrap_or(0.0)
 }
 
-fn put(row: &mut [f64], index: usize, value: f64) {
-    if let Some(own) = row.get_mut(index) {
-        *own += value;
-    }
-}
-
 impl Model {
     /// The light for these unknowns, with its derivatives.
     pub(super) fn light(&self, values: &[f64]) -> Light {
-        let width = self.layout.count + 1;
-        let eyes = self.layout.edges.iter().map(|e| self.eyes(values, e));
-        let eyes: Vec<Eyes> = eyes.collect();
+        let layout = &self.layout;
+        let pairs = layout.edges.iter().zip(&self.units);
+        let sights: Vec<Sight> = pairs
+            .map(|(e, unit)| self.sight(values, e, *unit))
+            .collect();
+        let glass = layout.glass.iter();
+        let sent: Vec<Vec<f64>> = glass.map(|glass| self.sent(values, glass)).collect();
         let mut light = Light {
-            glass: Vec::with_capacity(self.blocks.len()),
-            rows: vec![0.0; self.blocks.len() * width],
+            glass: vec![0.0; self.blocks.len()],
+            columns: Columns::new(self.blocks.len(), layout.count + 1),
         };
-        let mut shown = Vec::with_capacity(eyes.len());
-        let mut sent: Vec<f64> = Vec::with_capacity(self.layout.glass.len());
-        let mut last = 0.0;
-        for (block, row) in self.blocks.iter().zip(light.rows.chunks_exact_mut(width)) {
-            shown.clear();
-            let pairs = self.layout.edges.iter().zip(&eyes);
-            shown.extend(pairs.map(|(edge, eyes)| self.shown(block, at(values, edge.place), eyes)));
-            self.send(values, (last, block.at), &mut sent);
-            last = block.at;
-            let (back, others) = self.fill(values, block, (&shown, &sent), row);
-            light.glass.push(back);
-            if let Some(lacks) = row.last_mut() {
-                *lacks = block.power - back - others;
-            }
+        let powers = self.blocks.iter().map(|block| block.power);
+        light.columns.add(layout.count, 0, powers);
+        self.add_glass(&sights, &sent, &mut light);
+        let both = sent.iter().zip(sent.iter().skip(1));
+        for ((edge, sight), sent) in layout.edges.iter().zip(&sights).zip(both) {
+            self.add_edge(edge, sight, (sent.0, sent.1), &mut light.columns);
+        }
+        if let Some(launch) = layout.launch {
+            self.add_launch(values, launch, &mut light.columns);
         }
         light
     }
@@ -175,44 +187,60 @@ impl Model {
     /// The light of every block.
     #[cfg(test)]
     pub(super) fn all(&self, values: &[f64]) -> Vec<f64> {
-        let rows = self.light(values).rows;
-        let rows = rows.chunks_exact(self.layout.count + 1);
-        let each = self.blocks.iter().zip(rows);
-        each.map(|(block, row)| block.power - row.last().unwrap())
+        let columns = self.light(values).columns;
+        let each = self.blocks.iter().enumerate();
+        each.map(|(i, block)| block.power - columns.at(i, self.layout.count))
             .collect()
     }
 
-    /// The light that each stretch of glass would send back from a place, if it were there; from
-    /// what it sent from the place before.
-    fn send(&self, values: &[f64], (last, place): (f64, f64), sent: &mut Vec<f64>) {
-        let glass = &self.layout.glass;
-        if sent.is_empty() {
-            sent.extend(glass.iter().map(|([level, slope], from)| {
-                (at(values, *level) + at(values, *slope) * (place - from)).exp()
-            }));
-            return;
-        }
-        for (sent, ([_, slope], _)) in sent.iter_mut().zip(glass) {
-            *sent *= grown(at(values, *slope) * (place - last));
+    /// The light that a stretch of glass would send back from every block, if it were there.
+    fn sent(&self, values: &[f64], ([level, slope], from): &([usize; 2], f64)) -> Vec<f64> {
+        let (level, slope) = (at(values, *level), at(values, *slope));
+        let first = self.blocks.first().map_or(0.0, |block| block.at);
+        let mut last = (first, (level + slope * (first - from)).exp());
+        let next = |block: &Block| {
+            last = (block.at, last.1 * grown(slope * (block.at - last.0)));
+            last.1
+        };
+        self.blocks.iter().map(next).collect()
+    }
+
+    /// What every block shows of an edge.
+    fn sight(&self, values: &[f64], edge: &EdgeAt, unit: f64) -> Sight {
+        let place = at(values, edge.place);
+        let eye = |log: f64, fade: f64| Receiver::new(self.pulse, log.exp(), fade);
+        let slow = edge.linger.map(|[_, reach]| eye(at(values, reach), 0.0));
+        let eyes = Eyes {
+            quick: eye(at(values, self.layout.constant), self.fade),
+            slow,
+        };
+        let before = |block: &Block| block.at - place + self.half(block) <= 0.0;
+        let start = self.blocks.partition_point(before);
+        let mut shown = vec![Shown::default(); start];
+        let blocks = self.blocks.iter().skip(start);
+        shown.extend(blocks.map(|block| self.shown(block, place, &eyes)));
+        Sight {
+            shown,
+            start,
+            unit,
+            height: unit * edge.height.map_or(0.0, |index| at(values, index)),
+            linger: unit * edge.linger.map_or(0.0, |[index, _]| at(values, index)),
         }
     }
 
-    fn eyes(&self, values: &[f64], edge: &EdgeAt) -> Eyes {
-        let eye = |log: f64, fade: f64| Receiver::new(self.pulse, log.exp(), fade);
-        let constant = at(values, self.layout.constant);
-        let slow = edge.linger.map(|[_, reach]| eye(at(values, reach), 0.0));
-        Eyes {
-            quick: eye(constant, self.fade),
-            slow,
-        }
+    /// Half of a block's length.
+    fn half(&self, block: &Block) -> f64 {
+        block.count as f64 * self.spacing / 2.0
     }
 
     /// What a block shows of an edge, averaged over its samples where that matters.
     fn shown(&self, block: &Block, place: f64, eyes: &Eyes) -> Shown {
-        let middle = block.at - place;
-        let half = block.count as f64 * self.spacing / 2.0;
-        if middle + half <= 0.0 {
-            return Shown::default();
+        let (middle, half) = (block.at - place, self.half(block));
+        if eyes.slow.is_none() && eyes.quick.is_complete(middle - half) {
+            return Shown {
+                seen: Seen::COMPLETE,
+                ..Shown::default()
+            };
         }
         let bends = |corner: f64| (middle - corner).abs() <= half;
         let near = block.fine && (bends(0.0) || bends(self.pulse));
@@ -227,56 +255,111 @@ impl Model {
         for k in 0..parts {
             sum.add(first + step * k as f64, eyes);
         }
-        sum.over(parts as f64)
+        sum.times((parts as f64).recip())
     }
 
-    /// One row of derivatives; gives the light of the glass and what stands over it.
-    fn fill(
+    /// The light of the glass between the edges, with its derivatives.
+    fn add_glass(&self, sights: &[Sight], sent: &[Vec<f64>], light: &mut Light) {
+        let count = self.blocks.len();
+        let shown = |sight: &Sight| sight.shown.iter().map(|shown| shown.seen.step).collect();
+        let steps = [vec![1.0; count]].into_iter();
+        let steps = steps
+            .chain(sights.iter().map(shown))
+            .chain([vec![0.0; count]]);
+        let steps: Vec<Vec<f64>> = steps.collect();
+        let starts = [0]
+            .into_iter()
+            .chain(sights.iter().map(|sight| sight.start));
+        let glass = self.layout.glass.iter().zip(sent).zip(starts);
+        let columns = &mut light.columns;
+        for (((([level, slope], from), sent), start), (entered, left)) in
+            glass.zip(steps.iter().zip(steps.iter().skip(1)))
+        {
+            let shares = rest(entered, start)
+                .iter()
+                .zip(rest(left, start))
+                .map(|(a, b)| a - b);
+            let own: Vec<f64> = rest(sent, start)
+                .iter()
+                .zip(shares)
+                .map(|(a, b)| a * b)
+                .collect();
+            let sums = light.glass.iter_mut().skip(start);
+            sums.zip(&own).for_each(|(sum, own)| *sum += own);
+            let blocks = rest(&self.blocks, start);
+            let far = own
+                .iter()
+                .zip(blocks)
+                .map(|(own, block)| own * (block.at - from));
+            columns.add(*slope, start, far);
+            columns.add(self.layout.count, start, own.iter().map(|own| -own));
+            columns.add(*level, start, own.iter().copied());
+        }
+    }
+
+    /// What an edge's place and the receiver do to the light, and what the edge reflects; the light
+    /// of the glass before it and behind it is given.
+    fn add_edge(
         &self,
-        values: &[f64],
-        block: &Block,
-        (shown, sent): (&[Shown], &[f64]),
-        row: &mut [f64],
-    ) -> (f64, f64) {
-        let layout = &self.layout;
-        let step = |k: usize| shown.get(k).map_or(0.0, |s| s.seen.step);
-        let mut back = 0.0;
-        for (j, ([level, slope], from)) in layout.glass.iter().enumerate() {
-            let entered = j.checked_sub(1).map_or(1.0, step);
-            let light = at(sent, j) * (entered - step(j));
-            back += light;
-            put(row, *level, light);
-            put(row, *slope, light * (block.at - from));
+        edge: &EdgeAt,
+        sight: &Sight,
+        (before, behind): (&[f64], &[f64]),
+        columns: &mut Columns,
+    ) {
+        let Sight {
+            start,
+            unit,
+            height,
+            linger,
+            ..
+        } = *sight;
+        let (before, behind) = (rest(before, start), rest(behind, start));
+        let changes = || {
+            before
+                .iter()
+                .zip(behind)
+                .map(|(before, behind)| behind - before)
+        };
+        let moved = sight.iter().zip(changes());
+        let moved = moved.map(|(shown, change)| {
+            -change * shown.seen.rise / self.pulse - height * shown.seen.slope
+        });
+        columns.add(edge.place, start, moved);
+        let slower = sight.iter().zip(changes());
+        let slower = slower
+            .map(|(shown, change)| change * shown.seen.step_more + height * shown.seen.rise_more);
+        columns.add(self.layout.constant, start, slower);
+        if let Some(index) = edge.height {
+            let rises = || sight.iter().map(|shown| shown.seen.rise);
+            columns.add(index, start, rises().map(|rise| unit * rise));
+            columns.add(self.layout.count, start, rises().map(|rise| -height * rise));
         }
-        let mut others = 0.0;
-        for (k, (edge, shown)) in layout.edges.iter().zip(shown).enumerate() {
-            let change = at(sent, k + 1) - at(sent, k);
-            let unit = at(&self.units, k);
-            put(row, edge.place, -change * shown.seen.rise / self.pulse);
-            put(row, layout.constant, change * shown.seen.step_more);
-            if let Some(index) = edge.height {
-                let height = at(values, index) * unit;
-                others += height * shown.seen.rise;
-                put(row, index, unit * shown.seen.rise);
-                put(row, edge.place, -height * shown.seen.slope);
-                put(row, layout.constant, height * shown.seen.rise_more);
-            }
-            if let Some([index, reach]) = edge.linger {
-                let linger = at(values, index) * unit;
-                others += linger * shown.linger;
-                put(row, index, unit * shown.linger);
-                put(row, reach, linger * shown.linger_more);
-            }
+        if let Some([index, reach]) = edge.linger {
+            let lingers = || sight.iter().map(|shown| shown.linger);
+            let longer = sight.iter().map(|shown| linger * shown.linger_more);
+            columns.add(index, start, lingers().map(|left| unit * left));
+            columns.add(reach, start, longer);
+            columns.add(
+                self.layout.count,
+                start,
+                lingers().map(|left| -linger * left),
+            );
         }
-        if let Some([index, reach]) = layout.launch {
-            let first = self.blocks.first().map_or(0.0, |block| block.at);
-            let off = (block.at - first) / at(values, reach).exp();
-            let left = (-off).exp();
-            others += at(values, index) * left;
-            put(row, index, left);
-            put(row, reach, at(values, index) * left * off);
-        }
-        (back, others)
+    }
+
+    /// What lingers from before the first block.
+    fn add_launch(&self, values: &[f64], [index, reach]: [usize; 2], columns: &mut Columns) {
+        let first = self.blocks.first().map_or(0.0, |block| block.at);
+        let (share, metres) = (at(values, index), at(values, reach).exp());
+        let offs = self.blocks.iter().map(|block| (block.at - first) / metres);
+        let left: Vec<(f64, f64)> = offs.map(|off| (off, (-off).exp())).collect();
+        columns.add(index, 0, left.iter().map(|(_, left)| *left));
+        columns.add(reach, 0, left.iter().map(|(off, left)| share * left * off));
+        columns.add(
+            self.layout.count,
+            0,
+            left.iter().map(|(_, left)| -share * left),
+        );
     }
 }
 
@@ -298,7 +381,7 @@ impl Shown {
         }
     }
 
-    fn over(mut self, count: f64) -> Self {
+    fn times(mut self, share: f64) -> Self {
         let each = [
             &mut self.seen.step,
             &mut self.seen.rise,
@@ -308,7 +391,7 @@ impl Shown {
             &mut self.linger,
             &mut self.linger_more,
         ];
-        each.into_iter().for_each(|sum| *sum /= count);
+        each.into_iter().for_each(|sum| *sum *= share);
         self
     }
 }
@@ -371,7 +454,7 @@ mod tests {
             let (low, high) = (moved(-by), moved(by));
             for (i, (low, high)) in low.iter().zip(&high).enumerate() {
                 let slope = (high - low) / (2.0 * by);
-                let told = light.rows[i * (model.layout.count + 1) + unknown];
+                let told = light.columns.at(i, unknown);
                 // The ramp's own derivative leaves out how glass fades along a pulse.
                 let off = (slope - told).abs();
                 let kink = (model.blocks[i].at - 1_301.0).abs() < 1e-9;

@@ -27,6 +27,17 @@ pub(super) struct Seen {
     pub(super) rise_more: f64,
 }
 
+impl Seen {
+    /// All of the new light, and nothing of a reflection any more.
+    pub(super) const COMPLETE: Self = Self {
+        step: 1.0,
+        rise: 0.0,
+        slope: 0.0,
+        step_more: 0.0,
+        rise_more: 0.0,
+    };
+}
+
 /// Less fading along a pulse shows nowhere.
 const LEAST_FADE: f64 = 1e-4;
 
@@ -52,6 +63,11 @@ impl Receiver {
         }
     }
 
+    /// Whether nothing is left to come `u` behind the edge.
+    pub(super) fn is_complete(&self, u: f64) -> bool {
+        u - self.pulse > COMPLETE * self.constant
+    }
+
     /// What shows `u` behind the edge.
     ///
     /// # Source
@@ -62,13 +78,10 @@ impl Receiver {
         if u <= 0.0 {
             return Seen::default();
         }
-        let behind = u - self.pulse;
-        if behind > COMPLETE * self.constant {
-            return Seen {
-                step: 1.0,
-                ..Seen::default()
-            };
+        if self.is_complete(u) {
+            return Seen::COMPLETE;
         }
+        let behind = u - self.pulse;
         if behind <= 0.0 {
             let left = (-u / self.constant).exp();
             let rise = 1.0 - left;

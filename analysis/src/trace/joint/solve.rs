@@ -9,22 +9,9 @@ pub(super) struct Normal {
 }
 
 impl Normal {
-    /// All zero.
-    pub(super) fn new(size: usize) -> Self {
-        Self {
-            rows: (1..=size).map(|length| vec![0.0; length]).collect(),
-        }
-    }
-
-    /// Adds the products of one row of numbers with itself.
-    pub(super) fn add(&mut self, values: &[f64]) {
-        for (row, a) in self.rows.iter_mut().zip(values) {
-            if *a != 0.0 {
-                row.iter_mut()
-                    .zip(values)
-                    .for_each(|(sum, b)| *sum += a * b);
-            }
-        }
+    /// Of its lower triangle, row after row.
+    pub(super) const fn of(rows: Vec<Vec<f64>>) -> Self {
+        Self { rows }
     }
 
     /// Adds to one entry of the diagonal.
@@ -112,16 +99,13 @@ mod tests {
     use super::*;
 
     fn matrix() -> Normal {
-        let mut normal = Normal::new(3);
-        for row in [
-            [1.0, 2.0, -1.0],
-            [0.5, -1.0, 3.0],
-            [2.0, 0.1, 0.2],
-            [0.0, 1.0, 1.0],
-        ] {
-            normal.add(&row);
-        }
-        normal
+        let columns = [
+            [1.0, 0.5, 2.0, 0.0],
+            [2.0, -1.0, 0.1, 1.0],
+            [-1.0, 3.0, 0.2, 1.0],
+        ];
+        let row = |i: usize| (0..=i).map(|j| dot(&columns[i], &columns[j])).collect();
+        Normal::of((0..3).map(row).collect())
     }
 
     #[test]
@@ -148,8 +132,7 @@ mod tests {
 
     #[test]
     fn what_nothing_tells_has_no_root() {
-        let mut normal = Normal::new(2);
-        normal.add(&[1.0, 1.0]);
+        let mut normal = Normal::of(vec![vec![1.0], vec![1.0, 1.0]]);
         assert!(normal.root(0.0).is_none());
         normal.stiffen(1, 0.5);
         assert!((normal.own(1) - 1.5).abs() < 1e-12);
