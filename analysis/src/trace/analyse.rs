@@ -85,13 +85,13 @@ pub fn analyse(trace: &Trace) -> Analysis {
     };
     let (mut events, constant) =
         event::find(trace, &windows, found.as_ref().map(|ended| &ended.end));
+    let dark = end::noise_level(trace, &windows);
     if let Some(ended) = &mut found {
         if let Some(constant) = constant.filter(|constant| constant.sigma < TELLS) {
             ended.told(trace, [constant.log, constant.sigma]);
         }
         events.push(event::end_event(trace, &ended.end));
-        let noise = end::noise_level(trace, &windows);
-        event::add_beyond(trace, noise, &ended.end, &mut events);
+        event::add_beyond(trace, dark, &ended.end, &mut events);
     }
     warnings.extend(images(trace, &events));
     let totals = totals(
@@ -108,7 +108,7 @@ pub fn analyse(trace: &Trace) -> Analysis {
         end: found.map(|ended| ended.end),
         start_level: totals.map(|totals| totals.start_level),
         noise,
-        noise_floor: end::noise_level(trace, &windows).map(Db::of),
+        noise_floor: dark.map(Db::of),
         total_loss: totals.and_then(|totals| totals.loss),
         total_loss_plus_minus: totals.and_then(|totals| totals.loss_plus_minus),
         return_loss: totals.and_then(|totals| totals.return_loss),

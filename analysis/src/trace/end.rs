@@ -332,10 +332,8 @@ fn first_peak(
 /// Level of the light that equals the receiver's noise: root mean square power of dark windows.
 pub(crate) fn noise_level(trace: &Trace, windows: &[Window]) -> Option<f64> {
     let tail = windows.iter().rev().take_while(|window| !window.is_lit());
-    let mut levels: Vec<f64> = tail
-        .flat_map(|window| trace.stretch(window.from, window.to))
-        .copied()
-        .collect();
+    let mut levels: Vec<f64> = Vec::new();
+    tail.for_each(|window| levels.extend_from_slice(trace.stretch(window.from, window.to)));
     if levels.len() < 8 {
         return None;
     }

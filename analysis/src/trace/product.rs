@@ -1,4 +1,5 @@
-//! Sums of products, eight at a time: one after the other waits for every addition.
+//! Sums of products and the highest of many, eight at a time: one after the other waits for every
+//! addition.
 
 /// Terms added up side by side.
 const LANES: usize = 8;
@@ -22,6 +23,20 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
+/// The highest of some numbers none of which is NaN, the least there is for none.
+pub(crate) fn highest(values: &[f64]) -> f64 {
+    let mut tops = [f64::MIN; LANES];
+    let (wide, rest) = values.as_chunks::<LANES>();
+    for values in wide.iter().map(<[f64; LANES]>::as_slice).chain([rest]) {
+        for (top, value) in tops.iter_mut().zip(values) {
+            if value > top {
+                *top = *value;
+            }
+        }
+    }
+    tops.into_iter().fold(f64::MIN, f64::max)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,5 +50,17 @@ mod tests {
             assert!((dot(&a, &b) - wanted).abs() < 1e-9, "{count}");
             assert!((dot(&b, &a) - wanted).abs() < 1e-9, "{count}");
         }
+    }
+
+    #[test]
+    fn the_highest_is_found_wherever_it_is() {
+        for count in 1..20_usize {
+            for at in 0..count {
+                let mut values = vec![-3.0; count];
+                values[at] = 2.5;
+                assert!((highest(&values) - 2.5).abs() < 1e-12, "{at} of {count}");
+            }
+        }
+        assert!(highest(&[]) <= f64::MIN);
     }
 }

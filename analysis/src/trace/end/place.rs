@@ -5,6 +5,7 @@ use silkline_protocol::unit::{Db, OpticalLength};
 use super::{EndKind, EndOfFibre};
 use crate::trace::edge::{self, Edge, Guess, Noise, Point};
 use crate::trace::line::{Line, median};
+use crate::trace::product::highest;
 use crate::trace::samples::{Trace, cut, whole};
 
 /// Even a smoothed trace is no straighter than this, in decibels.
@@ -419,8 +420,7 @@ fn peak(trace: &Trace, line: &Line, onset: usize) -> Peak {
 
 /// The level at which the receiver clips, if samples reach it.
 pub(crate) fn clipped_at(trace: &Trace) -> Option<f64> {
-    let top = trace.levels().iter().copied().fold(f64::MIN, f64::max);
-    let limit = top - 0.004;
+    let limit = highest(trace.levels()) - 0.004;
     let levels = trace.levels().iter();
     let mut pairs = levels.clone().zip(levels.skip(1));
     pairs

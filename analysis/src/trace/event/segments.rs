@@ -119,6 +119,7 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut
         least,
         ways: launches(grid, &prices),
         alive: Vec::new(),
+        last: None,
         newest: vec![[0; 2]; last + 1],
     };
     search.alive = (0..search.ways.len()).collect();
@@ -291,6 +292,8 @@ struct Search<'a> {
     least: usize,
     ways: Vec<Way>,
     alive: Vec<usize>,
+    /// The way that was the cheapest at the place looked at last.
+    last: Option<usize>,
     /// The way whose glass begins at a point, behind a reflection or not, counted from 1: one is
     /// enough.
     newest: Vec<[usize; 2]>,
@@ -352,16 +355,14 @@ impl Search<'_> {
     fn cheapest(&mut self, place: usize) -> Option<(f64, usize)> {
         let mut found: Option<(f64, usize)> = None;
         let alive = std::mem::take(&mut self.alive);
-        // The one that looks cheapest first: most others need no look then.
-        let seen = |i: &&usize| {
-            let way = self.ways.get(**i);
-            way.and_then(|way| way.seen).unwrap_or(f64::MAX)
-        };
-        let first = alive.iter().min_by(|a, b| seen(a).total_cmp(&seen(b)));
-        for i in first.into_iter().chain(&alive) {
+        // What was the cheapest last comes first: most others need no look then.
+        let first = self.last.or_else(|| alive.first().copied());
+        let others = alive.iter().copied().filter(|i| Some(*i) != first);
+        for i in first.into_iter().chain(others) {
             let limit = found.map_or(f64::MAX, |(cost, _)| cost);
-            found = self.look(*i, place, limit).map(|cost| (cost, *i)).or(found);
+            found = self.look(i, place, limit).map(|cost| (cost, i)).or(found);
         }
+        self.last = found.map(|(_, i)| i).or(self.last);
         self.alive = alive;
         found
     }

@@ -4,7 +4,7 @@
 use super::columns::Columns;
 use super::noise::Noise;
 use crate::trace::power::{POWER_A_DB, by_series};
-use crate::trace::samples::{Trace, whole};
+use crate::trace::samples::{Trace, rest, whole};
 
 /// Where an edge shows, a block is at most this part of a pulse, or this if it may rise sharply.
 const FINEST: f64 = 1.0 / 12.0;
@@ -196,20 +196,21 @@ impl Whitener {
     /// Makes columns of numbers white, one number a block.
     pub(super) fn apply(&self, columns: &mut Columns) {
         let mut columns: Vec<(usize, &mut [f64])> = columns.each().collect();
-        let (wide, rest) = columns.as_chunks_mut::<LANES>();
+        let (wide, others) = columns.as_chunks_mut::<LANES>();
         for columns in wide {
             self.together(columns.each_mut());
         }
-        for column in rest {
+        for column in others {
             self.together([column]);
         }
     }
 
     fn together<const N: usize>(&self, columns: [&mut (usize, &mut [f64]); N]) {
         let start = columns.iter().map(|column| column.0).min().unwrap_or(0);
-        let mut columns = columns.map(|(_, column)| column.iter_mut().skip(start));
+        let mut columns =
+            columns.map(|(_, column)| column.get_mut(start..).unwrap_or_default().iter_mut());
         let mut carried = [0.0; N];
-        for step in self.steps.iter().skip(start) {
+        for step in rest(&self.steps, start) {
             for (column, carried) in columns.iter_mut().zip(&mut carried) {
                 let Some(value) = column.next() else { break };
                 let news = *value - step.light * *carried;

@@ -83,14 +83,16 @@ impl Problem<'_> {
     /// Goes down to the bottom from these values, twice: the noise goes with the light.
     pub(super) fn solve(&self, start: Vec<f64>) -> Option<Bottom> {
         let light = self.model.light(&start);
-        let near = self.descend((start, light), ROUGHLY)?;
-        self.again(near.values)
+        let (near, light) = self.descend((start, light), ROUGHLY)?;
+        let (bottom, _) = self.descend((near.values, light), SETTLED)?;
+        Some(bottom)
     }
 
     /// Goes down from where the bottom was before.
     pub(super) fn again(&self, values: Vec<f64>) -> Option<Bottom> {
         let light = self.model.light(&values);
-        self.descend((values, light), SETTLED)
+        let (bottom, _) = self.descend((values, light), SETTLED)?;
+        Some(bottom)
     }
 
     /// How much a step from these values would gain if the light were straight in the unknowns;
@@ -98,7 +100,7 @@ impl Problem<'_> {
     pub(super) fn promise(&self, values: &[f64], shares: &[usize]) -> f64 {
         let light = self.model.light(values);
         let whitener = self.whitener(&light);
-        let Look { normal, side, .. } = self.look(values, light, &whitener);
+        let Look { normal, side, .. } = self.look(values, &light, &whitener);
         let Some(root) = normal.root(0.0) else {
             return f64::MAX;
         };
@@ -115,14 +117,20 @@ impl Problem<'_> {
         Whitener::new(&model.blocks, &light.glass, &self.noise, model.spacing)
     }
 
-    fn descend(&self, (mut values, light): (Vec<f64>, Light), settled: f64) -> Option<Bottom> {
+    /// The bottom and the light there.
+    fn descend(
+        &self,
+        (mut values, mut light): (Vec<f64>, Light),
+        settled: f64,
+    ) -> Option<(Bottom, Light)> {
         let whitener = self.whitener(&light);
-        let mut here = self.look(&values, light, &whitener);
+        let mut here = self.look(&values, &light, &whitener);
         let mut damping = DAMPING;
         for _ in 0..STEPS {
             let step = here.normal.root(damping)?.solve(&here.side);
             let moved = self.moved(&values, &step);
-            let there = self.look(&moved, self.model.light(&moved), &whitener);
+            let lit = self.model.light(&moved);
+            let there = self.look(&moved, &lit, &whitener);
             let gain = here.cost - there.cost;
             if gain.is_nan() || gain < 0.0 {
                 damping *= WILDER;
@@ -131,7 +139,7 @@ impl Problem<'_> {
                 }
                 continue;
             }
-            (values, here) = (moved, there);
+            (values, here, light) = (moved, there, lit);
             damping *= CALMER;
             if gain < settled {
                 break;
@@ -144,12 +152,13 @@ impl Problem<'_> {
             .count();
         let blocks = self.model.blocks.len() as f64;
         here.cost.is_finite().then_some(())?;
-        Some(Bottom {
+        let bottom = Bottom {
             root: here.normal.root(0.0)?,
             values,
             cost: here.cost,
             freedom: (blocks - free as f64).max(1.0),
-        })
+        };
+        Some((bottom, light))
     }
 
     fn moved(&self, values: &[f64], step: &[f64]) -> Vec<f64> {
@@ -161,8 +170,8 @@ impl Problem<'_> {
         moved.map(within).collect()
     }
 
-    fn look(&self, values: &[f64], light: Light, whitener: &Whitener) -> Look {
-        let mut columns = light.columns;
+    fn look(&self, values: &[f64], light: &Light, whitener: &Whitener) -> Look {
+        let mut columns = light.columns.clone();
         whitener.apply(&mut columns);
         let (mut normal, mut side, mut cost) = columns.products().split();
         for (k, (belief, value)) in self.beliefs.iter().zip(values).enumerate() {
