@@ -5,7 +5,7 @@
 //! it falls faster than any glass; *odd* when something happens in it; *unsure* when it is lit but
 //! too noisy for its slope to tell.
 
-use super::line::{Line, median};
+use super::line::{Line, median, quantile};
 use super::noise;
 use super::samples::{Trace, cut, whole};
 
@@ -42,6 +42,12 @@ const SPARSE_PULSES: f64 = 5.0;
 /// A window's noise is no more than so many times what scatters in it about its own line: where most
 /// neighbours are dark they say nothing of the last light before them.
 const MOST_SCATTER: f64 = 4.0;
+
+/// Windows up to the last sample that tell whether their levels waver: by so much in the middle, and so
+/// many times what white noise would do to a second difference of medians (1.65 times 1.25 a root).
+const WAVE_WINDOWS: usize = 12;
+const LEAST_WAVE_DB: f64 = 0.3;
+const WAVES: f64 = 4.0 * 1.65 * 1.25;
 
 /// So many samples tell a window's median.
 const ENOUGH: usize = 120;
@@ -126,6 +132,7 @@ fn survey_by(trace: &Trace, pulses: f64) -> Vec<Window> {
         .filter_map(|(&from, sigmas)| look_at(trace, [from, (from + size).min(count)], sigmas, lag))
         .collect();
     fall_behind_glass(&mut windows);
+    darken_smoothed_noise(&mut windows);
     windows
 }
 
@@ -139,6 +146,39 @@ fn fall_behind_glass(windows: &mut [Window]) {
     for window in behind.into_iter().flatten().filter(|window| window.falls) {
         window.look = Look::Steep;
     }
+}
+
+/// Noise that the instrument smoothed looks like light in each window: up to the last sample, levels
+/// that go up and down from window to window by more than the windows' own noise are dark.
+fn darken_smoothed_noise(windows: &mut [Window]) {
+    if windows.len() < 4 * WAVE_WINDOWS {
+        return;
+    }
+    let bend = |three: &[Window]| match three {
+        [a, b, c] => (a.level - 2.0 * b.level + c.level).abs(),
+        _ => 0.0,
+    };
+    let own = |window: &Window| window.sigma / window.line.count.max(1.0).sqrt();
+    let wavers = |run: &[Window]| {
+        let bends = run.windows(3).map(bend);
+        let noise = median(&mut run.iter().map(own).collect::<Vec<f64>>());
+        let lit = run.iter().filter(|window| window.is_lit()).count();
+        4 * lit >= 3 * run.len()
+            && median(&mut bends.collect::<Vec<f64>>()) > LEAST_WAVE_DB.max(WAVES * noise)
+    };
+    let runs = (0..(windows.len() + 1).saturating_sub(WAVE_WINDOWS)).rev();
+    let waving = runs.take_while(|&from| wavers(cut(windows, from, from + WAVE_WINDOWS)));
+    let Some(first) = waving.last() else {
+        return;
+    };
+    // The first run of these is up to half of it the light before.
+    let Some(dark) = windows.get_mut(first + WAVE_WINDOWS / 2..) else {
+        return;
+    };
+    let mut levels: Vec<f64> = dark.iter().map(|window| window.level).collect();
+    let highest = quantile(&mut levels, 0.9) + LEAST_WAVE_DB;
+    let noise = dark.iter_mut().filter(|window| window.level < highest);
+    noise.for_each(|window| window.look = Look::Dark);
 }
 
 /// Each window's noise as the median of its neighbours': a few dozen samples alone say little.
