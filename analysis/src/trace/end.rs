@@ -41,6 +41,13 @@ const PEAK_DB: f64 = 2.0;
 /// the light sinks into it.
 const FAINT_DB: f64 = 3.0;
 
+/// A window sinks by so many decibels at the least, and so many deviations of its slope.
+const LEAST_SINK_DB: f64 = 0.5;
+const SINKS: f64 = 6.0;
+
+/// Glass shows again behind no more windows that are not clear of the noise.
+const LONGEST_GAP: usize = 16;
+
 /// Noise that is no peak reaches so many deviations.
 const NOISE_PEAK: f64 = 5.0;
 
@@ -140,6 +147,12 @@ pub(crate) fn search(trace: &Trace, windows: &[Window]) -> Search {
         if !window.may_be_glass() || window.level >= limit {
             continue;
         }
+        let before = k.checked_sub(1).and_then(|k| windows.get(k));
+        let before = before.filter(|before| before.may_be_glass());
+        // A peak that begins in a noisy window is no part of the glass before it.
+        if before.is_some_and(|before| holds_peak(trace, &before.line, (window, sky.noise))) {
+            continue;
+        }
         last = Some(k);
         if let Some(found) = ends_behind(trace, windows, k, sky) {
             return found;
@@ -153,10 +166,23 @@ pub(crate) fn search(trace: &Trace, windows: &[Window]) -> Search {
 
 /// How far an end would have been seen: to the last glass whose light stands clear of the noise.
 pub(crate) fn seen_to(trace: &Trace, windows: &[Window]) -> Option<OpticalLength> {
-    let noise = noise_level(trace, windows)?;
-    let clear = |window: &&Window| window.may_be_glass() && window.level > noise + FAINT_DB;
-    let last = windows.iter().rfind(clear)?;
+    let last = last_clear(windows, noise_level(trace, windows)?)?;
     Some(trace.position(last.to as f64))
+}
+
+/// The last window of glass that stands clear of the noise, before the first long stretch of
+/// windows that do not: in smoothed noise single ones do, however far.
+pub(crate) fn last_clear(windows: &[Window], noise: f64) -> Option<&Window> {
+    let mut last: Option<(usize, &Window)> = None;
+    for (k, window) in windows.iter().enumerate() {
+        let glass = window.may_be_glass();
+        if glass && window.level > noise + FAINT_DB {
+            last = Some((k, window));
+        } else if last.is_some_and(|(at, _)| k > at + LONGEST_GAP) {
+            break;
+        }
+    }
+    last.map(|(_, window)| window)
 }
 
 /// The end, if the light of window `k` does not go on behind it.
@@ -165,8 +191,13 @@ fn ends_behind(trace: &Trace, windows: &[Window], k: usize, sky: Sky) -> Option<
     // A drop may fill windows, and a peak's tail more: up to the next glass at the old level.
     let lands = |line: &Line, least: f64| {
         let ahead = windows.iter().enumerate().skip(next);
-        let mut unsettled =
-            ahead.take_while(|(_, w)| !(w.may_be_glass() && fall(line, w).abs() < least));
+        let settled = |j: usize, w: &Window| {
+            w.may_be_glass()
+                && fall(line, w).abs() < least
+                && !sinks(trace, windows, j)
+                && !holds_peak(trace, line, (w, sky.noise))
+        };
+        let mut unsettled = ahead.take_while(|(j, w)| !settled(*j, w));
         unsettled
             .find(|(_, w)| fall(line, w) > least)
             .map(|(j, _)| j)
@@ -176,10 +207,9 @@ fn ends_behind(trace: &Trace, windows: &[Window], k: usize, sky: Sky) -> Option<
     let before = as_glass(trace, baseline(trace, windows, k)?);
     let landing = lands(&before, LEAST_DROP_DB)?;
     let window = windows.get(landing)?;
-    let still_fibre = cut(windows, next, landing)
-        .iter()
-        .any(|w| w.look == Look::Fibre);
-    if still_fibre {
+    // The top of a peak is as straight as glass.
+    let still_fibre = |w: &Window| w.look == Look::Fibre && fall(&before, w) > -PEAK_DB;
+    if cut(windows, next, landing).iter().any(still_fibre) {
         return None;
     }
     let behind = behind_drop(trace, windows, k, landing, &before);
@@ -189,9 +219,9 @@ fn ends_behind(trace: &Trace, windows: &[Window], k: usize, sky: Sky) -> Option<
     let between = [windows.get(k)?.from, window.to];
     let peak = first_peak(trace, &before, (between, sky.noise));
     // A bend in the last decibels: what is left is faint, but it lasts.
-    let small = peak.is_none() && fall(&before, window) < FAINT_DROP_DB;
-    let lasts = |noise| behind::lasts(cut(windows, landing, windows.len()), noise);
-    if small && sky.noise.is_some_and(lasts) {
+    let rest = cut(windows, landing, windows.len());
+    let lasts = |noise| behind::lasts(rest, noise, |w| fall(&before, w) < FAINT_DROP_DB);
+    if peak.is_none() && sky.noise.is_some_and(lasts) {
         return None;
     }
     if peak.is_none() && fades(sky.noise, window, &before) {
@@ -306,6 +336,36 @@ fn behind_drop<'a>(
 /// Whether the level sinks into the noise just where the line would lead it.
 fn fades(noise: Option<f64>, window: &Window, before: &Line) -> bool {
     noise.is_some_and(|noise| before.at(window.middle()) < noise + LEAST_DROP_DB)
+}
+
+/// Whether a window falls much faster than glass, by its own samples or by its neighbours' levels:
+/// a tail, on its way through the old level.
+fn sinks(trace: &Trace, windows: &[Window], j: usize) -> bool {
+    let around = |k: Option<usize>| k.and_then(|k| windows.get(k));
+    let Some(window) = windows.get(j) else {
+        return false;
+    };
+    let line = &window.line;
+    let steepest = GLASS_DB_PER_KM.end() * trace.step_m() / 1_000.0;
+    let odd = -line.slope - steepest;
+    let falls = odd * (window.to - window.from) as f64;
+    if falls > LEAST_SINK_DB && odd > SINKS * line.rms / line.spread.sqrt() {
+        return true;
+    }
+    // A step falls between two windows or in one; a tail in all.
+    let steps = |a: &Window, b: &Window| {
+        let fall = a.level - b.level - steepest * (b.middle() - a.middle());
+        let share = |w: &Window| (1.25 * w.sigma.min(w.line.rms)).powi(2) / w.line.count;
+        fall > LEAST_SINK_DB && fall > 0.5 * SINKS * (share(a) + share(b)).sqrt()
+    };
+    let (before, behind) = (around(j.checked_sub(1)), around(Some(j + 1)));
+    before.is_some_and(|before| steps(before, window))
+        && behind.is_some_and(|behind| steps(window, behind))
+}
+
+/// Whether a peak begins in a window that follows a line.
+fn holds_peak(trace: &Trace, line: &Line, (window, noise): (&Window, Option<f64>)) -> bool {
+    first_peak(trace, line, ([window.from, window.to], noise)).is_some()
 }
 
 /// The first sample of a peak that stands out of the line between two samples, and out of the noise:

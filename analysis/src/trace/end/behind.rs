@@ -71,12 +71,12 @@ fn is_quiet(window: &Window) -> bool {
     window.sigma < CLEAR_SIGMA_DB || window.line.rms < QUIET_RMS_DB
 }
 
-/// Whether most windows behind a small drop hold more than noise: a dead end leaves them dark, and
-/// no receiver takes so many to recover from so little.
-pub(super) fn lasts(windows: &[Window], noise: f64) -> bool {
+/// Whether most windows behind a drop hold more than noise and lie a `small` fall below the glass
+/// before it: a dead end leaves them dark, and no receiver takes so many to recover from so little.
+pub(super) fn lasts(windows: &[Window], noise: f64, small: impl Fn(&Window) -> bool) -> bool {
     let first = cut(windows, 1, 1 + LASTING);
-    let lit = first.iter().filter(|window| window.level > noise + LIT_DB);
-    first.len() == LASTING && 4 * lit.count() >= 3 * LASTING
+    let lit = |window: &&Window| window.level > noise + LIT_DB && small(window);
+    first.len() == LASTING && 4 * first.iter().filter(lit).count() >= 3 * LASTING
 }
 
 /// Whether levels from the first window to the last lie on one line that glass can have.

@@ -128,8 +128,8 @@ pub(super) fn locate(
     // A shape that does not explain the samples does not say how much of the peak is hidden.
     let explained = shape < PULSE_SHAPE * trace.pulse().get();
     let hidden = if explained { edge.height } else { 0.0 };
-    let reflective = peak.height > (5.0 * sigma).max(0.4)
-        || (edge.height > 0.1 && edge.height > 5.0 * edge.height_sigma);
+    let reflective =
+        peak.height > (5.0 * sigma).max(0.4) || (hidden > 0.1 && hidden > 5.0 * edge.height_sigma);
     Some(EndOfFibre {
         at: trace.position(edge.at / step),
         plus_minus: OpticalLength::of(1.96 * deviation),

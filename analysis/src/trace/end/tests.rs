@@ -194,3 +194,5 @@ fn a_fibre_of_a_few_pulses_has_an_end() {
         assert!(off < 0.3 * plan.pulse_m(), "{end_m}: {end:?}");
     }
 }
+
+mod left;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::tail::Tail;
-use crate::trace::end::{EndOfFibre, clipped_at};
+use crate::trace::end::{EndOfFibre, clipped_at, last_clear, noise_level};
 use crate::trace::line::quantile;
 use crate::trace::noise;
 use crate::trace::samples::{Trace, cut, whole};
@@ -153,11 +153,10 @@ impl Grid {
     pub(crate) fn of(trace: &Trace, windows: &[Window], end: Option<&EndOfFibre>) -> Option<Self> {
         let launch = trace.settings().launch.get();
         let first = trace.index_of(-launch);
-        let lit = windows
-            .iter()
-            .rev()
-            .find(|window| window.may_be_glass())?
-            .to;
+        // Where no end is seen: to where the light sinks into the noise, or the trace stops.
+        let lit = windows.iter().rfind(|window| window.may_be_glass())?.to;
+        let clear = noise_level(trace, windows).and_then(|noise| last_clear(windows, noise));
+        let lit = clear.map_or(lit, |window| window.to);
         let margin = |end: &EndOfFibre| end.plus_minus.get() + 0.3 * trace.pulse().get();
         let last = end.map_or(lit, |end| trace.index_of(end.at.get() - margin(end)));
         let pulse_samples = trace.pulse().get() / trace.step_m();
