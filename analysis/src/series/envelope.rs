@@ -10,7 +10,7 @@
 //!   lit ──below anything alive──► low ──receiver dark in time──► dark
 //!    ▲ ▲                           │                              │
 //!    │ └──receiver lives on it: A falls──────────┘                │
-//!    │      below min(D + 1 dB, A) ──────────────────────────────►│
+//!    │      below min(D + 1 dB, A), twice in its upper half ─────►│
 //!    └────────────────────────────────────── not below any more ──┘
 //! ```
 
@@ -27,6 +27,10 @@ use super::{Change, Severity};
 
 /// What lies between light that was dark and light that may be alive.
 const MARGIN: i64 = 1000;
+
+/// Light further than this above what was dark is believed to be none only where it stays so low, or
+/// its receiver says so: noise on a level between dead and alive is no failure.
+const NEAR: i64 = MARGIN / 2;
 
 /// How long a receiver takes to notice, apart from its polls: 10 to 30 s serve alike, 7 s do not.
 pub const LAG: Duration = Duration::from_secs(15);
@@ -46,6 +50,9 @@ pub struct Envelope {
     far: Far,
     /// Since when the input is lower than any that was alive.
     low: Option<Timestamp>,
+    /// When it was last lower than its limit, but not by much, and not believed yet.
+    #[serde(default)]
+    near: Option<Timestamp>,
     onset: Onset,
 }
 
@@ -71,8 +78,14 @@ impl Envelope {
         let below = |limit: Option<i64>| limit.is_some_and(|limit| value < limit);
         if below(self.limit()) {
             self.low.get_or_insert(at);
-            return self.dark(at, value);
+            let known = below(self.dead.map(|dead| dead + NEAR));
+            let first = self.near.replace(at);
+            let sure = known || first.is_some() || self.onset.is_raised();
+            return sure
+                .then(|| self.dark(first.unwrap_or(at), value))
+                .flatten();
         }
+        self.near = None;
         let ended = self.onset.end(at);
         if below(self.alive) {
             self.low.get_or_insert(at);
@@ -288,6 +301,23 @@ mod tests {
         rig.run(50, -34.0, false).run(60, -23.0, true);
         assert_eq!(rig.said.len(), told + 2);
         assert_eq!(rig.envelope.threshold(), Some(Dbm::of(-33.0)));
+    }
+
+    #[test]
+    fn noise_on_a_level_just_above_the_dead_is_no_failure() {
+        let mut rig = Rig::new();
+        rig.run(100, -21.0, true).run(50, -26.0, false);
+        rig.run(100, -21.0, true).run(60, -24.5, true);
+        let told = rig.said.len();
+        assert_eq!(rig.envelope.threshold(), Some(Dbm::of(-25.0)));
+        for _ in 0..50 {
+            rig.run(9, -24.8, true).run(1, -25.2, true);
+        }
+        assert_eq!(rig.said.len(), told, "{:?}", &rig.said[told..]);
+        // Twice in a row, or nearer to what was dark, and it is said; dated to the first.
+        rig.run(2, -25.4, true).run(60, -21.0, true);
+        rig.run(1, -25.6, true).run(60, -21.0, true);
+        assert_eq!(rig.said.len(), told + 4, "{:?}", &rig.said[told..]);
     }
 
     #[test]
