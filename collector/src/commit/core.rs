@@ -30,6 +30,7 @@ use crate::config::Settings;
 use crate::engine::{EngineSettings, Output};
 use crate::ingest::{Delivery, Outgoing};
 use crate::state::{ActionResult, LiveEvent, OperatorAction, PermitAction, PermitResult, Report};
+use crate::store::replay::AgentSeen;
 use crate::store::write::StreamKey;
 use crate::store::{Queries, StoreError, Transaction, Writer};
 use crate::watcher::{Watcher, Word};
@@ -107,7 +108,7 @@ pub struct Core {
     lines: Vec<LineId>,
     channels: Channels,
     /// Whether each agent is there, and whether its link costs.
-    online: BTreeMap<(SiteId, AgentId), (bool, bool)>,
+    online: BTreeMap<(SiteId, AgentId), AgentSeen>,
     forgotten: Vec<StreamKey>,
     snapshot_at: Monotonic,
 }
@@ -128,8 +129,13 @@ impl Core {
         let (settings, engine_settings) = settings;
         let agents = Queries::of(writer.db()).agents()?;
         let online = |it: crate::store::rows::AgentRow| {
-            let stands = (it.status.online, it.status.metered);
-            ((it.site, it.agent), stands)
+            let seen = AgentSeen {
+                agent: it.agent.clone(),
+                online: it.status.online,
+                metered: it.status.metered,
+                spool_fault: it.status.spool_fault,
+            };
+            ((it.site, it.agent), seen)
         };
         Ok(Self {
             engines: Engines::restore(plant, lines, engine_settings, &writer)?,

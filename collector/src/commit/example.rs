@@ -192,6 +192,11 @@ impl Sender {
 
     /// The agent's status.
     pub(crate) fn status(&self, online: bool) -> Wire {
+        self.status_of_disk(online, None)
+    }
+
+    /// The agent's status, with what it says of its disk.
+    pub(crate) fn status_of_disk(&self, online: bool, spool_fault: Option<&str>) -> Wire {
         let status = Status {
             metered: false,
             online,
@@ -199,7 +204,7 @@ impl Sender {
             version: "1".to_owned(),
             epochs: vec![self.epoch],
             spool_depth: 0,
-            spool_fault: None,
+            spool_fault: spool_fault.map(str::to_owned),
             clock: ClockState::Unknown,
         };
         let topic = format!("silkline/1/site/{}/status/main", self.site);

@@ -25,7 +25,7 @@ use crate::store::{StoreError, Transaction};
 pub(super) struct Keeper<'a, 'tx> {
     pub(super) tx: &'a mut Transaction<'tx>,
     pub(super) messages: &'a [Delivery],
-    pub(super) online: &'a mut BTreeMap<(SiteId, AgentId), (bool, bool)>,
+    pub(super) online: &'a mut BTreeMap<(SiteId, AgentId), AgentSeen>,
     /// Whether anybody looks at the live stream.
     pub(super) watched: bool,
     pub(super) permits: &'a mut Permits,
@@ -266,7 +266,7 @@ impl Keeper<'_, '_> {
         Ok(())
     }
 
-    /// Engines are told only of comings and goings.
+    /// Engines are told only of comings and goings, and of a disk that fails.
     fn status(&mut self, site: SiteId, agent: AgentId, status: &Status) -> Result<(), StoreError> {
         self.tx.status(&site, &agent, status)?;
         let (online, metered) = (status.online, status.metered);
@@ -274,17 +274,21 @@ impl Keeper<'_, '_> {
             let told = self.permits.tell_site(&site, self.tx.now());
             self.outgoing.extend(told);
         }
-        let stands = (online, metered);
-        if self.online.insert((site.clone(), agent.clone()), stands) == Some(stands) {
-            return Ok(());
-        }
+        let whose = (site.clone(), agent.clone());
         let seen = AgentSeen {
             agent,
             online,
             metered,
+            spool_fault: status.spool_fault.clone(),
         };
+        if self.online.get(&whose) == Some(&seen) {
+            return Ok(());
+        }
         self.tx.told("status", None, Some(&site), &seen)?;
-        let AgentSeen { agent, .. } = seen;
+        self.online.insert(whose, seen.clone());
+        let AgentSeen {
+            agent, spool_fault, ..
+        } = seen;
         let at = self.tx.now();
         self.live.push(LiveEvent::Agent {
             site: site.clone(),
@@ -297,6 +301,7 @@ impl Keeper<'_, '_> {
             agent,
             online,
             metered,
+            spool_fault,
         };
         self.inputs.push((Whom::Site(site), told));
         Ok(())

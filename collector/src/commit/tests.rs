@@ -1,7 +1,7 @@
 //! What the commit task promises: once in the store, nothing before it is stored, the same after a
 //! restart.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -34,7 +34,7 @@ fn committed(effects: &Effects) -> Option<Committed> {
 /// Every message is counted once: stored, set aside or dropped.
 fn adds_up(effects: &Effects) {
     let tally = &effects.tally;
-    let sum = |counts: &std::collections::BTreeMap<_, u64>| counts.values().sum::<u64>();
+    let sum = |counts: &BTreeMap<_, u64>| counts.values().sum::<u64>();
     let out = sum(&tally.stored) + sum(&tally.quarantined) + sum(&tally.dropped);
     assert_eq!(tally.taken, out, "{tally:?}");
 }
@@ -260,6 +260,35 @@ fn an_agent_is_told_of_only_when_it_comes_or_goes() {
     assert_eq!(told(bench.take(9000, [&west.status(true)])), 0);
     let agents = bench.reader().ask(|ask| ask.agents()).unwrap();
     assert!(agents.len() == 1 && agents[0].status.online);
+}
+
+#[test]
+fn an_agent_whose_disk_fails_is_an_incident_also_after_a_restart() {
+    let mut bench = Bench::new();
+    let west = Sender::new("west");
+    let mut incidents = BTreeMap::new();
+    let mut take = |bench: &mut Bench, ms: i64, wire: &Wire| {
+        for event in bench.take(ms, [wire]).live {
+            if let LiveEvent::Incident(json) = event {
+                let incident: Incident = serde_json::from_value((*json).clone()).unwrap();
+                incidents.insert(incident.id.clone(), incident);
+            }
+        }
+        let stands = |i: &&Incident| !matches!(i.state, State::Cleared | State::Closed);
+        let standing = incidents.values().filter(stands);
+        standing.map(|i| i.headline.clone()).collect::<Vec<_>>()
+    };
+    assert!(take(&mut bench, 0, &west.status(true)).is_empty());
+    let full = west.status_of_disk(true, Some("database or disk is full"));
+    take(&mut bench, 1000, &full);
+    let states = bench.states();
+    let mut bench = bench.restart();
+    assert_eq!(bench.states(), states, "what it said is part of the past");
+    let found = take(&mut bench, 20_000, &full);
+    assert!(found.len() == 1 && found[0].contains("full"), "{found:?}");
+    take(&mut bench, 21_000, &west.status(true));
+    let found = take(&mut bench, 300_000, &west.status(true));
+    assert!(found.is_empty(), "{found:?}");
 }
 
 #[test]

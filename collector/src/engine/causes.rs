@@ -467,7 +467,7 @@ fn standing_for(scene: &Scene<'_>, finding: &Finding) -> Key {
             Key::of(finding)
         };
     }
-    if finding.anomaly.kind == AnomalyKind::Alarm {
+    if finding.anomaly.kind == AnomalyKind::Alarm && finding.device.is_some() {
         // An alarm of a device belongs to what the device is there to measure.
         let measures = |roles: &[Role]| watch.measures(&finding.anomaly.device, roles);
         if measures(&[Role::FeedVoltage]) {

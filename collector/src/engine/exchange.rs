@@ -72,6 +72,8 @@ pub enum Input {
         online: bool,
         /// Whether it is connected by a link that costs: then what does not come tells nothing.
         metered: bool,
+        /// Why its disk takes nothing, where it does not.
+        spool_fault: Option<String>,
     },
     /// Somebody did something to an incident.
     Operator {

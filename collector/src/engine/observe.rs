@@ -47,9 +47,15 @@ impl LineEngine {
                 agent,
                 online,
                 metered,
+                spool_fault,
             } => {
                 let stands = Stands { online, metered };
-                let found = self.state.watch.agent((&site, &agent), stands, now);
+                let watch = &mut self.state.watch;
+                let mut found = watch.agent((&site, &agent), stands, now);
+                if online {
+                    // One that is gone tells nothing new of its disk.
+                    found.extend(watch.spool((&site, &agent), spool_fault.as_deref(), now));
+                }
                 self.news(found, out)
             }
             Input::Started

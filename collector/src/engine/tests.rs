@@ -163,6 +163,7 @@ fn a_hut_without_power_is_no_cable_break() {
             agent: agent.clone(),
             online,
             metered: false,
+            spool_fault: None,
         };
         world.run(5000);
         let now = world.now;

@@ -56,6 +56,12 @@ const HELD_UP: Duration = Duration::from_secs(300);
 /// Devices that fell silent together were last heard of within a poll and so much more.
 const ALIKE: Duration = Duration::from_millis(500);
 
+/// The point under whose name an agent's disk is told of.
+const SPOOL: &str = "spool";
+
+/// What is kept of the words in which an agent tells of its disk.
+const FAULT_CHARS: usize = 200;
+
 /// A reading is of now for so many polls.
 const FRESH: u32 = 2;
 
@@ -181,6 +187,43 @@ impl Watch {
             found.extend(self.came_or_went((site, name), stands.online, now));
         }
         found
+    }
+
+    /// The disk of an agent takes nothing, or takes records again.
+    pub(super) fn spool(
+        &mut self,
+        (site, agent): (&SiteId, &AgentId),
+        fault: Option<&str>,
+        now: Timestamp,
+    ) -> Option<Finding> {
+        let (device, point) = (format!("{site}.{agent}"), SPOOL.parse().ok());
+        let kind = AnomalyKind::Alarm;
+        let known = self.open.get(&format!("{device}/{SPOOL}/{}", kind.word()));
+        let change = match (fault, known) {
+            (None, _) => Change::Ended { to: now },
+            (Some(fault), known) => {
+                let severity = Severity::Minor;
+                let fault: String = fault.chars().take(FAULT_CHARS).collect();
+                let detail = format!("the agent's disk takes nothing: {fault}");
+                match known.map(|known| &known.anomaly.detail) {
+                    Some(said) if *said == detail => return None,
+                    Some(_) => Change::Worse { severity, detail },
+                    None => Change::Began {
+                        from: now,
+                        severity,
+                        detail,
+                    },
+                }
+            }
+        };
+        let news = News {
+            device,
+            point,
+            kind,
+            change,
+            because: None,
+        };
+        self.finding(news, (site.clone(), None), now)
     }
 
     /// The devices of a site are waited for anew, and none of them is silent.

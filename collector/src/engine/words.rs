@@ -288,6 +288,7 @@ pub(super) fn cause(scene: &Scene<'_>, key: &Key, incident: &Incident) -> String
             )
         }
         (Key::Agent(site), _) => format!("agent at {} is gone", site_name(scene, site)),
+        (Key::Spool(site), _) => format!("disk of the agent at {}", site_name(scene, site)),
         (Key::Supply(site), _) => format!("power supply at {}", site_name(scene, site)),
         (Key::Room(site), _) => format!("conditions in the hut at {}", site_name(scene, site)),
         (Key::Feed, _) => "submarine power feeding changed".to_owned(),

@@ -39,12 +39,14 @@ pub struct PastStep {
 }
 
 /// The stored form of [`Input::AgentStatus`].
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AgentSeen {
     pub(crate) agent: AgentId,
     pub(crate) online: bool,
     #[serde(default)]
     pub(crate) metered: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) spool_fault: Option<String>,
 }
 
 /// The stored form of [`Input::Operator`].
@@ -285,6 +287,7 @@ fn record(row: &Row<'_>) -> Column<Option<Numbered>> {
                 agent,
                 online,
                 metered,
+                spool_fault,
             } = seen;
             (
                 Whom::Site(site.clone()),
@@ -293,6 +296,7 @@ fn record(row: &Row<'_>) -> Column<Option<Numbered>> {
                     agent,
                     online,
                     metered,
+                    spool_fault,
                 },
             )
         }

@@ -30,6 +30,8 @@ pub(in crate::engine) enum Key {
     Unplaced(Light),
     /// The agent of a site, or all that it polls.
     Agent(SiteId),
+    /// The disk of a site's agent.
+    Spool(SiteId),
     /// Mains and battery of a site.
     Supply(SiteId),
     /// Heat, water and doors of a site.
@@ -53,7 +55,10 @@ impl Key {
     pub(in crate::engine) fn of(finding: &Finding) -> Self {
         let site = finding.site.clone();
         let Some(device) = finding.device.clone() else {
-            return Self::Agent(site);
+            return match finding.anomaly.kind {
+                AnomalyKind::Alarm => Self::Spool(site),
+                _ => Self::Agent(site),
+            };
         };
         let by_role = finding.role.unwrap_or(Role::Other);
         match finding.anomaly.kind {
@@ -100,7 +105,7 @@ impl Key {
             | Self::Fade(..)
             | Self::Signal(..)
             | Self::Unplaced(Light::Worse) => Kind::Degradation,
-            Self::Agent(_) => Kind::Agent,
+            Self::Agent(_) | Self::Spool(_) => Kind::Agent,
             Self::Supply(_) | Self::Room(_) => Kind::Environment,
             Self::Feed => Kind::PowerFeed,
         }
@@ -114,6 +119,7 @@ impl Key {
             | Self::Point(site, ..)
             | Self::Signal(site, ..)
             | Self::Agent(site)
+            | Self::Spool(site)
             | Self::Supply(site)
             | Self::Room(site) => Some(site),
             Self::Span(..) | Self::Node(_) | Self::Fade(..) | Self::Unplaced(_) | Self::Feed => {

@@ -44,6 +44,7 @@ fn an_agent_that_is_gone_with_all_it_polls_is_one_incident() {
         agent: agent.clone(),
         online,
         metered: false,
+        spool_fault: None,
     };
     let now = world.now;
     world.step(status(true), now);
@@ -152,6 +153,7 @@ fn status(online: bool) -> Input {
         agent: "main".parse().unwrap(),
         online,
         metered: false,
+        spool_fault: None,
     }
 }
 
@@ -401,4 +403,67 @@ fn an_engine_that_begins_anew_knows_the_past_that_the_store_holds() {
         _ => false,
     });
     assert!(found, "{said:?}");
+}
+
+/// What an agent whose disk takes nothing tells.
+fn disk(fault: Option<&str>) -> Input {
+    let Input::AgentStatus { site, agent, .. } = status(true) else {
+        unreachable!("a status is one");
+    };
+    Input::AgentStatus {
+        site,
+        agent,
+        online: true,
+        metered: false,
+        spool_fault: fault.map(str::to_owned),
+    }
+}
+
+#[test]
+fn a_disk_that_takes_nothing_is_an_incident_until_it_does() {
+    let mut world = World::new(PHASES);
+    let step = |world: &mut World, input| {
+        let now = world.now;
+        world.step(input, now);
+        world.run(10_000);
+    };
+    step(&mut world, disk(None));
+    assert!(world.incidents.is_empty());
+    step(&mut world, disk(Some("database or disk is full")));
+    let incident = world.only();
+    assert_eq!(
+        (incident.kind, incident.severity, incident.state),
+        (Kind::Agent, Severity::Minor, State::Open)
+    );
+    assert!(
+        incident.headline.contains("disk of the agent") && incident.headline.contains("full"),
+        "{}",
+        incident.headline
+    );
+    step(&mut world, disk(Some("disk I/O error")));
+    assert!(world.only().headline.contains("I/O error"));
+    // It comes and goes, and its last will knows nothing of the disk.
+    step(&mut world, status(false));
+    step(&mut world, disk(Some("disk I/O error")));
+    let full = |i: &&silkline_analysis::incident::Incident| i.headline.contains("disk");
+    assert_eq!(world.standing().into_iter().filter(full).count(), 1);
+    let (line, settings) = ("dsw".parse().unwrap(), world.engine.settings.clone());
+    let snapshot = world.engine.snapshot();
+    world.engine = LineEngine::restore(plant(), line, settings, &snapshot).unwrap();
+    assert_eq!(world.engine.snapshot(), snapshot);
+    step(&mut world, disk(None));
+    world.run(60_000);
+    assert!(world.standing().is_empty(), "{:?}", world.standing());
+}
+
+#[test]
+fn a_disk_that_fails_explains_no_silent_device() {
+    let mut world = World::new(PHASES);
+    let now = world.now;
+    world.step(disk(Some("disk I/O error")), now);
+    world.run(5_000);
+    world.faults = vec![Fault::Mute(3)];
+    world.run(90_000);
+    let kinds: Vec<_> = world.incidents.values().map(|i| &i.cause).collect();
+    assert_eq!(kinds.len(), 2, "{kinds:?}");
 }
