@@ -45,6 +45,9 @@ const FAINT_DB: f64 = 3.0;
 const LEAST_SINK_DB: f64 = 0.5;
 const SINKS: f64 = 6.0;
 
+/// Light stands over the dark up to the last sample by more than this.
+const LEAST_LIGHT_DB: f64 = 1.0;
+
 /// Glass shows again behind no more windows that are not clear of the noise.
 const LONGEST_GAP: usize = 16;
 
@@ -220,7 +223,9 @@ fn ends_behind(trace: &Trace, windows: &[Window], k: usize, sky: Sky) -> Option<
     let peak = first_peak(trace, &before, (between, sky.noise));
     // A bend in the last decibels: what is left is faint, but it lasts.
     let rest = cut(windows, landing, windows.len());
-    let lasts = |noise| behind::lasts(rest, noise, |w| fall(&before, w) < FAINT_DROP_DB);
+    let dim = dimmest(windows);
+    let small = |w: &Window| fall(&before, w) < FAINT_DROP_DB && w.level > dim + LEAST_LIGHT_DB;
+    let lasts = |noise| behind::lasts(rest, noise, small);
     if peak.is_none() && sky.noise.is_some_and(lasts) {
         return None;
     }
@@ -246,7 +251,8 @@ fn ends_behind(trace: &Trace, windows: &[Window], k: usize, sky: Sky) -> Option<
         limit: sky.limit,
     };
     let line = before;
-    let end = place::locate(trace, &line, range, None)?;
+    let end = place::locate(trace, &line, range, None);
+    let end = end.unwrap_or_else(|| place::rough(trace, &line, range, peak));
     let vague = peak.is_none() && faint(end.level.get());
     let elsewhere = near.is_some() && !end.reflective;
     if vague || elsewhere {
@@ -331,6 +337,16 @@ fn behind_drop<'a>(
         .take_while(|window| window.from < image_ends)
         .count();
     cut(behind, skip, behind.len())
+}
+
+/// The middle level of the dark up to the last sample, which may stand on an offset.
+fn dimmest(windows: &[Window]) -> f64 {
+    let tail = windows.iter().rev().take_while(|window| !window.is_lit());
+    let mut levels: Vec<f64> = tail.map(|window| window.level).collect();
+    if levels.is_empty() {
+        return f64::NEG_INFINITY;
+    }
+    super::line::median(&mut levels)
 }
 
 /// Whether the level sinks into the noise just where the line would lead it.

@@ -43,9 +43,16 @@ const SPARSE_PULSES: f64 = 5.0;
 /// neighbours are dark they say nothing of the last light before them.
 const MOST_SCATTER: f64 = 4.0;
 
-/// Windows up to the last sample that tell whether their levels waver: by so much in the middle, and so
-/// many times what white noise would do to a second difference of medians (1.65 times 1.25 a root).
-const WAVE_WINDOWS: usize = 12;
+/// No glass loses less a kilometre. A tail falls less when that is sure by so many deviations of a line
+/// through so many blocks of it, and is dark where glass before it stands so much higher.
+const LEAST_GLASS_DB_PER_KM: f64 = 0.12;
+const LEVEL_SIGMAS: f64 = 2.5;
+const TAIL_BLOCKS: usize = 8;
+const FAR_DB: f64 = 2.5;
+const LEVEL_DB: f64 = 0.3;
+
+/// Levels waver by so much in the middle, and so many times what white noise would do to a second
+/// difference of medians (1.65 times 1.25 a root).
 const LEAST_WAVE_DB: f64 = 0.3;
 const WAVES: f64 = 4.0 * 1.65 * 1.25;
 
@@ -132,7 +139,7 @@ fn survey_by(trace: &Trace, pulses: f64) -> Vec<Window> {
         .filter_map(|(&from, sigmas)| look_at(trace, [from, (from + size).min(count)], sigmas, lag))
         .collect();
     fall_behind_glass(&mut windows);
-    darken_smoothed_noise(&mut windows);
+    darken_tail(&mut windows, trace.step_m());
     windows
 }
 
@@ -148,37 +155,62 @@ fn fall_behind_glass(windows: &mut [Window]) {
     }
 }
 
-/// Noise that the instrument smoothed looks like light in each window: up to the last sample, levels
-/// that go up and down from window to window by more than the windows' own noise are dark.
-fn darken_smoothed_noise(windows: &mut [Window]) {
-    if windows.len() < 4 * WAVE_WINDOWS {
+/// Noise that the instrument smoothed, or that stands on an offset, looks like light in each window:
+/// what falls less than any glass up to the last sample, or wavers, is dark, far below glass before it.
+fn darken_tail(windows: &mut [Window], step_m: f64) {
+    let highest = [2, 4, 8].into_iter().find_map(|part| {
+        let tail = cut(windows, windows.len() - windows.len() / part, windows.len());
+        let lit = tail.iter().filter(|window| window.is_lit()).count();
+        let tells = tail.len() >= TAIL_BLOCKS * 3 && 4 * lit >= 3 * tail.len();
+        (tells && (wavers(tail) || is_level(tail, step_m / 1_000.0))).then(|| {
+            let mut levels: Vec<f64> = tail.iter().map(|window| window.level).collect();
+            quantile(&mut levels, 0.95) + LEVEL_DB
+        })
+    });
+    let Some(highest) = highest else {
         return;
+    };
+    let glass = |window: &Window| window.look == Look::Fibre && window.level > highest + FAR_DB;
+    let Some(first) = windows.iter().position(glass) else {
+        return;
+    };
+    let behind = windows.get_mut(first..).into_iter().flatten();
+    for window in behind.filter(|window| window.level < highest) {
+        window.look = Look::Dark;
     }
+}
+
+/// Whether levels go up and down from window to window by much more than the windows' own noise.
+fn wavers(tail: &[Window]) -> bool {
     let bend = |three: &[Window]| match three {
         [a, b, c] => (a.level - 2.0 * b.level + c.level).abs(),
         _ => 0.0,
     };
     let own = |window: &Window| window.sigma / window.line.count.max(1.0).sqrt();
-    let wavers = |run: &[Window]| {
-        let bends = run.windows(3).map(bend);
-        let noise = median(&mut run.iter().map(own).collect::<Vec<f64>>());
-        let lit = run.iter().filter(|window| window.is_lit()).count();
-        4 * lit >= 3 * run.len()
-            && median(&mut bends.collect::<Vec<f64>>()) > LEAST_WAVE_DB.max(WAVES * noise)
+    let noise = median(&mut tail.iter().map(own).collect::<Vec<f64>>());
+    let bends = median(&mut tail.windows(3).map(bend).collect::<Vec<f64>>());
+    bends > LEAST_WAVE_DB.max(WAVES * noise)
+}
+
+/// Whether levels fall surely less than glass does.
+fn is_level(tail: &[Window], step_km: f64) -> bool {
+    // Neighbours share smoothed noise: blocks hardly do.
+    let middle = |block: &[Window]| {
+        median(
+            &mut block
+                .iter()
+                .map(|window| window.level)
+                .collect::<Vec<f64>>(),
+        )
     };
-    let runs = (0..(windows.len() + 1).saturating_sub(WAVE_WINDOWS)).rev();
-    let waving = runs.take_while(|&from| wavers(cut(windows, from, from + WAVE_WINDOWS)));
-    let Some(first) = waving.last() else {
-        return;
-    };
-    // The first run of these is up to half of it the light before.
-    let Some(dark) = windows.get_mut(first + WAVE_WINDOWS / 2..) else {
-        return;
-    };
-    let mut levels: Vec<f64> = dark.iter().map(|window| window.level).collect();
-    let highest = quantile(&mut levels, 0.9) + LEAST_WAVE_DB;
-    let noise = dark.iter_mut().filter(|window| window.level < highest);
-    noise.for_each(|window| window.look = Look::Dark);
+    let size = tail.len() / TAIL_BLOCKS;
+    let blocks: Vec<f64> = tail.chunks_exact(size).map(middle).collect();
+    let samples = tail.first().map_or(0, |window| window.to - window.from);
+    let block_km = (samples * size) as f64 * step_km;
+    Line::fit(&blocks, 0).is_some_and(|line| {
+        let sigma = line.rms / line.spread.sqrt();
+        -line.slope + LEVEL_SIGMAS * sigma < LEAST_GLASS_DB_PER_KM * block_km
+    })
 }
 
 /// Each window's noise as the median of its neighbours': a few dozen samples alone say little.

@@ -142,6 +142,29 @@ pub(super) fn locate(
     })
 }
 
+/// The end where its onset can't be told: at its peak, or anywhere between the last glass and the
+/// dark.
+pub(super) fn rough(trace: &Trace, before: &Line, range: Range, peak: Option<usize>) -> EndOfFibre {
+    let pulse = trace.samples_in(trace.pulse().get());
+    let [from, to] = match peak {
+        Some(at) => [at.saturating_sub(pulse), at],
+        None => [range.glass_to, range.stop.max(range.glass_to + pulse)],
+    };
+    let at = (from + to) as f64 / 2.0;
+    let half = (to - from) as f64 / 2.0 + 1.0;
+    let height = peak.map(|at| self::peak(trace, before, at.saturating_sub(1)));
+    EndOfFibre {
+        at: trace.position(at),
+        plus_minus: OpticalLength::of(half * trace.step_m()),
+        kind: EndKind::End,
+        reflective: height.is_some(),
+        peak: height.map(|peak| Db::of(peak.height)),
+        saturated: height.is_some_and(|peak| peak.flat),
+        level: Db::of(before.at(at)),
+        drop: Db::of(range.drop),
+    }
+}
+
 /// A bright peak's onset between the last sample before it and the first on it, where the fit left
 /// that: a peak that is cut off leaves it no sample on the rise.
 fn held(edge: Edge, onset: Onset, [step, pulse]: [f64; 2]) -> Edge {

@@ -3,7 +3,7 @@
 use silkline_protocol::unit::Db;
 
 use crate::trace::event::EventKind;
-use crate::trace::synth::{Dice, Plan};
+use crate::trace::synth::{Dice, Feature, Plan};
 use crate::trace::{Trace, analyse};
 
 /// The plan's trace with the power of every sample changed: `more` gives what is left there,
@@ -142,5 +142,44 @@ fn where_no_end_is_seen_noise_holds_no_events() {
             .iter()
             .filter(|event| event.kind != EventKind::End && dark(event.at.get()));
         assert_eq!(there.count(), 0, "seed {seed}: {:?}", found.events);
+    }
+}
+
+#[test]
+fn a_level_pedestal_is_no_light_of_glass() {
+    // Seven decibels below the glass, to the last sample: an offset of the receiver.
+    for (seed, smooth) in [(1, 0), (2, 0), (3, 0), (4, 12), (5, 12), (6, 12)] {
+        let plan = Plan {
+            dynamic_db: 10.0,
+            ..short(seed)
+        };
+        let found = analyse(&left(&plan, |_| 0.04, smooth));
+        let off = found.end.map(|end| (end.at.get() - plan.end_m).abs());
+        let room = 12.0 + smooth as f64;
+        assert!(off.is_some_and(|off| off < room), "seed {seed}: {off:?}");
+    }
+}
+
+#[test]
+fn glass_that_goes_on_far_below_the_glass_before_it_is_light() {
+    // Behind a splitter the leg goes on behind the last sample, and falls.
+    for seed in 1..6 {
+        let splitter = Feature {
+            at_m: 4_000.0,
+            loss_db: 9.0,
+            reflectance_db: None,
+        };
+        let plan = Plan {
+            end_m: 20_000.0,
+            features: vec![splitter],
+            ..short(seed)
+        };
+        let found = analyse(&plan.trace());
+        assert_eq!(found.end, None, "seed {seed}");
+        let there = found.events.iter().map(|event| event.at.get());
+        let near = there
+            .map(|at| (at - 4_000.0).abs())
+            .fold(f64::MAX, f64::min);
+        assert!(near < 3.0, "seed {seed}: {near}");
     }
 }
