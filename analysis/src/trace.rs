@@ -27,6 +27,7 @@ mod line;
 mod noise;
 mod power;
 mod product;
+mod quantile;
 pub mod report;
 mod samples;
 mod totals;

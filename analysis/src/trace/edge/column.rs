@@ -129,21 +129,48 @@ impl Data {
     /// The light that falls at a place, and the reflection there if one is wanted.
     pub(super) fn columns(&self, curve: &Curve, at: f64, bright: bool) -> (Column, Option<Column>) {
         let start = whole(((at - curve.reach() - self.first) / self.step).ceil()).min(self.count());
-        let mut fall = Raw::of(self, start, true);
-        let mut rise = bright.then(|| Raw::of(self, start, false));
         let mut walk = curve.walk(self.first + start as f64 * self.step - at);
+        let seen: Vec<(f64, f64)> = (start..self.count()).map(|_| walk.next()).collect();
+        let fall = self.column((at, start), true, seen.iter().map(|seen| seen.0));
+        let rise = || self.column((at, start), false, seen.iter().map(|seen| seen.1));
+        (fall, bright.then(rise))
+    }
+
+    /// What is seen of an edge from a point on, white; before it there is all light or none.
+    fn column(
+        &self,
+        (at, start): (f64, usize),
+        lit: bool,
+        samples: impl Iterator<Item = f64>,
+    ) -> Column {
+        let before = Some(start).filter(|_| lit);
+        let mut carried = before
+            .and_then(|i| self.carried.get(i))
+            .copied()
+            .unwrap_or(0.0);
+        let mut sums = before
+            .and_then(|i| self.sums.get(i))
+            .copied()
+            .unwrap_or_default();
         let points = rest(&self.tilt, start).iter().zip(rest(&self.power, start));
-        for (step, (tilt, power)) in self.whitener.from(start).zip(points) {
-            let (light, peak) = walk.next();
-            fall.push(step, (*tilt, *power), light);
-            if let Some(rise) = &mut rise {
-                rise.push(step, (*tilt, *power), peak);
-            }
+        let white = |((step, (tilt, power)), sample): ((Step, (&f64, &f64)), f64)| {
+            let (value, next) = step.white(sample, carried);
+            carried = next;
+            sums.add(value, *tilt, *power);
+            value
+        };
+        let steps = self.whitener.from(start).zip(points).zip(samples);
+        let values = steps.map(white).collect();
+        let Products { own, tilt, power } = sums;
+        Column {
+            at,
+            power: power - tilt * self.power_tilt / self.stiffness,
+            own: own - tilt * tilt / self.stiffness,
+            tilt,
+            start,
+            values,
+            lit,
         }
-        (
-            fall.finish(self, at),
-            rise.map(|rise| rise.finish(self, at)),
-        )
     }
 
     /// Inner product with the tilt eliminated.
@@ -161,48 +188,5 @@ impl Data {
         let lit = self.lit.get(near.start..far.start).unwrap_or_default();
         let between = if far.lit { dot(before, lit) } else { 0.0 };
         both + between + dot(behind, &far.values) - a.tilt * b.tilt / self.stiffness
-    }
-}
-
-/// A column in the making.
-struct Raw {
-    start: usize,
-    lit: bool,
-    carried: f64,
-    products: Products,
-    values: Vec<f64>,
-}
-
-impl Raw {
-    fn of(data: &Data, start: usize, lit: bool) -> Self {
-        let carried = data.carried.get(start).copied().unwrap_or(0.0);
-        let products = data.sums.get(start).copied().unwrap_or_default();
-        Self {
-            start,
-            lit,
-            carried: if lit { carried } else { 0.0 },
-            products: if lit { products } else { Products::default() },
-            values: Vec::with_capacity(data.count() - start),
-        }
-    }
-
-    fn push(&mut self, step: Step, (tilt, power): (f64, f64), sample: f64) {
-        let (value, carried) = step.white(sample, self.carried);
-        self.carried = carried;
-        self.products.add(value, tilt, power);
-        self.values.push(value);
-    }
-
-    fn finish(self, data: &Data, at: f64) -> Column {
-        let Products { own, tilt, power } = self.products;
-        Column {
-            at,
-            power: power - tilt * data.power_tilt / data.stiffness,
-            own: own - tilt * tilt / data.stiffness,
-            tilt,
-            start: self.start,
-            values: self.values,
-            lit: self.lit,
-        }
     }
 }

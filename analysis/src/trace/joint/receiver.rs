@@ -74,6 +74,7 @@ impl Receiver {
     ///
     /// The answer of one pole to a ramp as long as the pulse, in glass that is brighter behind
     /// than in front by as much as it fades.
+    #[inline]
     pub(super) fn at(&self, u: f64) -> Seen {
         if u <= 0.0 {
             return Seen::default();
