@@ -2,7 +2,8 @@
 //!
 //! Departures are averaged over half an hour each. Two such means in a row beyond the limit make
 //! it stand; a few single readings in a row within half of it end it. A departure that is
-//! remarkable by itself is none of this module's and starts the means anew.
+//! remarkable by itself is none of this module's and starts the means anew. How far the means ever
+//! wandered counts: a point that comes back by itself is believed less the next time.
 
 use core::time::Duration;
 
@@ -35,7 +36,12 @@ pub(super) struct Lasting {
     /// The limit by which it stands, and the mean that made it so.
     stands: Option<(i64, i64)>,
     well: u8,
+    /// How far a mean ever departed without more coming of it, slowly forgotten.
+    wandered: i64,
 }
+
+/// So many means until half of what was once seen is forgotten: a few weeks.
+const FORGOTTEN: i64 = 1000;
 
 impl Lasting {
     /// Takes a `departure` of `at` in thousandths; `limit` is asked for where a mean is complete, by
@@ -46,14 +52,17 @@ impl Lasting {
         at: Timestamp,
         limit: impl FnOnce(Timestamp) -> Option<i64>,
     ) {
-        if let Some((limit, _)) = self.stands {
+        if let Some((limit, mean)) = self.stands {
             self.well = if departure < limit / 2 {
                 self.well.saturating_add(1)
             } else {
                 0
             };
             if self.well >= WELL {
-                *self = Self::default();
+                *self = Self {
+                    wandered: self.wandered.max(mean),
+                    ..Self::default()
+                };
             }
             return;
         }
@@ -80,6 +89,7 @@ impl Lasting {
         *self = Self {
             stands,
             first: self.first,
+            wandered: self.wandered,
             ..Self::default()
         };
     }
@@ -91,9 +101,12 @@ impl Lasting {
 
     fn close(&mut self, limit: Option<i64>) {
         let mean = self.sum / i64::from(self.count.max(1));
+        let limit = limit.map(|limit| limit.max(self.wandered + self.wandered / 4));
         let beyond = limit.filter(|limit| mean > *limit);
+        self.wandered -= self.wandered / FORGOTTEN;
         if beyond.is_none() {
             self.beyond = 0;
+            self.wandered = self.wandered.max(mean.abs());
         } else if self.beyond == 0 {
             self.first = self.since;
         }
@@ -143,6 +156,19 @@ mod tests {
         assert!(lasting.stands().is_some(), "a good one now and then");
         minutes(&mut lasting, 3100, core::iter::repeat_n(0, 5));
         assert_eq!(lasting.stands(), None);
+    }
+
+    #[test]
+    fn what_comes_back_by_itself_is_believed_less_the_next_time() {
+        let mut lasting = Lasting::default();
+        minutes(&mut lasting, 0, core::iter::repeat_n(1000, 90));
+        assert!(lasting.stands().is_some());
+        minutes(&mut lasting, 90, core::iter::repeat_n(0, 60));
+        minutes(&mut lasting, 150, core::iter::repeat_n(1100, 90));
+        assert_eq!(lasting.stands(), None, "it has been as far before");
+        minutes(&mut lasting, 240, core::iter::repeat_n(0, 60));
+        minutes(&mut lasting, 300, core::iter::repeat_n(1600, 90));
+        assert!(lasting.stands().is_some());
     }
 
     #[test]

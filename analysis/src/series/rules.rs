@@ -8,7 +8,7 @@
 //! | return loss | 3 dB | 5 | 3 | 2 limits | < 0.000001 |
 //! | bit errors | 0.30 decades | 3 | 3 | a decade | 0.08 |
 //!
-//! Light that is 0.8 dB below a quiet day's for an hour counts too: a connector, a bend, a splice.
+//! Light that is 0.8 dB below quiet days' for an hour counts too: a connector, a bend, a splice.
 //!
 //! Real noise is not white: it has days, and jumps. On 25 channels of a live network over 15 days
 //! the rule for bit errors raised nothing that was not there.

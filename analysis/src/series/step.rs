@@ -4,7 +4,7 @@
 //! does not become normal by lasting. Departure beyond max(D, k·s) is an anomaly, half of it ends
 //! it. Only a regime that *moves* (many onsets, a third of the readings bad, in half an hour) is
 //! taken as a new normal: a steady step stays an alarm until somebody says that it is as meant.
-//! Against a whole day that was quiet, a smaller departure counts where it lasts.
+//! Of a point that was quiet for days, a smaller departure counts where it lasts.
 //!
 //! ```text
 //!              beyond, twice in a row, or twice as far at once
@@ -30,6 +30,9 @@ const REGIME: Duration = Duration::from_secs(1800);
 /// This many times the limit is believed at once.
 const AT_ONCE: i64 = 2;
 
+/// A past that has seen so much may say what a point never does.
+const LASTING_PAST: Duration = Duration::from_secs(3 * 86_400);
+
 /// What lasts is this many deviations further out than anything in a day: in halves.
 const LASTING_HALVES: i64 = 3;
 
@@ -40,7 +43,7 @@ pub struct Rule {
     pub bad: Side,
     /// D: departure below which nothing is remarkable, in the quantity's unit.
     pub least: f64,
-    /// What is remarkable where it lasts for an hour and the past is a whole day: less than `least`.
+    /// What is remarkable where it lasts for an hour and three days are known: less than `least`.
     pub lasting: Option<f64>,
     /// k: departure in robust standard deviations.
     pub deviations: f64,
@@ -188,11 +191,11 @@ impl Rule {
         thousandths(self.least.max(self.deviations * noise))
     }
 
-    /// The departure that is remarkable where it lasts, beside a past that is a whole day: further
+    /// The departure that is remarkable where it lasts, once its past is long enough: further
     /// out than anything `before`.
     fn lasting(&self, past: &Past, before: Timestamp) -> Option<i64> {
         let (_, spread) = past.usual()?;
-        let own = self.lasting.filter(|_| past.age() >= self.reach.span)?;
+        let own = self.lasting.filter(|_| past.age() >= LASTING_PAST)?;
         let furthest = past.furthest(self.bad, before);
         let noise = thousandths(whole(spread).max(self.resolution));
         let beyond = furthest.saturating_add(noise.saturating_mul(LASTING_HALVES) / 2);
@@ -310,19 +313,19 @@ mod tests {
     #[test]
     fn one_decibel_that_lasts_is_told_within_two_hours_of_a_quiet_day() {
         let mut step = Step::default();
-        assert!(feed(&mut step, 0, dithered(2000)).is_empty());
-        let said = feed(&mut step, 120_000, dithered(300).map(|level| level - 1.0));
+        assert!(feed(&mut step, 0, dithered(5000)).is_empty());
+        let said = feed(&mut step, 300_000, dithered(300).map(|level| level - 1.0));
         let [Change::Began { from, detail, .. }] = &said[..] else {
             panic!("{said:?}")
         };
         assert!(detail.contains("below its usual -16.80 dBm"), "{detail}");
-        let first = Timestamp::from_seconds(120_000);
+        let first = Timestamp::from_seconds(300_000);
         assert!(
             (first - Duration::from_secs(1800)..=first + Duration::from_secs(1800)).contains(from)
         );
-        assert!(feed(&mut step, 140_000, dithered(9000).map(|level| level - 1.0)).is_empty());
+        assert!(feed(&mut step, 320_000, dithered(9000).map(|level| level - 1.0)).is_empty());
         assert!(matches!(
-            feed(&mut step, 700_000, dithered(9))[..],
+            feed(&mut step, 900_000, dithered(9))[..],
             [Change::Ended { .. }]
         ));
     }
@@ -330,8 +333,8 @@ mod tests {
     #[test]
     fn one_decibel_beside_days_that_swing_or_in_a_young_past_is_nothing() {
         let mut young = Step::default();
-        feed(&mut young, 0, quiet(600));
-        assert!(feed(&mut young, 40_000, quiet(500).map(|level| level - 1.0)).is_empty());
+        feed(&mut young, 0, quiet(3000));
+        assert!(feed(&mut young, 180_000, quiet(500).map(|level| level - 1.0)).is_empty());
         let day = |k: i32| -17.0 + 0.8 * (core::f64::consts::TAU * f64::from(k) / 1440.0).sin();
         let mut swings = Step::default();
         assert!(feed(&mut swings, 0, (0..20_000).map(day)).is_empty());
