@@ -25,6 +25,11 @@ const TOGETHER: Duration = Duration::from_secs(60);
 /// An output that moved more than this between two readings is being changed.
 const STEADY: i64 = 500;
 
+/// An amplifier without light shows its own noise, at this many dBm or less; light that a span has
+/// lost so many decibels more of than it ever did is gone.
+pub const FAINT: f64 = -28.0;
+const PARTED: f64 = 12.0;
+
 /// Readings in a row that raise a relation: two ends are never polled at one moment.
 const IN_A_ROW: u8 = 3;
 
@@ -218,6 +223,16 @@ impl Span {
             return None;
         }
         self.step.reading(whole(sent) - power, at, rule)
+    }
+
+    /// How many decibels are missed of what the near end sends, where the far end's `power` is as good
+    /// as none for it: a switched signal takes what is sent along.
+    #[must_use]
+    pub fn lost(&self, power: f64, at: Timestamp) -> Option<f64> {
+        let (sent, then) = self.sent.filter(|_| power <= FAINT)?;
+        let apart = (at - then).max(then - at);
+        let more = whole(sent) - power - self.step.usual()?;
+        (apart <= TOGETHER && more >= PARTED).then_some(more)
     }
 
     /// What is now is as it is meant to be.

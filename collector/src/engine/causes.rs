@@ -40,6 +40,10 @@ use super::words;
 const PATIENCE: Duration = Duration::from_secs(70);
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
+/// Meters that are polled slowly see one cause within so many of their polls: three in a row make
+/// most findings, and they are not polled at one moment.
+const POLLS: u32 = 5;
+
 /// The silkline itself in an incident's history.
 const SELF: &str = "silkline";
 
@@ -293,11 +297,17 @@ impl Causes {
         finding: Option<&Finding>,
     ) -> Option<usize> {
         // Who can tell whether light that nobody can place got worse twice by one cause? It did
-        // where the same point says so again. And two pumps of a device age together by one cause,
-        // years apart by two.
+        // where the same device says so again, or another one within a few of its polls. And two
+        // pumps of a device age together by one cause, years apart by two.
+        let device = finding.and_then(|finding| scene.watch.get(&finding.anomaly.device));
+        let polls = device.map_or(Duration::ZERO, |device| device.poll() * POLLS);
         let one = |c: &Cause| {
-            let soon = scene.now - c.incident.opened < scene.settings.wake;
-            let again = finding.is_some_and(|finding| c.has_point_of(finding));
+            let soon = scene.now - c.incident.opened < scene.settings.wake.max(polls);
+            let here = |f: &Finding| match key {
+                Key::Unplaced(_) => c.has_device_of(f),
+                _ => c.has_point_of(f),
+            };
+            let again = finding.is_some_and(here);
             let apart = matches!(key, Key::Unplaced(Light::Worse) | Key::Pumps(..));
             soon || again || !apart
         };

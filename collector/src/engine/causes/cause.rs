@@ -242,6 +242,12 @@ impl Cause {
         self.incident.anomalies.iter().any(same)
     }
 
+    /// Whether the device of a finding has spoken of this cause before.
+    pub(super) fn has_device_of(&self, finding: &Finding) -> bool {
+        let device = &finding.anomaly.device;
+        self.incident.anomalies.iter().any(|a| a.device == *device)
+    }
+
     /// Whether the cause is at a site's own node.
     pub(super) fn is_here(&self, line: &Line, site: &SiteId) -> bool {
         let Key::Node(node) = &self.key else {

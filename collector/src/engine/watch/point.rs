@@ -23,6 +23,11 @@ const OTHER_BATTERY: f64 = 36.0;
 /// Samples that are held up come so much later at most than what the edge says.
 const OVERTAKEN: Duration = Duration::from_secs(1800);
 
+/// What transceivers and many amplifiers show for no light, in dBm: a tenth of a microwatt is the step of their
+/// scale. Only supervisory receivers live on less. Light is back so much above.
+const FLOOR: f64 = -39.95;
+const FLOOR_BACK_DB: f64 = 2.0;
+
 /// Decibels by which a level must be back inside its limit.
 const BACK_DB: f64 = 0.5;
 
@@ -56,6 +61,8 @@ pub(in crate::engine) struct Point {
 pub(super) struct Context {
     /// The light is lost by what is known of the path: its far receiver needs more than this.
     pub(super) needs: Option<f64>,
+    /// The light is lost on its span: so many decibels less than what is sent explains.
+    pub(super) lost: Option<f64>,
     /// What it says is an effect of lost light, and no news.
     pub(super) hushed: bool,
 }
@@ -116,7 +123,8 @@ impl Point {
             if self.was_overtaken(at) {
                 return changes;
             }
-            let light = self.light(reading, at, context.needs);
+            let reading = self.floored(reading);
+            let light = self.light(reading, at, context);
             changes.extend(light.map(|change| (AnomalyKind::Dark, change)));
             if self.dark.light() == Light::Dark {
                 self.last = None;
@@ -188,16 +196,35 @@ impl Point {
         step.into_iter().chain(drift).collect()
     }
 
-    fn light(&mut self, reading: Reading, at: Timestamp, needs: Option<f64>) -> Option<Change> {
-        match (Light::of(reading), needs, reading.value()) {
-            (Some(Light::Lit), Some(needs), Some(value)) => {
-                let detail = format!(
-                    "no light: {value:.1} dBm, its far receiver needs more than {needs:.1} dBm"
-                );
-                self.dark.judged(Light::Dark, at, (at, detail))
-            }
-            _ => self.dark.reading(reading, at),
+    /// What is no light by the number that a meter shows for none.
+    fn floored(&self, reading: Reading) -> Reading {
+        let back = if self.dark.light() == Light::Dark {
+            FLOOR_BACK_DB
+        } else {
+            0.0
+        };
+        let none = |value: f64| value <= FLOOR + back && self.role != Role::SupervisoryIn;
+        match reading {
+            Reading::Value(value) if none(value) => Reading::Dark,
+            other => other,
         }
+    }
+
+    fn light(&mut self, reading: Reading, at: Timestamp, context: Context) -> Option<Change> {
+        let Some((Light::Lit, value)) = Light::of(reading).zip(reading.value()) else {
+            return self.dark.reading(reading, at);
+        };
+        let detail = match context {
+            Context {
+                needs: Some(needs), ..
+            } => format!("its far receiver needs more than {needs:.1} dBm"),
+            Context {
+                lost: Some(lost), ..
+            } => format!("{lost:.1} dB less than what is sent explains"),
+            Context { .. } => return self.dark.reading(reading, at),
+        };
+        let detail = format!("no light: {value:.1} dBm, {detail}");
+        self.dark.judged(Light::Dark, at, (at, detail))
     }
 
     fn limited(&mut self, value: f64, at: Timestamp) -> Option<(AnomalyKind, Change)> {
@@ -333,6 +360,42 @@ mod tests {
             said[..],
             [(AnomalyKind::Dark, Change::Ended { .. })]
         ));
+    }
+
+    #[test]
+    fn the_number_that_meters_show_for_no_light_is_none() {
+        let mut input = point(Role::LightIn);
+        read(&mut input, -20.0, 1);
+        let said = read(&mut input, -40.0, 2);
+        assert!(
+            matches!(said[..], [(AnomalyKind::Dark, Change::Began { .. })]),
+            "{said:?}"
+        );
+        assert!(read(&mut input, -39.2, 3).is_empty(), "noise of the meter");
+        assert!(read(&mut input, -40.3, 4).is_empty());
+        assert!(matches!(
+            read(&mut input, -35.0, 5)[..],
+            [(AnomalyKind::Dark, Change::Ended { .. })]
+        ));
+        let mut supervisory = point(Role::SupervisoryIn);
+        read(&mut supervisory, -38.0, 1);
+        assert!(read(&mut supervisory, -41.0, 2).is_empty());
+    }
+
+    #[test]
+    fn light_that_its_span_alone_has_lost_is_dark() {
+        let mut point = point(Role::LightIn);
+        read(&mut point, -17.0, 0);
+        let at = Timestamp::from_seconds(1);
+        let lost = Context {
+            lost: Some(21.0),
+            ..Context::default()
+        };
+        let said = point.reading(Reading::Value(-38.0), (at, at), lost);
+        assert!(
+            matches!(&said[..], [(AnomalyKind::Dark, Change::Began { detail, .. })] if detail.contains("21.0 dB less")),
+            "{said:?}"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use silkline_analysis::series::dark::Light;
 use silkline_analysis::series::past::whole;
 use silkline_analysis::series::receiver::Heard;
-use silkline_analysis::series::relation::Span;
+use silkline_analysis::series::relation::{FAINT, Span};
 use silkline_analysis::series::{AnomalyKind, Change, Severity, device_name, rules};
 use silkline_protocol::device::Role;
 use silkline_protocol::id::{DeviceId, PointName, SiteId};
@@ -183,6 +183,7 @@ impl Watch {
             let mut context = Context::default();
             if role == Role::LightIn && reading.is_good() {
                 context.needs = self.needs((name, point), reading.value(), at);
+                context.lost = self.lost((poll.number, place), reading.value(), at);
             }
             let Some(device) = self.devices.nth_mut(poll.number) else {
                 continue;
@@ -218,6 +219,21 @@ impl Watch {
         self.far.input(&input, level, at, |receiver| {
             let device = receiver.rsplit_once('/').and_then(|(d, _)| devices.get(d));
             lag(device.map_or(core::time::Duration::ZERO, Watched::poll))
+        })
+    }
+
+    /// What a span has lost of the light that its sender sends, where that is as good as all.
+    fn lost(
+        &self,
+        (number, place): (usize, usize),
+        level: Option<f64>,
+        at: Timestamp,
+    ) -> Option<f64> {
+        let level = level.filter(|level| *level <= FAINT)?;
+        let port = self.devices.nth(number)?.ports.at(place)?;
+        port.senders.iter().find_map(|sender| {
+            let span = self.spans.get(&format!("{sender}>{}", port.key))?;
+            span.lost(level, at)
         })
     }
 

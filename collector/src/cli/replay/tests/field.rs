@@ -120,6 +120,11 @@ type Chain = fn(i64) -> ([f64; 3], [f64; 3]);
 
 /// Amplifiers that hold their gain, polled once a minute.
 fn amplified(minutes: i64, chain: Chain) -> Answer {
+    metered(minutes, chain, false)
+}
+
+/// The same, of meters that show noise where there is no light.
+fn metered(minutes: i64, chain: Chain, noise: bool) -> Answer {
     let mut csv = String::from("at,line,site,device,point,value,role,unit\n");
     let mut dice = Dice(9);
     for minute in 0..minutes {
@@ -128,7 +133,10 @@ fn amplified(minutes: i64, chain: Chain) -> Answer {
         let mut level = 3.0 + gains[0] - 20.0;
         let mut write = |site: &str, point: &str, level: f64, role: &str| {
             let shown = level + 0.03 * dice.next();
-            let value = if level < -35.0 {
+            // A meter without light shows noise, an amplifier without it sends some.
+            let value = if level < -35.0 && noise {
+                format!("{:.1}", -36.5 + 0.3 * dice.next())
+            } else if level < -35.0 {
                 "dark".to_owned()
             } else {
                 format!("{shown:.1}")
@@ -140,10 +148,10 @@ fn amplified(minutes: i64, chain: Chain) -> Answer {
             level -= losses[k];
             write(site, "in_power.1", level, "light_in");
             if site != "d" {
-                level = if level < -35.0 {
-                    level
-                } else {
-                    level + gains[k + 1]
+                level = match level < -35.0 {
+                    true if noise => 0.7,
+                    true => level,
+                    false => level + gains[k + 1],
                 };
                 write(site, "out_power.2", level, "light_out");
             }
@@ -177,11 +185,11 @@ fn a_bend_that_every_amplifier_behind_hands_on_is_one_incident_of_its_span() {
 fn a_decibel_on_a_span_is_told_once_however_many_meters_see_it_later() {
     let bend = |minute| {
         (
-            [if minute < 2000 { 20.0 } else { 21.4 }, 20.0, 20.0],
+            [if minute < 4400 { 20.0 } else { 21.4 }, 20.0, 20.0],
             WELL.1,
         )
     };
-    let answer = amplified(2300, bend);
+    let answer = amplified(4600, bend);
     assert!(
         !answer.of("step").is_empty(),
         "the meters see it after an hour"
@@ -245,4 +253,59 @@ fn a_second_break_behind_a_mended_one_is_told() {
         "{:#?}",
         answer.incidents
     );
+}
+
+#[test]
+fn meters_that_are_polled_slowly_tell_of_one_cause_once() {
+    // The amplifier gives less from the 300th minute on; its receivers tell by turns.
+    let mut csv = String::from("at,line,site,device,point,value,role,unit\n");
+    let mut dice = Dice(4);
+    for minute in 0..330 {
+        let at = time(minute * 60);
+        let less = |from: i64| if minute >= from { 2.4 } else { 0.0 };
+        let (out, osnr) = (2.0 - less(300), 20.0 - less(300));
+        let errors = 10_f64.powf(-3.3 + 0.4 * f64::from(minute >= 303) + 0.02 * dice.next());
+        for (site, device, point, value, role, unit) in [
+            (
+                "a",
+                "edfa",
+                "in_power",
+                -20.0 + 0.05 * dice.next(),
+                "light_in",
+                "dBm",
+            ),
+            ("a", "edfa", "out_power", out, "light_out", "dBm"),
+            ("b", "spo", "osnr", osnr + 0.05 * dice.next(), "osnr", "dB"),
+            ("b", "spo", "ber", errors, "ber", "ratio"),
+        ] {
+            let _ = writeln!(
+                csv,
+                "{at},l,{site},{device},{point},{value:.6},{role},{unit}"
+            );
+        }
+    }
+    let answer = ask(&csv, None);
+    let kinds: std::collections::BTreeSet<_> = answer
+        .anomalies
+        .iter()
+        .map(|a| a["point"].as_str())
+        .collect();
+    assert!(kinds.len() >= 3, "{:#?}", answer.anomalies);
+    assert_eq!(answer.incidents.len(), 1, "{:#?}", answer.incidents);
+}
+
+#[test]
+fn a_cut_is_a_cut_though_every_meter_behind_shows_noise() {
+    let cut = |minute| {
+        let loss = if (300..400).contains(&minute) {
+            60.0
+        } else {
+            20.0
+        };
+        ([20.0, loss, 20.0], WELL.1)
+    };
+    let answer = metered(500, cut, true);
+    assert_one(&answer, "fibre break between b and c");
+    assert!(answer.of("dark").len() == 1, "{:#?}", answer.anomalies);
+    assert_ne!(answer.incidents[0]["severity"], "warning");
 }
