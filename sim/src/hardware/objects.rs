@@ -9,10 +9,11 @@ use super::stand_of;
 use crate::world::{Amplifier, Hut, Moment, Stand, World};
 
 const CISCO_OTS: &[u32] = &[1, 3, 6, 1, 4, 1, 9, 9, 834, 1, 1, 2, 1];
+const CISCO_PRODUCTS: &[u32] = &[1, 3, 6, 1, 4, 1, 9, 1];
 const ALPINE: &[u32] = &[1, 3, 6, 1, 4, 1, 52326, 1, 1];
 const ELTEK: &[u32] = &[1, 3, 6, 1, 4, 1, 12148, 9];
 const AKCP: &[u32] = &[1, 3, 6, 1, 4, 1, 3854];
-/// sysDescr and sysUpTime, which every agent has.
+/// sysDescr, sysObjectID and sysUpTime, which every agent has.
 const SYSTEM: &[u32] = &[1, 3, 6, 1, 2, 1, 1];
 
 /// Whether a device of this profile has objects here.
@@ -32,7 +33,19 @@ pub(super) fn base(profile: &str) -> Option<Oid> {
     Some(Oid::from_slice(arcs))
 }
 
-/// Where `sysDescr` and `sysUpTime` stand.
+/// By what a device of this profile is known: the maker's own branch.
+fn maker(profile: &str) -> Option<Oid> {
+    let arcs = match profile {
+        "cisco-ncs1k-ots" => CISCO_PRODUCTS,
+        "alpineoe-edfa" => ALPINE,
+        "eltek-smartpack" => ELTEK,
+        "akcp-sensorprobe" => AKCP,
+        _ => return None,
+    };
+    Some(Oid::from_slice(arcs))
+}
+
+/// Where `sysDescr`, `sysObjectID` and `sysUpTime` stand.
 pub(super) fn system() -> Oid {
     Oid::from_slice(SYSTEM)
 }
@@ -45,6 +58,9 @@ pub(super) fn of(world: &World, device: &Device, moment: Moment<'_>) -> OidTable
         &[1, 0],
         text(&format!("simulated {} {}", device.profile, device.id)),
     );
+    if let Some(maker) = maker(device.profile.as_str()) {
+        table.put(SYSTEM, &[2, 0], Value::ObjectIdentifier(maker));
+    }
     let ticks = u32::try_from(moment.now.as_millis() / 10).unwrap_or(u32::MAX);
     table.put(SYSTEM, &[3, 0], Value::TimeTicks(ticks));
     match device.profile.as_str() {
@@ -328,6 +344,11 @@ mod tests {
         let scene = Scene::default();
         let described = object(&world, &scene, ("alat", "env-1"), "1.3.6.1.2.1.1.1.0");
         assert_eq!(described, Some(text("simulated akcp-sensorprobe env-1")));
+        let known_by = object(&world, &scene, ("alat", "env-1"), "1.3.6.1.2.1.1.2.0");
+        assert_eq!(
+            known_by,
+            maker("akcp-sensorprobe").map(Value::ObjectIdentifier)
+        );
         let uptime = object(&world, &scene, ("alat", "env-1"), "1.3.6.1.2.1.1.3.0");
         assert_eq!(uptime, Some(Value::TimeTicks(3_000)));
     }
