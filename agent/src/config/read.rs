@@ -62,7 +62,7 @@ fn config(top: &mut Section<'_>) -> Option<Config> {
     let data = top.or("data", PathBuf::from(DEFAULT_DATA));
     let retry_cap = within(top, "retry_cap", DEFAULT_RETRY_CAP, SPAN_MIN);
     let shutdown = within(top, "shutdown", DEFAULT_SHUTDOWN, SPAN_MIN);
-    let lines = top.or("lines", Vec::new());
+    let lines = lines(top, Vec::new());
     let library = library(top);
     let local = local(top);
     let spool = top.section("spool");
@@ -205,7 +205,7 @@ fn device(section: &mut Section<'_>, defaults: &Defaults) -> Option<Device> {
         DEFAULT_TIMEOUT,
         Duration::from_millis(10),
     );
-    let lines = section.or("lines", defaults.lines.clone());
+    let lines = lines(section, defaults.lines.clone());
     if lines.is_empty() {
         section.wrong(
             "lines",
@@ -241,6 +241,16 @@ fn device(section: &mut Section<'_>, defaults: &Defaults) -> Option<Device> {
         exceptions,
         otdr,
     })
+}
+
+/// Lines, each once: what is for a line is spooled as often as it stands here.
+fn lines(section: &mut Section<'_>, default: Vec<LineId>) -> Vec<LineId> {
+    let lines = section.or("lines", default);
+    let twice = |(at, line): &(usize, &LineId)| lines.iter().take(*at).any(|other| other == *line);
+    if let Some((_, line)) = lines.iter().enumerate().find(twice) {
+        section.wrong("lines", format!("{line} stands there twice"));
+    }
+    lines
 }
 
 fn profile(section: &mut Section<'_>, library: &Library) -> Option<Arc<Profile>> {

@@ -98,6 +98,18 @@ fn ids_views_ports_and_folders_are_given_once() {
 }
 
 #[test]
+fn a_line_is_named_once_since_its_records_would_be_stored_twice() {
+    let twice = SMALL.replace("[\"baku-poti\"]", "[\"a-b\", \"baku-poti\", \"a-b\"]");
+    let said = mistakes(&twice);
+    assert!(
+        said.contains("agent.toml:3:9: lines: a-b stands there twice"),
+        "{said}"
+    );
+    let own = format!("{SMALL}lines = [\"a-b\", \"a-b\"]\n");
+    assert!(mistakes(&own).contains("device[0].lines: a-b stands there twice"));
+}
+
+#[test]
 fn keys_of_the_other_protocol_are_mistakes() {
     let said = mistakes(&SMALL.replace("address", "community = \"x\"\naddress"));
     assert!(
