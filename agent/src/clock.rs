@@ -4,6 +4,8 @@
 //! goes into records and may be set back; [`Clock::moment`] only ever goes forward and is what
 //! polling, deadlines and back-off use.
 
+mod chrony;
+
 use core::ops::{Add, Sub};
 use core::time::Duration;
 use std::path::Path;
@@ -89,13 +91,47 @@ impl Clock {
         tokio::time::sleep_until(self.start + moment.0).await;
     }
 
-    /// What the operating system says of the time of day.
-    ///
-    /// Only systemd's time service leaves a sign that can be read without rights: its marker file.
-    /// Where that service does not run, another may, so the answer is unknown.
+    /// Whether the time of day can be trusted.
     #[must_use]
     pub fn state(&self) -> ClockState {
-        state_in(Path::new("/run/systemd/timesync"))
+        self.told().state
+    }
+
+    /// What this machine's time service says of the time of day.
+    ///
+    /// Two services can be asked without rights: chronyd, which also tells how far the clock is off, and
+    /// systemd's, which leaves a marker file. Where neither runs another may, so the answer is unknown.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        let number = self.moment().since_start().subsec_nanos();
+        let address = chrony::ADDRESS.parse().ok();
+        let address = address.filter(|_| Path::new(chrony::SIGN).is_dir());
+        match address.and_then(|address| chrony::ask(address, number)) {
+            Some(tracking) if tracking.is_synchronised => Told {
+                state: ClockState::Synchronised,
+                ahead_s: Some(tracking.ahead_s),
+            },
+            Some(_) => Told::only(ClockState::Free),
+            None => Told::only(state_in(Path::new("/run/systemd/timesync"))),
+        }
+    }
+}
+
+/// What a time service says of the time of day.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Told {
+    /// Whether it can be trusted.
+    pub state: ClockState,
+    /// How far it is ahead of the right time, in seconds, where that is known.
+    pub ahead_s: Option<f64>,
+}
+
+impl Told {
+    const fn only(state: ClockState) -> Self {
+        Self {
+            state,
+            ahead_s: None,
+        }
     }
 }
 

@@ -148,6 +148,9 @@ pub struct Status {
     pub spool_fault: Option<String>,
     /// What the operating system says of the clock.
     pub clock: ClockState,
+    /// How far the clock is ahead of the right time, in seconds, where its time service tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_s: Option<f64>,
     /// Whether it is connected by a link that costs: then samples come thinly, and what does not come
     /// is no sign that a device is silent.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]

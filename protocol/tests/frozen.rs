@@ -235,6 +235,7 @@ fn what_is_not_spooled() {
         epochs: vec![epoch()],
         spool_depth: 7,
         spool_fault: None,
+        clock_ahead_s: None,
         clock: ClockState::Synchronised,
         metered: false,
     };

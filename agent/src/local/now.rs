@@ -28,6 +28,9 @@ pub struct Now {
     pub up_s: u64,
     /// What the system says of the clock.
     pub clock: ClockState,
+    /// How far it is ahead of the right time, in seconds, where that is known.
+    #[serde(default)]
+    pub clock_ahead_s: Option<f64>,
     /// The link to the broker; absent where none is set.
     pub uplink: Option<UplinkNow>,
     /// The spool.
@@ -179,13 +182,15 @@ impl Now {
             title: title.to_owned(),
             lines,
         };
+        let clock = sources.clock.told();
         Self {
             at: sources.clock.now(),
             site: config.site.to_string(),
             agent: config.agent.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             up_s: sources.clock.moment().since_start().as_secs(),
-            clock: sources.clock.state(),
+            clock: clock.state,
+            clock_ahead_s: clock.ahead_s,
             uplink: link.map(|link| uplink(&link.borrow())),
             spool: spool(&sources.spool.borrow()),
             devices: config

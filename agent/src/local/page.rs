@@ -31,7 +31,7 @@ pub(super) fn page(now: &Now) -> String {
         escaped(&title),
         escaped(&now.at.to_string()),
         escaped(&now.version),
-        escaped(clock_words(now.clock)),
+        escaped(&clock_words(now)),
         escaped(&uplink_words(now)),
         escaped(&spool_words(now)),
     );

@@ -122,6 +122,7 @@ async fn whatever_a_device_says_is_no_markup() {
         version: "1".into(),
         up_s: 0,
         clock: silkline_protocol::message::ClockState::Free,
+        clock_ahead_s: None,
         uplink: None,
         spool: SpoolNow::default(),
         devices: vec![device],

@@ -56,7 +56,7 @@ impl Screen {
             return vec![Line::styled(why, bad())];
         };
         let mut lines = vec![
-            Line::raw(format!("clock   {}", clock_words(now.clock))),
+            Line::raw(format!("clock   {}", clock_words(now))),
             match now.uplink.as_ref().map(|uplink| uplink.connected) {
                 Some(Some(_)) => Line::raw(format!("uplink  {}", uplink_words(now))),
                 Some(None) | None => Line::styled(format!("uplink  {}", uplink_words(now)), bad()),
@@ -223,6 +223,7 @@ mod tests {
             version: "0.1.0".into(),
             up_s: 60,
             clock: ClockState::Synchronised,
+            clock_ahead_s: Some(-0.000_25),
             uplink: None,
             spool: SpoolNow {
                 depth: 1234,

@@ -41,11 +41,18 @@ pub fn reading_words(reading: Reading) -> String {
 
 /// What the system says of the clock.
 #[must_use]
-pub const fn clock_words(clock: ClockState) -> &'static str {
-    match clock {
+pub fn clock_words(now: &Now) -> String {
+    let words = match now.clock {
         ClockState::Synchronised => "set by a time server",
         ClockState::Free => "running free",
         ClockState::Unknown => "the system does not tell whether it is set",
+    };
+    match now.clock_ahead_s {
+        Some(ahead) => {
+            let way = if ahead < 0.0 { "slow" } else { "fast" };
+            format!("{words}, {:.3} ms {way}", ahead.abs() * 1e3)
+        }
+        None => words.to_owned(),
     }
 }
 
@@ -120,7 +127,7 @@ pub fn whole(now: &Now) -> String {
         now.agent,
         now.at,
         now.version,
-        clock_words(now.clock),
+        clock_words(now),
         uplink_words(now),
         spool_words(now)
     );

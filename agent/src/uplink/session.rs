@@ -420,6 +420,7 @@ impl Session {
 
     fn status(&self, online: bool) -> Status {
         let spool = self.spooled.borrow();
+        let clock = self.whose.clock.told();
         Status {
             online,
             at: self.whose.clock.now(),
@@ -427,7 +428,8 @@ impl Session {
             epochs: spool.epochs.clone(),
             spool_depth: spool.depth,
             spool_fault: spool.fault.as_ref().map(ToString::to_string),
-            clock: self.whose.clock.state(),
+            clock: clock.state,
+            clock_ahead_s: clock.ahead_s,
             metered: self.metered.is_some(),
         }
     }

@@ -206,6 +206,7 @@ impl Sender {
             spool_depth: 0,
             spool_fault: spool_fault.map(str::to_owned),
             clock: ClockState::Unknown,
+            clock_ahead_s: None,
         };
         let topic = format!("silkline/1/site/{}/status/main", self.site);
         Wire {
