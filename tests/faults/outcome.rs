@@ -9,6 +9,7 @@ use silkline_analysis::place::{Candidate, Place, PlaceKind};
 use silkline_analysis::series::{Anomaly, device_name};
 use silkline_collector::engine::{EngineSettings, Output};
 use silkline_protocol::plant::Plant;
+use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::RouteLength;
 
 use crate::bed::{Bed, Central, Ground, clock};
@@ -30,6 +31,8 @@ pub(crate) struct Outcome {
     /// How often people were told, and whether that is too often.
     pub(crate) notices: usize,
     pub(crate) noisy: bool,
+    /// Each incident as people read it.
+    pub(crate) read: Vec<String>,
 }
 
 /// What was told of one cause.
@@ -175,7 +178,41 @@ fn judge(bed: &Bed, plant: &Plant, case: &Case, start: Duration) -> Outcome {
         trace_cpu: bed.trace_cpu.clone(),
         notices,
         noisy: case.most_notices.is_some_and(|most| notices > most),
+        read: incidents
+            .values()
+            .flat_map(|course| course.last())
+            .map(|(_, incident)| read(incident, start))
+            .collect(),
     }
+}
+
+/// An incident as people read it: its headline, what was seen, and its history since the start.
+fn read(incident: &Incident, start: Duration) -> String {
+    let place = &incident.place;
+    let mut text = format!(
+        "{}\n      {:?} {:?} {:?} {:?}",
+        words(incident),
+        place.span,
+        place.chainage_m,
+        place.interval95_m,
+        place.notes
+    );
+    for candidate in &place.candidates {
+        text += &format!("\n      perhaps {:?}", candidate.chainage_m);
+    }
+    for entry in &incident.history {
+        let after = seconds_after(start, entry.at);
+        text += &format!("\n      {after:8.2} s {}: {}", entry.who, entry.what);
+    }
+    for anomaly in &incident.anomalies {
+        let after = seconds_after(start, anomaly.raised);
+        text += &format!("\n      {after:8.2} s {} {}", anomaly.id, anomaly.detail);
+    }
+    text
+}
+
+fn seconds_after(start: Duration, at: Timestamp) -> f64 {
+    (at.nanos() - clock(start).nanos()) as f64 / 1e9
 }
 
 /// An incident that no cause explains, with the sightings that led to it.

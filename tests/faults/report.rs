@@ -220,6 +220,19 @@ pub(crate) fn misses(all: &[Outcome]) {
                 );
             }
         }
+        let right = outcome.told.iter().all(|t| t.right_cause && t.right_span);
+        let right = right && outcome.strangers.is_empty();
+        let wanted = std::env::var("SILKLINE_FAULTS_TELL").ok();
+        if wanted.is_some_and(|wanted| wanted == "all" || !right) {
+            for cause in outcome.told.iter().map(|t| &t.cause) {
+                let at = [cause.at, cause.also].map(|at| at.map(|at| at.get()));
+                let (line, what, since) = (&cause.line, &cause.what, cause.since);
+                println!("    truly {line} {what:?} {:?} {at:?} {since:?}", cause.span);
+            }
+            for read in &outcome.read {
+                println!("    {read}");
+            }
+        }
     }
 }
 

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Every engine goes on with its own incident; here the second one is folded into the first, and
-//! unfolded when its place turns out to be elsewhere. One that was told already, and only later turns
+//! unfolded when its place turns out to be elsewhere. A break takes in light that gets less, never the
+//! other way round. One that was told already, and only later turns
 //! out to be a break of the same stretch, is closed as part of the other: people who follow it find
 //! where it went on. What operators do to the first is done to all.
 //! Pure and ordered, so that a replay gives the same incidents bit for bit.
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use silkline_analysis::incident::{Entry, Incident, Kind, State};
+use silkline_analysis::series::AnomalyKind;
 use silkline_protocol::id::{IncidentId, LineId};
 use silkline_protocol::plant::{Plant, Shared};
 use silkline_protocol::time::Timestamp;
@@ -134,9 +136,18 @@ impl Together {
         incident.related = before.unwrap_or_default();
         self.known.insert(id.clone(), incident);
         if let Some(fold) = self.folded.get(&id).cloned() {
+            if self.outranks(&id, &fold.into) {
+                self.folded.remove(&id);
+                let mut out = self.lead(plant, &id, fold);
+                out.extend(self.opened(&id));
+                return out;
+            }
             return self.refold(plant, &id, &fold);
         }
         if let Some(fold) = self.partner(plant, &id) {
+            if self.outranks(&id, &fold.into) {
+                return self.lead(plant, &id, fold);
+            }
             return self.fold(plant, id, (fold, was_told));
         }
         let related = self.related(plant, &id);
@@ -168,6 +179,32 @@ impl Together {
         out
     }
 
+    /// Whether an incident is to stand before another one: nobody is told of a break as a part of
+    /// light that got less, which they may have known of and left for the morning.
+    fn outranks(&self, id: &IncidentId, other: &IncidentId) -> bool {
+        let kind = |id| self.known.get(id).map(|it: &Incident| it.kind);
+        kind(id) == Some(Kind::Break) && kind(other) == Some(Kind::Degradation)
+    }
+
+    /// Folds the other one of `fold` into `id`, instead of the other way round.
+    fn lead(&mut self, plant: &Plant, id: &IncidentId, fold: Fold) -> Vec<Output> {
+        let turned = Fold {
+            into: id.clone(),
+            ..fold
+        };
+        self.fold(plant, fold.into, (turned, true))
+    }
+
+    /// Tells people of an incident that they did not know by itself.
+    fn opened(&self, id: &IncidentId) -> Option<Output> {
+        let known = self.known.get(id)?;
+        Some(Output::Notice(Notice {
+            incident: id.clone(),
+            reason: Reason::Opened,
+            text: known.headline.clone(),
+        }))
+    }
+
     /// A folded incident has changed: it stays folded while it may be at the same place.
     fn refold(&mut self, plant: &Plant, id: &IncidentId, fold: &Fold) -> Vec<Output> {
         let beside = |id: &IncidentId| {
@@ -186,12 +223,7 @@ impl Together {
         self.folded.remove(id);
         let mut out = self.said(plant, &fold.into);
         out.extend(self.said(plant, id));
-        let text = self.known.get(id).map(|it| it.headline.clone());
-        out.push(Output::Notice(Notice {
-            incident: id.clone(),
-            reason: Reason::Opened,
-            text: text.unwrap_or_default(),
-        }));
+        out.extend(self.opened(id));
         out
     }
 
@@ -202,7 +234,8 @@ impl Together {
         let mine = plant.shared.iter();
         for shared in mine.filter(|it| lies_in(it, &own.place.line, stretch)) {
             let same = |it: &&Incident| {
-                let soon = own.opened - it.opened < SOON && it.opened - own.opened < SOON;
+                let (mine, theirs) = (began(own), began(it));
+                let soon = mine - theirs < SOON && theirs - mine < SOON;
                 let other = it.place.line != own.place.line && it.state.is_active();
                 let top = !self.folded.contains_key(&it.id);
                 let there = stretch_of(plant, it);
@@ -292,6 +325,14 @@ impl Together {
             }
         }
     }
+}
+
+/// When an incident last began: one of light that got less begins anew where the light is lost.
+fn began(incident: &Incident) -> Timestamp {
+    let lost = incident.anomalies.iter();
+    let lost = lost.filter(|anomaly| anomaly.kind == AnomalyKind::Dark);
+    let newest = lost.map(|anomaly| anomaly.raised).max();
+    newest.map_or(incident.opened, |at| at.max(incident.opened))
 }
 
 /// An incident that people know, as it ends: it is part of another one.

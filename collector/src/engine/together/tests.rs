@@ -1,5 +1,5 @@
 use silkline_analysis::place::{Place, PlaceKind};
-use silkline_analysis::series::Severity;
+use silkline_analysis::series::{Anomaly, Severity};
 use silkline_protocol::plant::read;
 
 use super::*;
@@ -244,6 +244,77 @@ fn the_first_line_may_become_a_break_last() {
     let again = together.clone();
     let text = serde_json::to_string(&again).unwrap();
     assert_eq!(serde_json::from_str::<Together>(&text).unwrap(), together);
+}
+
+/// Light that gets less at a place.
+fn bent(line: &str, id: &str, span: &str, opened: i64) -> Incident {
+    let mut incident = incident(line, id, span, None, opened);
+    incident.kind = Kind::Degradation;
+    incident
+}
+
+fn said(together: &mut Together, incident: Incident) -> Vec<String> {
+    told(together, Output::Incident(Box::new(incident)))
+}
+
+#[test]
+fn a_break_is_told_by_itself_and_takes_in_the_bend_of_the_other_line() {
+    let mut together = Together::default();
+    said(&mut together, bent("north", "a", "n0..n1", 0));
+    assert_eq!(
+        told(&mut together, open("south", "b", "s0..s1", None, 2)),
+        ["a north closed", "b south+north open"]
+    );
+    assert_eq!(
+        told(&mut together, notice("b", Reason::Opened)),
+        ["b opened"],
+        "whoever slept through the bend is woken by the break"
+    );
+    // The bent one breaks too: nothing new.
+    assert_eq!(
+        told(&mut together, open("north", "a", "n0..n1", None, 0)),
+        ["b south+north open"]
+    );
+}
+
+#[test]
+fn of_two_bent_lines_the_one_that_breaks_leads() {
+    let mut together = Together::default();
+    said(&mut together, bent("north", "a", "n0..n1", 0));
+    let both = said(&mut together, bent("south", "b", "s0..s1", 2));
+    assert_eq!(both, ["a north+south open"]);
+    assert_eq!(
+        told(&mut together, open("south", "b", "s0..s1", None, 2)),
+        ["a north closed", "b south+north open", "b opened"]
+    );
+}
+
+#[test]
+fn a_bend_of_hours_that_breaks_is_one_cause_with_the_break_beside_it() {
+    for (lost, one) in [(7200, true), (3600, false)] {
+        let mut together = Together::default();
+        let mut old = incident("north", "a", "n0..n1", None, 0);
+        old.anomalies = vec![dark(lost)];
+        said(&mut together, old);
+        let second = told(&mut together, open("south", "b", "s0..s1", None, 7202));
+        assert_eq!(second == ["a north+south open"], one, "{second:?}");
+    }
+}
+
+/// Light that was lost at a second.
+fn dark(at: i64) -> Anomaly {
+    Anomaly {
+        id: "west.edfa-1/in_power/dark".to_owned(),
+        line: "north".parse().unwrap(),
+        device: "west.edfa-1".to_owned(),
+        point: None,
+        kind: AnomalyKind::Dark,
+        from: second(at),
+        to: None,
+        raised: second(at),
+        severity: Severity::Critical,
+        detail: "no light".to_owned(),
+    }
 }
 
 #[test]
