@@ -24,6 +24,7 @@ mod end;
 mod event;
 mod joint;
 mod line;
+pub mod near;
 mod noise;
 mod power;
 mod product;

@@ -5,6 +5,7 @@
 
 mod changed;
 mod crossed;
+mod near;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -164,6 +165,7 @@ impl Views {
         let own_end = own_end.map(|end| end.at);
         let says = usable.map_or(Says::Nothing, |view| {
             let said = says((view, &trace), &analysis, (changes.as_ref(), own_end));
+            let said = near::told((view, &trace), &analysis, said);
             said.unless(verdict == Some(Verdict::Unclear))
                 .doubted(suspect)
         });

@@ -100,3 +100,54 @@ fn a_break_just_before_the_end_is_one() {
         assert_eq!(matches!(look.says, Says::Broken(_)), right, "{short}");
     }
 }
+
+/// Behind a kilometre of launch fibre and its connector, a fibre that ends so soon.
+fn soon(behind_m: f64, pulse_ns: u16, end: Joint) -> TraceFile {
+    let connector = Joint::reflecting(Db::of(0.3), Db::of(-52.0));
+    let launch = Part::standard(OpticalLength::of(1_000.0), connector);
+    let glass = Part::standard(OpticalLength::of(behind_m), end);
+    let fibre = Fibre {
+        panel: Joint::reflecting(Db::of(0.2), Db::of(-45.0)),
+        parts: vec![launch, glass],
+    };
+    let shot = Shot {
+        noise: Seed(behind_m.to_bits()),
+        ..Shot::of(OpticalLength::of(END_M), pulse_ns, 10)
+    };
+    TraceFile {
+        sor: shoot(&fibre, &Instrument::default(), &shot).sor(&Labels::default()),
+        ..file(END_M, 2)
+    }
+}
+
+#[test]
+fn a_break_that_the_panels_connector_hides_is_told_as_one_where_no_glass_is_seen() {
+    let mut plant = plant();
+    plant.lines[0].views[0].launch = OpticalLength::of(1_000.0);
+    plant.lines[0].views[0].reach = Some(Db::of(27.0));
+    let (line, otdr) = (&plant.lines[0], "otdr-1".parse().unwrap());
+    let torn = Joint::default();
+    let cleft = |reflectance| Joint::reflecting(Db::of(0.0), Db::of(reflectance));
+    for pulse in [300, 1_000] {
+        let whole = soon(END_M, pulse, cleft(-42.0));
+        for behind in [5.0, 16.0, 50.0, 120.0, 182.0, 196.0] {
+            for end in [torn, cleft(-22.0), cleft(-45.0)] {
+                let mut views = Views::default();
+                let first = views.look(line, &otdr, (&whole, false));
+                assert_eq!(first.says, Says::Whole);
+                let mut shot = soon(behind, pulse, end);
+                shot.at = Timestamp::from_seconds(1_800_000_900);
+                let look = views.look(line, &otdr, (&shot, false));
+                let named = format!("{behind} m, {pulse} ns, {end:?}: {:?}", look.says);
+                let Says::Broken(seen) = look.says else {
+                    panic!("{named}");
+                };
+                assert_eq!(look.changed, None, "{named}");
+                let sd = seen.random_m.get().hypot(seen.systematic_m.get());
+                let off = (seen.optical_m.get() - behind).abs();
+                assert!(off < 1.96 * sd + 1.0, "{named}");
+                assert!(1.96 * sd < 500.0, "{named}");
+            }
+        }
+    }
+}
