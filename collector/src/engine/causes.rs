@@ -27,7 +27,7 @@ use self::cause::{Cause, Lost, News};
 pub(super) use self::key::{Key, Light};
 use self::key::{follows_light, is_fading};
 use super::exchange::Reason;
-use super::light::{Claim, Runs};
+use super::light::{Claim, LostLight, Runs};
 use super::origin::Origin;
 use super::permits::Permits;
 use super::settings::EngineSettings;
@@ -91,6 +91,7 @@ impl Causes {
 
     /// Takes the claims as they stand.
     pub(super) fn claim(&mut self, scene: &Scene<'_>, claims: Vec<Claim>) {
+        let held: Vec<_> = claims.iter().map(|claim| (claim.low, claim.high)).collect();
         for claim in claims.into_iter().filter(|claim| claim.ready) {
             let Some(key) = key_of(scene.line, &claim) else {
                 continue;
@@ -102,7 +103,8 @@ impl Causes {
             {
                 continue;
             }
-            let k = match self.cause_of_claim(scene, &claim, &key) {
+            let known = self.cause_of_claim(scene, &claim, &key);
+            let k = match known.or_else(|| self.moved_to(scene, &claim, &held)) {
                 Some(k) => k,
                 None => self.open(scene, key.clone()),
             };
@@ -289,6 +291,27 @@ impl Causes {
             .or_else(|| self.find_key(scene, key, None))
     }
 
+    /// The cause that turns out to be farther up the light: all that it had lost is missed from
+    /// there on, and on its own stretch nothing is, by what is `held` now.
+    fn moved_to(&self, scene: &Scene<'_>, claim: &Claim, held: &[(usize, usize)]) -> Option<usize> {
+        let upstream = |lost: &Lost| {
+            let same =
+                |light: &&LostLight| light.path == lost.path && light.direction == lost.direction;
+            claim
+                .losses
+                .iter()
+                .any(|light| same(&light) && light.to == lost.from)
+        };
+        self.causes.iter().position(|cause| {
+            let soon = scene.now - cause.incident.opened < scene.settings.wake;
+            let stretch = cause.stretch(scene.line);
+            let gone = stretch.is_some_and(|stretch| !held.contains(&stretch));
+            let seen = cause.incident.evidence.iter().any(is_seen);
+            let lost = !cause.lost.is_empty() && cause.lost.iter().all(upstream);
+            cause.is_active() && soon && gone && !seen && lost
+        })
+    }
+
     /// The active cause with `key`, or a past one that is to be the same again.
     fn find_key(
         &mut self,
@@ -399,7 +422,9 @@ impl Causes {
             .iter()
             .any(|e| e.finding.sighting().is_some());
         let light = matches!(cause.key, Key::Span(..) | Key::Node(_));
-        if light && cause.key != key && !traced {
+        // Stations that fall silent make it wider; they say nothing against what was known.
+        let wider = cause.is_inside(scene.line, &key);
+        if light && cause.key != key && !traced && !wider {
             cause
                 .incident
                 .note(SELF, &words::moved(scene, &key), scene.now);
@@ -424,7 +449,7 @@ impl Causes {
             };
             let same = |l: &&mut Lost| l.path == lost.path && l.direction == lost.direction;
             match cause.lost.iter_mut().find(same) {
-                Some(known) if *known == lost => continue,
+                Some(known) if *known == lost || wider => continue,
                 Some(known) => *known = lost,
                 None => cause.lost.push(lost),
             }

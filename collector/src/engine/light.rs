@@ -370,10 +370,15 @@ fn merged(found: Vec<Found>, settings: &EngineSettings, now: Timestamp) -> Vec<C
                 .iter()
                 .any(|g| g.light.direction != one.light.direction);
             let held = one.low <= *low && *high <= one.high;
-            held && (!one.loss.failed || opposite || group.iter().all(|g| g.loss.failed))
+            let same = !one.loss.failed || opposite || group.iter().all(|g| g.loss.failed);
+            (held && same) || is_crossing(&one, (*low, *high), group)
         });
         match same {
-            Some((.., group)) => group.push(one),
+            Some((low, high, group)) => {
+                // One cause of both directions is where both are lost.
+                (*low, *high) = ((*low).max(one.low), (*high).min(one.high));
+                group.push(one);
+            }
             None => groups.push((one.low, one.high, vec![one])),
         }
     }
@@ -383,13 +388,25 @@ fn merged(found: Vec<Found>, settings: &EngineSettings, now: Timestamp) -> Vec<C
         .collect()
 }
 
+/// Whether light of the one direction is lost on a stretch that overlaps that of the other direction:
+/// nodes between that say nothing leave the two of them with different ends.
+fn is_crossing(one: &Found, (low, high): (usize, usize), group: &[Found]) -> bool {
+    let overlap = one.low < high && low < one.high;
+    let apart = |g: &Found| g.light.direction != one.light.direction && !g.loss.failed;
+    overlap && !one.loss.failed && group.iter().all(apart)
+}
+
 fn claim(
     (low, high): (usize, usize),
     group: Vec<Found>,
     settings: &EngineSettings,
     now: Timestamp,
 ) -> Claim {
-    let exact = |f: &&Found| (f.low, f.high) == (low, high);
+    let crossed = !group.iter().any(|f| (f.low, f.high) == (low, high));
+    let exact = |f: &&Found| {
+        let one_end = f.low == low || f.high == high;
+        (f.low, f.high) == (low, high) || (crossed && one_end)
+    };
     let toward = |direction| {
         group
             .iter()
@@ -421,7 +438,7 @@ fn claim(
     let (low, high) = match group.first() {
         Some(first) if failed => (sender(first), sender(first)),
         // Both directions lost around a node that says nothing: the node is gone.
-        Some(_) if both && high - low == 2 => (low + 1, low + 1),
+        Some(_) if both && high - low == 2 && !crossed => (low + 1, low + 1),
         _ => (low, high),
     };
     let verdict = if low == high {
@@ -435,5 +452,73 @@ fn claim(
         verdict,
         losses: group.into_iter().map(|f| f.light).collect(),
         ready,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_seconds(1_800_000_000 + second)
+    }
+
+    /// Light that is lost in a direction between two nodes.
+    fn lost(direction: Direction, [low, high]: [usize; 2]) -> Found {
+        let node = |k: usize| format!("n{k}").parse().unwrap();
+        let (from, to) = match direction {
+            Direction::AToB => (low, high),
+            Direction::BToA => (high, low),
+        };
+        Found {
+            low,
+            high,
+            loss: Loss {
+                from: 0,
+                to: 1,
+                failed: false,
+                supervisory: Light::Dark,
+                settled: true,
+                since: second(0),
+            },
+            light: LostLight {
+                path: "p".parse().unwrap(),
+                direction,
+                from: node(from),
+                to: node(to),
+                since: second(0),
+            },
+            turned: second(0),
+            patience: second(10),
+        }
+    }
+
+    fn stretches(found: Vec<Found>) -> Vec<(usize, usize, bool)> {
+        let claims = merged(found, &EngineSettings::default(), second(1));
+        claims.iter().map(|c| (c.low, c.high, c.ready)).collect()
+    }
+
+    #[test]
+    fn directions_that_end_at_other_nodes_are_one_cause_where_both_are_lost() {
+        let (there, back) = (Direction::AToB, Direction::BToA);
+        let both = vec![lost(there, [2, 9]), lost(back, [0, 3])];
+        assert_eq!(stretches(both), [(2, 3, true)]);
+        let wide = vec![lost(there, [2, 9]), lost(back, [0, 4]), lost(back, [0, 9])];
+        assert!(
+            matches!(stretches(wide)[..], [(2, 4, _)]),
+            "a span, no node"
+        );
+    }
+
+    #[test]
+    fn one_direction_lost_twice_and_stretches_that_only_touch_stay_two() {
+        let (there, back) = (Direction::AToB, Direction::BToA);
+        for found in [
+            vec![lost(there, [1, 3]), lost(there, [2, 4])],
+            vec![lost(there, [1, 2]), lost(back, [2, 3])],
+            vec![lost(there, [1, 2]), lost(back, [4, 6])],
+        ] {
+            assert_eq!(stretches(found).len(), 2);
+        }
     }
 }

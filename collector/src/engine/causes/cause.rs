@@ -148,6 +148,14 @@ impl Cause {
         stretch_of(line, &self.key)
     }
 
+    /// Whether its span is a part of a longer one.
+    pub(super) fn is_inside(&self, line: &Line, longer: &Key) -> bool {
+        let ends = self.stretch(line).zip(stretch_of(line, longer));
+        ends.is_some_and(|((low, high), (from, to))| {
+            from <= low && high <= to && low < high && high - low < to - from
+        })
+    }
+
     /// The same, and the ends of a span that fades.
     pub(super) fn span(&self, line: &Line) -> Option<(usize, usize)> {
         match &self.key {

@@ -57,6 +57,11 @@ impl Causes {
                 .incident
                 .note(SELF, "a trace shows a break: not the equipment", scene.now);
             cause.key = key;
+        } else if is_part_of(scene, &key, &cause.key) {
+            // Stations that say nothing leave light meters with a longer stretch.
+            let said = words::moved(scene, &key);
+            cause.incident.note(SELF, &said, scene.now);
+            cause.key = key;
         }
         cause.incident.kind = Kind::Break;
         cause.proven = false;
@@ -324,6 +329,14 @@ fn is_apart(scene: &Scene<'_>, old: &Evidence, (seen, at): (&Sighting, Timestamp
     let doubt = RouteLength::of(4.0 * sd(before).hypot(sd(seen)));
     let apart = there.zip(here).map(|(there, here)| (there - here).abs());
     apart.is_some_and(|apart| apart > ONE_PLACE + doubt)
+}
+
+/// Whether a span is a part of a longer one.
+fn is_part_of(scene: &Scene<'_>, span: &Key, longer: &Key) -> bool {
+    let ends = stretch_of(scene.line, span).zip(stretch_of(scene.line, longer));
+    ends.is_some_and(|((low, high), (from, to))| {
+        from <= low && high <= to && high - low < to - from
+    })
 }
 
 /// The nodes around what a view saw.

@@ -187,3 +187,63 @@ fn where_directions_are_swapped_in_the_plant_file_traces_from_both_ends_tell_the
     let told = |it: &silkline_analysis::incident::Entry| it.what.contains("swapped");
     assert!(incident.history.iter().any(told), "{:?}", incident.history);
 }
+
+/// The edge of a node's agent says that light is lost in a direction.
+fn edge_says(world: &mut World, node: usize, point: &str) {
+    let event = silkline_protocol::message::Event {
+        at: world.now,
+        kind: silkline_protocol::message::EventKind::LightLost,
+        point: Some(point.parse().unwrap()),
+        detail: String::new(),
+        permit: None,
+        place: None,
+    };
+    let said = Input::Event {
+        site: super::world::site(node),
+        device: super::world::device(),
+        late: false,
+        event,
+    };
+    let now = world.now;
+    world.step(said, now);
+}
+
+#[test]
+fn stations_of_which_nothing_is_heard_for_a_while_do_not_widen_what_was_known() {
+    let mut world = World::new(PHASES);
+    world.faults = vec![Fault::Cut(AT)];
+    world.faults.extend((0..5).map(Fault::Mute));
+    world.run(500);
+    edge_says(&mut world, 2, "in_power.1");
+    edge_says(&mut world, 1, "in_power.2");
+    world.run(25_000);
+    let span = |world: &World| world.only().place.span.clone();
+    assert_eq!(span(&world).as_deref(), Some("n1..n2"));
+    world.faults = vec![Fault::Cut(AT)];
+    world.run(5_000);
+    world.shoot("n1-b");
+    let incident = world.only();
+    assert_eq!(incident.place.span.as_deref(), Some("n1..n2"));
+    let moved = |it: &&silkline_analysis::incident::Entry| it.what.starts_with("now ");
+    let moved: Vec<_> = incident.history.iter().filter(moved).collect();
+    assert!(moved.is_empty(), "{moved:?}");
+}
+
+#[test]
+fn a_trace_tells_which_span_of_a_stretch_with_mute_stations_is_broken() {
+    let mut world = World::new(PHASES);
+    world.faults = vec![Fault::Mute(2), Fault::Mute(3), Fault::Cut(AT)];
+    world.run(15_000);
+    let broken = |world: &World| {
+        let all = world.standing();
+        let mut broken = all.iter().filter(|it| it.kind == Kind::Break);
+        let headlines: Vec<_> = all.iter().map(|it| &it.headline).collect();
+        let one = broken.next().unwrap_or_else(|| panic!("{headlines:?}"));
+        one.headline.to_lowercase()
+    };
+    let wide = broken(&world);
+    assert!(wide.contains("station 1 and station 3"), "{wide}");
+    world.shoot("n1-b");
+    let told = broken(&world);
+    assert!(told.contains("station 1 and station 2"), "{told}");
+}
