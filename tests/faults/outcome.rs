@@ -31,7 +31,7 @@ pub(crate) struct Outcome {
     /// How often people were told, and whether that is too often.
     pub(crate) notices: usize,
     pub(crate) noisy: bool,
-    /// Each incident as people read it.
+    /// Each incident as people read it, and the alarms that stand in none of a true cause.
     pub(crate) read: Vec<String>,
 }
 
@@ -182,6 +182,15 @@ fn judge(bed: &Bed, plant: &Plant, case: &Case, start: Duration) -> Outcome {
             .values()
             .flat_map(|course| course.last())
             .map(|(_, incident)| read(incident, start))
+            .chain(
+                alarms
+                    .values()
+                    .filter(|a| !folded.contains(&a.id))
+                    .map(|a| {
+                        let after = seconds_after(start, a.raised);
+                        format!("loose: {after:8.2} s {} {}", a.id, a.detail)
+                    }),
+            )
             .collect(),
     }
 }

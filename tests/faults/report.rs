@@ -227,7 +227,10 @@ pub(crate) fn misses(all: &[Outcome]) {
             for cause in outcome.told.iter().map(|t| &t.cause) {
                 let at = [cause.at, cause.also].map(|at| at.map(|at| at.get()));
                 let (line, what, since) = (&cause.line, &cause.what, cause.since);
-                println!("    truly {line} {what:?} {:?} {at:?} {since:?}", cause.span);
+                println!(
+                    "    truly {line} {what:?} {:?} {at:?} {since:?}",
+                    cause.span
+                );
             }
             for read in &outcome.read {
                 println!("    {read}");
