@@ -440,6 +440,7 @@ impl Bed {
                 agent: agent.clone(),
                 online,
                 metered: false,
+                spool_fault: None,
             };
             self.step(&line, input);
         }

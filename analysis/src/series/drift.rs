@@ -416,7 +416,7 @@ mod tests {
             let Some((hour, Change::Began { from, .. })) = said.first() else {
                 panic!("{per_day}: {said:?}")
             };
-            let (hour, limit) = (*hour, 24 * 20 + (24.0 * 3.0 / per_day) as i64);
+            let (hour, limit) = (*hour as f64, 24.0 * (20.0 + 3.0 / per_day));
             assert!(hour < limit, "{per_day}: {hour} of {limit}");
             assert!(*from >= Timestamp::from_seconds(86_400 * 12), "{from}");
         }
