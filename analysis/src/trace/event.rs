@@ -16,6 +16,7 @@ mod candidates;
 mod excess;
 mod ghost;
 mod grid;
+mod hidden;
 mod measure;
 mod place;
 mod response;
@@ -101,6 +102,14 @@ pub(crate) fn find(
         places = measure::places(&grid, &found);
     }
     let (mut events, constant) = measure::events(trace, &grid, &found, &places);
+    let apart = trace.pulse().get().max(2.0 * trace.step_m());
+    for event in hidden::reflections(trace, &grid, found.cuts()) {
+        let near = |other: &Event| (other.at.get() - event.at.get()).abs() < apart;
+        if !events.iter().any(near) {
+            events.push(event);
+        }
+    }
+    events.sort_by(|a, b| a.at.get().total_cmp(&b.at.get()));
     ghost::mark(trace, &mut events);
     (events, constant)
 }

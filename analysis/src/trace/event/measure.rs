@@ -128,6 +128,13 @@ pub(crate) struct Weeded {
     joints: Vec<Joint>,
 }
 
+impl Weeded {
+    /// The cuts, the launch first.
+    pub(super) fn cuts(&self) -> &[Cut] {
+        &self.cuts
+    }
+}
+
 /// The smallest loss that is one whatever the noise. What is below the file's own threshold still
 /// shapes the glass around it, and is left out at the end.
 fn least_loss(trace: &Trace) -> f64 {
