@@ -304,13 +304,17 @@ impl Grid {
         let mut best = plain;
         for tail in &self.tails {
             let limits = prices.map(|price| best.cost - price);
-            let fits = tail.fits([from, to], (length, scale), (&line, limits));
-            for (fit, price) in fits.into_iter().zip(prices) {
-                let cost = fit.map_or(f64::MAX, |fit| fit.cost + price);
-                if let Some(fit) = fit.filter(|_| cost < best.cost) {
-                    best = Fit { cost, ..fit };
-                }
-            }
+            tail.fits(
+                [from, to],
+                (length, scale),
+                (&line, limits),
+                |number, fit| {
+                    let cost = fit.cost + prices.get(number).copied().unwrap_or(price);
+                    if cost < best.cost {
+                        best = Fit { cost, ..fit };
+                    }
+                },
+            );
         }
         Some(best)
     }

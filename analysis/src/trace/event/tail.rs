@@ -172,20 +172,21 @@ impl Tail {
     }
 
     /// The line with this tail, of one exponential and of two, over points whose plain sums are
-    /// known, `length_km` long; `scale` multiplies weights. None where no tail stands, or where it
-    /// costs more than its limit.
+    /// known, `length_km` long; `scale` multiplies weights. Each that stands and costs no more than
+    /// its limit is handed on with its number: most do not, and are not made.
     pub(crate) fn fits(
         &self,
         [from, to]: [usize; 2],
         (length_km, scale): (f64, f64),
         (line, limits): (&Line, [f64; 2]),
-    ) -> [Option<Fit>; 2] {
+        mut each: impl FnMut(usize, Fit),
+    ) {
         // What dies away slower than the glass is long might as well be its slope.
         if length_km < self.shortest_km() {
-            return [None, None];
+            return;
         }
         let Some(sums) = self.between([from, to], length_km) else {
-            return [None, None];
+            return;
         };
         let sums = sums.scaled(scale);
         let mean = sums.e.map(|e| e / line.w);
@@ -198,12 +199,13 @@ impl Tail {
             y: [line.xy, ye - line.y * e, yf - line.y * f],
         };
         let start = line.x - line.into;
-        let fit = |found: Found| {
+        let mut sane = |number: usize, found: &Found| {
             let [slope, height, second] = found.values;
-            let sane = height > 0.0
-                && height <= MOST_HEIGHT_DB
-                && (LEAST_SECOND_DB..=0.0).contains(&second);
-            sane.then(|| Fit {
+            let usual = height > 0.0 && height <= MOST_HEIGHT_DB;
+            if !(usual && (LEAST_SECOND_DB..=0.0).contains(&second)) {
+                return;
+            }
+            let fit = Fit {
                 centre: line.x,
                 level: line.y + line.offset - height * m - second * n,
                 slope,
@@ -212,10 +214,16 @@ impl Tail {
                 lever: found.slope_variance,
                 both: found.level_slope(mean),
                 tail: Some([height, second, self.reach_km, start]),
-            })
+            };
+            each(number, fit);
         };
         let [one, two] = limits.map(|limit| line.yy - limit);
-        [normal.one(one).and_then(fit), normal.two(two).and_then(fit)]
+        if let Some(found) = normal.one(one) {
+            sane(0, &found);
+        }
+        if let Some(found) = normal.two(two) {
+            sane(1, &found);
+        }
     }
 }
 
@@ -330,6 +338,21 @@ mod tests {
         }
     }
 
+    /// Over the first points, a hundredth of a kilometre apart.
+    fn fits(tail: &Tail, count: usize, line: &Line) -> [Option<Fit>; 2] {
+        let mut found = [None; 2];
+        let length = count as f64 * 0.01;
+        tail.fits(
+            [0, count],
+            (length, 1.0),
+            (line, [f64::MAX; 2]),
+            |number, fit| {
+                found[number] = Some(fit);
+            },
+        );
+        found
+    }
+
     #[test]
     fn the_line_under_a_tail_is_found_exactly() {
         let (step_km, reach_km) = (0.01, 0.2);
@@ -341,7 +364,7 @@ mod tests {
         let points: Vec<(f64, f64)> = (0..200).map(level).collect();
         let tail = Tail::new(reach_km, step_km, points.as_slice().into());
         let line = line(&points, step_km);
-        let [_, both] = tail.fits([0, 200], (2.0, 1.0), (&line, [f64::MAX; 2]));
+        let [_, both] = fits(&tail, 200, &line);
         let fit = both.unwrap();
         assert!((fit.slope + 0.3).abs() < 1e-6, "{}", fit.slope);
         assert!((fit.at(0.0) + 20.0).abs() < 1e-6, "{}", fit.at(0.0));
@@ -355,14 +378,10 @@ mod tests {
         let points: Vec<(f64, f64)> = (0..60).map(level).collect();
         let tail = Tail::new(0.2, 0.01, points.as_slice().into());
         let line = line(&points, 0.01);
-        let [one, both] = tail.fits([0, 60], (0.6, 1.0), (&line, [f64::MAX; 2]));
+        let [one, both] = fits(&tail, 60, &line);
         let cost = |fit: Option<Fit>| fit.map_or(line.yy, |fit| fit.cost);
         let plain = line.yy - line.xy * line.xy / line.xx;
         assert!(cost(one) > plain - 1e-6 && cost(both) > plain - 1e-6);
-        assert!(
-            tail.fits([0, 20], (0.2, 1.0), (&line, [f64::MAX; 2]))
-                .iter()
-                .all(Option::is_none)
-        );
+        assert!(fits(&tail, 20, &line).iter().all(Option::is_none));
     }
 }
