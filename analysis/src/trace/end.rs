@@ -45,6 +45,9 @@ const FAINT_DB: f64 = 3.0;
 const LEAST_SINK_DB: f64 = 0.5;
 const SINKS: f64 = 6.0;
 
+/// A tail falls in a window by so much of what it falls from there to the next, at the least.
+const OWN_SHARE: f64 = 0.3;
+
 /// Light stands over the dark up to the last sample by more than this.
 const LEAST_LIGHT_DB: f64 = 1.0;
 
@@ -357,7 +360,6 @@ fn fades(noise: Option<f64>, window: &Window, before: &Line) -> bool {
 /// Whether a window falls much faster than glass, by its own samples or by its neighbours' levels:
 /// a tail, on its way through the old level.
 fn sinks(trace: &Trace, windows: &[Window], j: usize) -> bool {
-    let around = |k: Option<usize>| k.and_then(|k| windows.get(k));
     let Some(window) = windows.get(j) else {
         return false;
     };
@@ -372,11 +374,18 @@ fn sinks(trace: &Trace, windows: &[Window], j: usize) -> bool {
     let steps = |a: &Window, b: &Window| {
         let fall = a.level - b.level - steepest * (b.middle() - a.middle());
         let share = |w: &Window| (1.25 * w.sigma.min(w.line.rms)).powi(2) / w.line.count;
-        fall > LEAST_SINK_DB && fall > 0.5 * SINKS * (share(a) + share(b)).sqrt()
+        let sure = fall > LEAST_SINK_DB && fall > 0.5 * SINKS * (share(a) + share(b)).sqrt();
+        sure.then_some(fall)
     };
-    let (before, behind) = (around(j.checked_sub(1)), around(Some(j + 1)));
-    before.is_some_and(|before| steps(before, window))
-        && behind.is_some_and(|behind| steps(window, behind))
+    let near = [j.checked_sub(1), Some(j + 1)].map(|k| windows.get(k?));
+    let [Some(before), Some(behind)] = near else {
+        return false;
+    };
+    // A short glass between a peak and the end is level itself.
+    match (steps(before, window), steps(window, behind)) {
+        (Some(first), Some(second)) => falls > OWN_SHARE * first.min(second),
+        (None, _) | (_, None) => false,
+    }
 }
 
 /// Whether a peak begins in a window that follows a line.

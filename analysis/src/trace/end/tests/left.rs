@@ -183,3 +183,26 @@ fn glass_that_goes_on_far_below_the_glass_before_it_is_light() {
         assert!(near < 3.0, "seed {seed}: {near}");
     }
 }
+
+#[test]
+fn a_short_patch_between_a_bright_connector_and_the_end_is_glass() {
+    for seed in 1..16 {
+        let connector = Feature {
+            at_m: 3_000.0,
+            loss_db: 0.2,
+            reflectance_db: Some(-38.0),
+        };
+        let gap = 80.0 + 2.0 * seed as f64;
+        let plan = Plan {
+            end_m: 3_000.0 + gap,
+            features: vec![connector],
+            step_m: 2.0,
+            dynamic_db: 9.0,
+            range_m: 6_000.0,
+            ..short(seed)
+        };
+        let end = analyse(&plan.trace()).end;
+        let off = end.map(|end| (end.at.get() - plan.end_m).abs());
+        assert!(off.is_some_and(|off| off < 10.0), "gap {gap}: {end:?}");
+    }
+}
