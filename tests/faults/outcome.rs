@@ -112,7 +112,7 @@ fn prepare(bed: &mut Bed, case: &Case) {
 }
 
 fn judge(bed: &Bed, plant: &Plant, case: &Case, start: Duration) -> Outcome {
-    let mut incidents: BTreeMap<String, Vec<(Duration, Incident)>> = BTreeMap::new();
+    let mut incidents = Courses::new();
     let mut alarms: BTreeMap<String, Anomaly> = BTreeMap::new();
     let mut notices = 0;
     for (at, output) in &bed.said {
@@ -155,15 +155,8 @@ fn judge(bed: &Bed, plant: &Plant, case: &Case, start: Duration) -> Outcome {
         };
         left.remove(&id);
         let course = &incidents[&id];
-        folded.extend(
-            course
-                .last()
-                .unwrap()
-                .1
-                .anomalies
-                .iter()
-                .map(|a| a.id.clone()),
-        );
+        let anomalies = &course.last().unwrap().1.anomalies;
+        folded.extend(anomalies.iter().map(|anomaly| anomaly.id.clone()));
         told.push(Told::of(bed, plant, cause, course));
     }
     let newest = |id: &String| &incidents[id].last().unwrap().1;
@@ -178,21 +171,27 @@ fn judge(bed: &Bed, plant: &Plant, case: &Case, start: Duration) -> Outcome {
         trace_cpu: bed.trace_cpu.clone(),
         notices,
         noisy: case.most_notices.is_some_and(|most| notices > most),
-        read: incidents
-            .values()
-            .flat_map(|course| course.last())
-            .map(|(_, incident)| read(incident, start))
-            .chain(
-                alarms
-                    .values()
-                    .filter(|a| !folded.contains(&a.id))
-                    .map(|a| {
-                        let after = seconds_after(start, a.raised);
-                        format!("loose: {after:8.2} s {} {}", a.id, a.detail)
-                    }),
-            )
-            .collect(),
+        read: as_read((&incidents, &alarms), &folded, start),
     }
+}
+
+type Courses = BTreeMap<String, Vec<(Duration, Incident)>>;
+
+/// Every incident as people read it, and the alarms that stand in none.
+fn as_read(
+    (incidents, alarms): (&Courses, &BTreeMap<String, Anomaly>),
+    folded: &BTreeSet<String>,
+    start: Duration,
+) -> Vec<String> {
+    let last = incidents.values().filter_map(|course| course.last());
+    let loose = alarms.values().filter(|alarm| !folded.contains(&alarm.id));
+    let loose = loose.map(|alarm| {
+        let after = seconds_after(start, alarm.raised);
+        format!("loose: {after:8.2} s {} {}", alarm.id, alarm.detail)
+    });
+    last.map(|(_, incident)| read(incident, start))
+        .chain(loose)
+        .collect()
 }
 
 /// An incident as people read it: its headline, what was seen, and its history since the start.
