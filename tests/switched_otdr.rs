@@ -3,7 +3,8 @@
 //! The round shoots both views in turn. Then the cable is cut: light is lost, the shot of the
 //! round is stopped, the switch turns, and the trace of the fibre whose light it was comes in blocks over SNMP, goes
 //! into the spool and to the collector with its port, its view and its reason; the round goes on where it was. While
-//! somebody works on the line lost light is not shot, and the event has that somebody's name.
+//! somebody works on the line lost light is not shot, and the event has that somebody's name. A shot that a person
+//! asks for is taken, and declined with that name.
 //!
 //! The hardware is the simulator's: real Modbus TCP, real SNMP, traces by the forward model.
 
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rusqlite::Connection;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::ground::network::Network;
 use crate::ground::{Program, free_port, program, wait};
@@ -181,6 +182,15 @@ fn has_event(store: &Connection, words: [&str; 2]) -> Option<()> {
         .then_some(())
 }
 
+/// A permit to work for an hour, granted at the agent of these settings.
+fn permit_at(settings: &Path) {
+    let mut permit = Command::new(program("silkline-agent"));
+    permit.arg("--config").arg(settings).args(["permit", "add"]);
+    permit.args(["--person", "Aydin Mammadov"]);
+    permit.args(["--line", "west-east", "--for", "1h"]);
+    assert!(permit.status().unwrap().success());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_behind_a_switch_is_shot_before_the_round_goes_on() {
     let network = Network::embedded();
@@ -221,22 +231,22 @@ async fn a_cut_behind_a_switch_is_shot_before_the_round_goes_on() {
         assert_eq!(is_cut, trace.reason == "light_lost" || trace.port == 5);
     }
 
+    // A person asks for a shot.
+    let shot = json!({ "do": "shot", "view": "west-f2" });
+    let asked = network.post("/api/v1/commands", &shot).await;
+    assert_eq!(asked["replies"][0]["accepted"], true, "{asked}");
+    wait("the shot that was asked for", async || {
+        let asked_for = |trace: &Stored| (trace.port, trace.reason.as_str()) == (5, "command");
+        stored().iter().any(asked_for).then_some(())
+    })
+    .await;
+
     // Somebody works on the line: the next loss of light is not shot, and everybody knows why.
-    let mut permit = Command::new(program("silkline-agent"));
-    permit
-        .arg("--config")
-        .arg(network.folder().join("west.toml"));
-    permit.args([
-        "permit",
-        "add",
-        "--person",
-        "Aydin Mammadov",
-        "--line",
-        "west-east",
-        "--for",
-        "1h",
-    ]);
-    assert!(permit.status().unwrap().success());
+    permit_at(&network.folder().join("west.toml"));
+    let asked = network.post("/api/v1/commands", &shot).await;
+    let [declined, holder] = ["accepted", "permit"].map(|part| &asked["replies"][0][part]);
+    assert_eq!(declined, false, "{asked}");
+    assert!(holder.to_string().contains("Aydin Mammadov"), "{asked}");
     let shots = stored().len();
     hut.tell(&["repair"]);
     wait("light again", async || {

@@ -19,6 +19,8 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
+use crate::commands::Commands;
+use crate::ingest::Outgoing;
 use crate::metrics::Metrics;
 use crate::state::{LiveEvent, OperatorAction, PermitAction};
 use crate::store::Reader;
@@ -27,6 +29,7 @@ pub mod access;
 pub mod anomalies;
 pub mod bins;
 pub mod calibration;
+pub mod commands;
 pub mod dashboard;
 pub mod devices;
 mod etag;
@@ -74,6 +77,10 @@ pub struct ApiParts {
     pub actions: mpsc::Sender<OperatorAction>,
     /// Where what becomes of permits goes.
     pub permits: mpsc::Sender<PermitAction>,
+    /// What is asked of agents, and what they answer.
+    pub commands: Commands,
+    /// Where a question goes.
+    pub outgoing: mpsc::Sender<Outgoing>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether the collector does its work, or why not yet.
@@ -93,6 +100,10 @@ pub struct ApiState {
     pub(crate) actions: mpsc::Sender<OperatorAction>,
     /// See [`ApiParts::permits`].
     pub(crate) permits: mpsc::Sender<PermitAction>,
+    /// See [`ApiParts::commands`].
+    pub(crate) commands: Commands,
+    /// See [`ApiParts::outgoing`].
+    pub(crate) outgoing: mpsc::Sender<Outgoing>,
     /// See [`ApiParts::metrics`].
     pub(crate) metrics: Arc<Metrics>,
     /// See [`ApiParts::ready`].
@@ -139,6 +150,8 @@ pub async fn serve(
         hub,
         actions: parts.actions,
         permits: parts.permits,
+        commands: parts.commands,
+        outgoing: parts.outgoing,
         metrics: parts.metrics,
         ready: parts.ready,
         access,
@@ -207,6 +220,8 @@ fn api() -> Router<ApiState> {
         .route("/calibration/survey", get(calibration::survey))
         .route("/permits", get(permits::list).post(permits::grant))
         .route("/permits/{id}", get(permits::one).delete(permits::revoke))
+        .route("/commands", get(commands::list).post(commands::ask))
+        .route("/commands/{id}", get(commands::one))
         .route(
             "/session",
             get(session::session)

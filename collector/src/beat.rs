@@ -55,10 +55,7 @@ pub fn message(store: &StoreId, lines: &[LineId], online: bool) -> Outgoing {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         lines: lines.to_vec(),
     };
-    Outgoing {
-        topic: topic.to_string(),
-        payload: codec::to_json(&beat),
-    }
+    Outgoing::new(topic.to_string(), codec::to_json(&beat))
 }
 
 /// Beats until `stop`.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Filter, Packet, Publish, SubscribeReasonCode};
+use rumqttc::v5::mqttbytes::v5::{Filter, Packet, Publish, PublishProperties, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
 use silkline_protocol::codec::MAX_PACKET;
 use silkline_protocol::id::LineId;
@@ -24,6 +24,7 @@ use silkline_protocol::topic::ROOT;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::commands::{ASKED_FOR, Commands, commands};
 use crate::metrics::{self, Metrics};
 
 /// Messages that may wait for the commit task: a few seconds of a large corridor.
@@ -62,6 +63,8 @@ pub struct Outgoing {
     pub topic: String,
     /// Its payload; empty takes the retained one away.
     pub payload: Vec<u8>,
+    /// The number of the question that it asks, where an answer is to be heard.
+    pub question: Option<String>,
 }
 
 /// The ends of the queues that the commit task holds.
@@ -86,12 +89,40 @@ pub struct Ingest {
     outgoing: mpsc::Receiver<Outgoing>,
 }
 
+impl Outgoing {
+    /// A message that asks nothing.
+    #[must_use]
+    pub const fn new(topic: String, payload: Vec<u8>) -> Self {
+        Self {
+            topic,
+            payload,
+            question: None,
+        }
+    }
+
+    /// What lets an answer find its question, and how long that waits for those who are away.
+    fn properties(&self) -> PublishProperties {
+        let Some(question) = &self.question else {
+            return PublishProperties::default();
+        };
+        let asked_for = u32::try_from(ASKED_FOR.as_secs()).ok();
+        let back = self.topic.strip_suffix("/command");
+        PublishProperties {
+            correlation_data: Some(question.clone().into()),
+            response_topic: back.map(|site| format!("{site}/reply")),
+            message_expiry_interval: asked_for,
+            ..PublishProperties::default()
+        }
+    }
+}
+
 /// What the polling half needs of the queues.
 struct Shared {
     messages: mpsc::Sender<Delivery>,
     room: Arc<Semaphore>,
     connections: watch::Sender<u64>,
     up: watch::Sender<Result<(), String>>,
+    commands: Commands,
     metrics: Arc<Metrics>,
 }
 
@@ -153,6 +184,7 @@ impl Ingest {
             room,
             connections,
             up,
+            commands: commands(),
             metrics,
         };
         let ends = Ends {
@@ -171,6 +203,12 @@ impl Ingest {
             },
             ends,
         )
+    }
+
+    /// The desk that hears the answers to what is asked.
+    #[must_use]
+    pub fn commands(&self) -> Commands {
+        self.shared.commands.clone()
     }
 
     /// Keeps the connection up until `stop`.
@@ -247,6 +285,9 @@ impl Shared {
 
     fn publish(&self, publish: Publish) {
         self.metrics.ingest_in.inc();
+        if publish.topic.ends_with(b"/reply") {
+            self.answer(&publish);
+        }
         let bytes = u32::try_from(publish.payload.len()).unwrap_or(u32::MAX);
         let room = self.room.clone().try_acquire_many_owned(bytes).ok();
         let Some(room) = room else { return self.shed() };
@@ -261,6 +302,17 @@ impl Shared {
                 self.metrics.ingest_out.inc();
             }
             Err(_) => self.shed(),
+        }
+    }
+
+    /// Whoever waits for an answer has it at once; the commit task has no use for it.
+    fn answer(&self, publish: &Publish) {
+        let properties = publish.properties.as_ref();
+        let question = properties.and_then(|properties| properties.correlation_data.as_ref());
+        let topic = str::from_utf8(&publish.topic);
+        if let (Some(question), Ok(topic)) = (question, topic) {
+            self.commands
+                .send_if_modified(|desk| desk.heard(topic, &publish.payload, question));
         }
     }
 
@@ -283,8 +335,10 @@ pub fn is_retained(topic: &str) -> bool {
 /// Hands messages to the client library, which holds them until there is a connection.
 async fn send(client: AsyncClient, mut queue: mpsc::Receiver<Outgoing>, stop: CancellationToken) {
     while let Some(message) = queue.recv().await {
-        let retained = is_retained(&message.topic);
-        let sent = client.publish(message.topic, QoS::AtLeastOnce, retained, message.payload);
+        let (retained, properties) = (is_retained(&message.topic), message.properties());
+        let Outgoing { topic, payload, .. } = message;
+        let once = QoS::AtLeastOnce;
+        let sent = client.publish_with_properties(topic, once, retained, payload, properties);
         tokio::select! {
             () = stop.cancelled() => return,
             sent = sent => if let Err(error) = sent {

@@ -5,6 +5,7 @@ pub mod beat;
 pub mod broker;
 pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod commit;
 pub mod config;
 pub mod csv;

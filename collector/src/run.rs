@@ -22,11 +22,12 @@ use crate::api::{self, Access, ApiParts};
 use crate::beat::{self, Heart};
 use crate::broker::{Broker, BrokerError, Embedded};
 use crate::clock::MonotonicClock;
+use crate::commands::Commands;
 use crate::commit::Commit;
 use crate::commit::core::Core;
 use crate::config::{BrokerSettings, Settings};
 use crate::forward::{self, Forward, ForwardError};
-use crate::ingest::{self, Ends, Ingest};
+use crate::ingest::{self, Ends, Ingest, Outgoing};
 use crate::metrics::Metrics;
 use crate::notify;
 use crate::state::{
@@ -131,10 +132,7 @@ pub async fn run(
     tell(&warnings);
     let (settings, plant) = (Arc::new(settings), Arc::new(plant));
     let file = settings.data.join(STORE_FILE);
-    let failed = |source| RunError::Store {
-        file: file.clone(),
-        source,
-    };
+    let failed = |source| in_store(&file, source);
     let name = store_name()?;
     let (_owner, writer) = own(&file, &name).map_err(failed)?;
     let broker = match settings.broker {
@@ -171,6 +169,8 @@ pub async fn run(
         plant,
         actions,
         permits,
+        commands: ingest.commands(),
+        outgoing: ends.outgoing.clone(),
         reports,
     };
     let commit = Commit {
@@ -197,6 +197,11 @@ pub async fn run(
     reading.cancel();
     leave(readers, broker).await;
     stored.map_err(failed)
+}
+
+fn in_store(file: &Path, source: StoreError) -> RunError {
+    let file = file.to_path_buf();
+    RunError::Store { file, source }
 }
 
 /// Ends what only reads, and the broker last.
@@ -243,6 +248,8 @@ struct Shared {
     live: broadcast::Sender<LiveEvent>,
     actions: mpsc::Sender<OperatorAction>,
     permits: mpsc::Sender<PermitAction>,
+    commands: Commands,
+    outgoing: mpsc::Sender<Outgoing>,
     reports: mpsc::Sender<Report>,
     /// Notifier and forwarder.
     wake: [Arc<Notify>; 2],
@@ -284,6 +291,8 @@ impl Shared {
             live: self.live,
             actions: self.actions,
             permits: self.permits,
+            commands: self.commands,
+            outgoing: self.outgoing,
             metrics: self.metrics,
             ready: self.up,
         };

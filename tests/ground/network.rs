@@ -172,6 +172,13 @@ impl Network {
         serde_json::from_str(&self.get(path).await?).ok()
     }
 
+    /// The JSON that `path` of the API answers to `body`.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
+        let url = format!("http://127.0.0.1:{}{path}", self.api);
+        let post = reqwest::Client::new().post(url).json(body);
+        post.send().await.unwrap().json().await.unwrap()
+    }
+
     /// The hot store, to be looked into while the collector writes.
     pub(crate) fn hot_store(&self) -> Connection {
         open(&file_in(&self.folder().join("collector")))

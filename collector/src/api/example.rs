@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::people::People;
 use super::{Access, ApiParts};
+use crate::commands::Commands;
+use crate::ingest::Outgoing;
 use crate::metrics::Metrics;
 use crate::state::{LiveEvent, OperatorAction, PermitAction};
 use crate::store::rows::DeviceRow;
@@ -279,6 +281,8 @@ pub(crate) struct Running {
     pub(crate) live: broadcast::Sender<LiveEvent>,
     pub(crate) actions: mpsc::Receiver<OperatorAction>,
     pub(crate) permits: mpsc::Receiver<PermitAction>,
+    pub(crate) commands: Commands,
+    pub(crate) outgoing: mpsc::Receiver<Outgoing>,
     pub(crate) ready: watch::Sender<Result<(), String>>,
     pub(crate) writer: Writer,
     stop: CancellationToken,
@@ -303,6 +307,8 @@ impl Running {
         let (live, _) = broadcast::channel(16);
         let (action, actions) = mpsc::channel(4);
         let (permit, permits) = mpsc::channel(4);
+        let (said, outgoing) = mpsc::channel(4);
+        let desk = crate::commands::commands();
         let (ready, readiness) = watch::channel(Err("no broker yet".to_owned()));
         let parts = ApiParts {
             reader: Reader::new(path),
@@ -310,6 +316,8 @@ impl Running {
             live: live.clone(),
             actions: action,
             permits: permit,
+            commands: desk.clone(),
+            outgoing: said,
             metrics: Arc::new(Metrics::new()),
             ready: readiness,
         };
@@ -322,6 +330,8 @@ impl Running {
             live,
             actions,
             permits,
+            commands: desk,
+            outgoing,
             ready,
             writer,
             stop,

@@ -260,7 +260,7 @@ async fn send(state: &ApiState, who: &str, ask: PermitAsk) -> Result<PermitResul
 }
 
 /// Writes into the log of who did what, where there is one. What is committed is committed.
-async fn audit(state: &ApiState, asking: &Who, said: String) {
+pub(super) async fn audit(state: &ApiState, asking: &Who, said: String) {
     let Ok(people) = state.access.people() else {
         return;
     };
@@ -268,8 +268,8 @@ async fn audit(state: &ApiState, asking: &Who, said: String) {
     let noted = tokio::task::spawn_blocking(move || people.note(&who, &said, crate::clock::now()));
     match noted.await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "a permit is not in the audit log"),
-        Err(error) => tracing::error!(%error, "a permit is not in the audit log"),
+        Ok(Err(error)) => tracing::error!(%error, "an act is not in the audit log"),
+        Err(error) => tracing::error!(%error, "an act is not in the audit log"),
     }
 }
 

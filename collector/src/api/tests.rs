@@ -12,6 +12,7 @@ use super::example::{self, Running};
 use crate::engine::Action;
 
 mod chart;
+mod commands;
 mod examples;
 mod people;
 mod permits;

@@ -15,7 +15,7 @@ pub enum Role {
     Viewer,
     /// Say what is found at the roadside.
     Field,
-    /// Take, assign, shelve and close incidents; grant permits to work.
+    /// Take, assign, shelve and close incidents; grant permits to work; have shots taken.
     Operator,
     /// Add and remove people.
     Admin,
@@ -48,7 +48,7 @@ impl Role {
         if matches!(first, "users" | "tokens" | "audit") {
             return Self::Admin;
         }
-        let guarded = matches!(first, "incidents" | "permits");
+        let guarded = matches!(first, "incidents" | "permits" | "commands");
         if method == Method::GET || method == Method::HEAD || !guarded {
             return Self::Viewer;
         }

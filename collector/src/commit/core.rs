@@ -448,8 +448,5 @@ fn committed((line, site, state): (LineId, SiteId, Committed)) -> Outgoing {
         site,
         what: SiteTopic::Committed,
     };
-    Outgoing {
-        topic: topic.to_string(),
-        payload: codec::to_json(&state),
-    }
+    Outgoing::new(topic.to_string(), codec::to_json(&state))
 }

@@ -68,10 +68,8 @@ impl Incidents {
             .into_iter()
             .partition(|(_, (_, at))| now - *at >= HELD);
         self.closed = held;
-        let empty = |(id, (line, _))| Outgoing {
-            topic: Topic::Incident { line, id }.to_string(),
-            payload: Vec::new(),
-        };
+        let empty =
+            |(id, (line, _))| Outgoing::new(Topic::Incident { line, id }.to_string(), Vec::new());
         old.into_iter().map(empty).collect()
     }
 
@@ -99,10 +97,7 @@ pub(super) fn message(line: &LineId, incident: &Incident) -> Outgoing {
         line: line.clone(),
         id: incident.id.clone(),
     };
-    Outgoing {
-        topic: topic.to_string(),
-        payload: codec::to_json(incident),
-    }
+    Outgoing::new(topic.to_string(), codec::to_json(incident))
 }
 
 #[cfg(test)]

@@ -55,10 +55,9 @@ impl Outcomes<'_, '_> {
             what: SiteTopic::Command,
         };
         let view = view.clone();
-        self.effects.outgoing.push(Outgoing {
-            topic: topic.to_string(),
-            payload: codec::to_json(&Command::Shot { view }),
-        });
+        let shot = codec::to_json(&Command::Shot { view });
+        let asked = Outgoing::new(topic.to_string(), shot);
+        self.effects.outgoing.push(asked);
     }
 
     fn incident(&mut self, line: &LineId, incident: &Incident) -> Result<(), StoreError> {

@@ -110,8 +110,5 @@ fn told(site: &SiteId, grant: &Grant) -> Outgoing {
             permit: grant.permit.id().clone(),
         },
     };
-    Outgoing {
-        topic: topic.to_string(),
-        payload: codec::to_json(&command),
-    }
+    Outgoing::new(topic.to_string(), codec::to_json(&command))
 }

@@ -34,7 +34,7 @@ impl Unsent {
     pub(super) fn pop(&mut self) -> Option<Outgoing> {
         self.asked.pop_front().or_else(|| {
             let (topic, payload) = self.retained.pop_first()?;
-            Some(Outgoing { topic, payload })
+            Some(Outgoing::new(topic, payload))
         })
     }
 
@@ -59,10 +59,7 @@ mod tests {
     use super::*;
 
     fn message(topic: &str, payload: &str) -> Outgoing {
-        Outgoing {
-            topic: topic.to_owned(),
-            payload: payload.as_bytes().to_vec(),
-        }
+        Outgoing::new(topic.to_owned(), payload.as_bytes().to_vec())
     }
 
     fn drained(unsent: &mut Unsent) -> Vec<String> {

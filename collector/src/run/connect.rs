@@ -75,7 +75,7 @@ pub(super) fn options(
 
 /// What the broker says of the collector called `store` when its connection breaks.
 pub(super) fn will(store: &StoreId, lines: &[LineId]) -> LastWill {
-    let Outgoing { topic, payload } = beat::message(store, lines, false);
+    let Outgoing { topic, payload, .. } = beat::message(store, lines, false);
     LastWill::new(topic, payload, QoS::AtLeastOnce, true, None)
 }
 

@@ -1,5 +1,8 @@
 // Made by `npm run types` from openapi.json. Do not edit.
 
+/** One running program of the edge: several may serve a site. */
+export type AgentId = string;
+
 /** A detector's finding on one device or fibre. */
 export type Anomaly = {
   /** In words, with the numbers. */
@@ -22,6 +25,24 @@ export type Anomaly = {
   severity: Severity;
   /** The first good one, or nothing while it lasts. */
   to: Timestamp | null;
+};
+
+/** A question, and the answers so far. */
+export type AskedCommand = {
+  /** When it was asked. */
+  at: Timestamp;
+  /** What. */
+  command: Command;
+  /** Its number. */
+  id: string;
+  /** The line. */
+  line: LineId;
+  /** What agents answered, in order; each answers once, and says why where it does not do it. */
+  replies: Reply[];
+  /** The site whose agents are asked. */
+  site: SiteId;
+  /** Who asked. */
+  who: string;
 };
 
 /** To whom an incident is given. */
@@ -127,6 +148,27 @@ export type Closing = {
   who: string | null;
 };
 
+/** What a collector or a person asks of an agent. */
+export type Command = {
+  do: "shot";
+  /** The view. */
+  view: ViewId;
+} | {
+  /** The device. */
+  device: DeviceId;
+  do: "reread";
+} | {
+  do: "identify";
+} | {
+  do: "set_permit";
+  /** The permit. */
+  permit: Permit;
+} | {
+  do: "revoke_permit";
+  /** Its number. */
+  permit: PermitId;
+};
+
 /** One piece of polled hardware. */
 export type Device = {
   /** How long ago that is by the collector's clock, in seconds. */
@@ -156,6 +198,9 @@ export type Device = {
   /** Who made it. */
   vendor: string | null;
 };
+
+/** One piece of polled hardware at a site. */
+export type DeviceId = string;
 
 /** One line of an incident's history. */
 export type Entry = {
@@ -546,6 +591,21 @@ export type Named = {
   name: string;
 };
 
+/** What is asked. */
+export type NewCommand = {
+  do: "shot";
+  /** The view. */
+  view: ViewId;
+} | {
+  /** The device, as `site.device`. */
+  device: string;
+  do: "reread";
+} | {
+  do: "identify";
+  /** The site. */
+  site: SiteId;
+};
+
 /** What is asked for. */
 export type NewPermit = {
   /** How they are reached: a telephone, as a rule. */
@@ -804,6 +864,20 @@ export type Repairs = {
   planned: number;
   /** Those that are over: the means are of these. */
   repaired: number;
+};
+
+/** An agent's answer to a command: there is always one. */
+export type Reply = {
+  /** Whether it was taken on. */
+  accepted: boolean;
+  /** Who answers. */
+  agent: AgentId;
+  /** When. */
+  at: Timestamp;
+  /** In words: what is being done, or why not. */
+  detail: string;
+  /** The permit to work that keeps it from being done. */
+  permit: Permit | null;
 };
 
 /** What somebody may; each may what the ones before it may. */

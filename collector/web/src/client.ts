@@ -1,6 +1,6 @@
 // Asks the API and gives typed answers, or an error that a person can read.
 
-import type { Anomaly, Device, FibreHistory, Incident, Line, LineDetail, Look, MonthReport, Performance, Problem, Series, Service, Trace } from "./api";
+import type { Anomaly, AskedCommand, Device, FibreHistory, Incident, Line, LineDetail, Look, MonthReport, Performance, Problem, Series, Service, Trace } from "./api";
 
 /** How long an answer may take before we say so: the store is local to the server. */
 const DEADLINE_MS = 10_000;
@@ -72,6 +72,9 @@ export function look(file: Blob, known: Record<string, string | number>) {
   const headers = { "content-type": "application/octet-stream" };
   return ask<Look>(`traces?${query({ points: 20_000, ...known })}`, { method: "POST", headers: own(headers), body: file });
 }
+
+/** Asks the agents of a view's site for a shot; the answer, if it comes within seconds. */
+export const shoot = (view: string) => send<AskedCommand>("commands", "POST", { do: "shot", view });
 
 /** The past of one point, in bins where a resolution is given. */
 export const series = (device: string, asked: Record<string, string>) =>

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::operation::{Operation, Parameter};
 use crate::api::calibration::{Calibration, Survey};
+use crate::api::commands::NewCommand;
 use crate::api::devices::Device;
 use crate::api::health::Health;
 use crate::api::incidents::{Anomaly, Assignment, Closing, Incident, Sentence, Shelving};
@@ -14,6 +15,7 @@ use crate::api::request::Page;
 use crate::api::series::Series;
 use crate::api::services::Service;
 use crate::api::traces::{Look, Trace};
+use crate::commands::AskedCommand;
 
 mod people;
 mod reports;
@@ -86,6 +88,7 @@ pub(super) fn operations(of: &mut SchemaGenerator) -> Vec<Operation> {
     all.extend(reports::operations(of));
     all.extend(incidents(of));
     all.extend(permits(of));
+    all.extend(commands(of));
     all.extend(traces(of));
     all.extend(people::operations(of));
     all.extend(rest(of));
@@ -353,6 +356,33 @@ fn permits(of: &mut SchemaGenerator) -> Vec<Operation> {
         )
         .with(&[id])
         .gives(JSON, permit),
+    ]
+}
+
+fn commands(of: &mut SchemaGenerator) -> Vec<Operation> {
+    let id = ("id", "path", "The question.", ID, "c-019bd0d2");
+    let asked = schema::<AskedCommand>(of);
+    vec![
+        get(
+            "commands",
+            "commands",
+            "What was asked of agents of late, newest first, with their answers.",
+        )
+        .gives(JSON, schema::<Page<AskedCommand>>(of)),
+        post(
+            "commands",
+            "ask",
+            "Asks the agents of a site for a shot, a poll or who is there; waits 5 s for an answer.",
+        )
+        .body(
+            JSON,
+            &schema::<NewCommand>(of),
+            r#"{"do":"shot","view":"ganja-b"}"#,
+        )
+        .gives(JSON, asked.clone()),
+        get("commands/{id}", "command", "One question, with the answers so far.")
+            .with(&[id])
+            .gives(JSON, asked),
     ]
 }
 

@@ -27,6 +27,7 @@ async fn recorded() -> Map<String, Value> {
     });
     let mut all = read(&server, trace).await;
     all.extend(acted(&server).await);
+    all.extend(questions(&server).await);
     all.extend(doors(&server).await);
     all.values_mut().for_each(shorten);
     all
@@ -101,6 +102,34 @@ async fn acted(server: &Running) -> Map<String, Value> {
     let look = Client::new().post(server.url("/api/v1/traces?view=ganja-b&points=4"));
     let look = look.body(example::sor(28_500.0)).send().await.unwrap();
     all.insert("look".to_owned(), look.json().await.unwrap());
+    all
+}
+
+/// A question that an agent answers.
+async fn questions(server: &Running) -> Map<String, Value> {
+    let desk = server.commands.clone();
+    tokio::spawn(async move {
+        let mut asked = desk.subscribe();
+        let asked = asked.wait_for(|desk| desk.all().next().is_some()).await;
+        let id = asked.unwrap().all().next().unwrap().id.clone();
+        let reply = commands::answer("a shot of ganja-b is wanted");
+        let topic = "silkline/1/dsw/ganja/reply";
+        desk.send_if_modified(|desk| desk.heard(topic, &reply, id.as_bytes()));
+    });
+    let mut all = Map::new();
+    let asked = send(
+        server,
+        "commands",
+        json!({ "do": "shot", "view": "ganja-b" }),
+    )
+    .await;
+    let one = format!("/api/v1/commands/{}", asked["id"].as_str().unwrap());
+    all.insert("ask".to_owned(), asked);
+    all.insert("command".to_owned(), json_of(server, &one).await);
+    all.insert(
+        "commands".to_owned(),
+        json_of(server, "/api/v1/commands").await,
+    );
     all
 }
 

@@ -8,6 +8,7 @@ import { curve } from "../curve";
 import { ago, words } from "../format";
 import type { Model } from "../model";
 import { reportOf } from "../report";
+import { useSession } from "../session";
 import { stored, Viewer, type Shown } from "./trace/viewer";
 import { Waterfall } from "./trace/waterfall";
 
@@ -65,6 +66,7 @@ export default function Traces({ model, now, id, open }: Props) {
             {views.map((one) => <option value={one.id}>{`${one.id} (${one.line}, fibre ${one.fibre}, towards ${one.toward})`}</option>)}
           </select>
         </label>
+        {view !== "" && <ShootNow key={view} view={view} />}
         <label class="file">look at a file, nothing is stored{" "}
           <input type="file" accept=".sor,.SOR" onChange={(event) => upload(event.currentTarget.files?.[0])} />
         </label>
@@ -76,6 +78,30 @@ export default function Traces({ model, now, id, open }: Props) {
         {view !== "" && <Waterfall key={view} view={view} traces={traces} open={(one) => open(String(one))} />}
       </div>
     </main>
+  );
+}
+
+/** Has the view shot at once, outside its round. */
+function ShootNow({ view }: { view: string }) {
+  const session = useSession();
+  const [said, setSaid] = useState<string | null>(null);
+  const [asking, setAsking] = useState(false);
+  if (session !== null && !session.may_act) return null;
+  const shoot = async () => {
+    setAsking(true);
+    try {
+      const { replies } = await client.shoot(view);
+      setSaid(replies.map((one) => `${one.agent}: ${one.detail}`).join("; ") || "no agent has answered yet: is the site reached?");
+    } catch (error) {
+      setSaid(error instanceof Error ? error.message : String(error));
+    }
+    setAsking(false);
+  };
+  return (
+    <p>
+      <button disabled={asking} onClick={shoot}>{asking ? "asking the site…" : "Shoot this view now"}</button>
+      {said !== null && <span class="dim" role="status"> {said}</span>}
+    </p>
   );
 }
 
