@@ -18,6 +18,7 @@ use super::request::{Asked, Named, Page, Sent, paging};
 use super::who::Who;
 use super::{ApiState, Problem, etag};
 use crate::engine::Action;
+use crate::notify::language::Language;
 use crate::state::{ActionResult, OperatorAction};
 use crate::store::rows::{IncidentRow, RowId};
 use crate::store::{Queries, StoreError};
@@ -97,16 +98,25 @@ pub async fn one(
 pub async fn form(
     State(state): State<ApiState>,
     who: Who,
+    Asked(spoken): Asked<Spoken>,
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Problem> {
     let bad = |error: PathRejection| Problem::new(error.status(), error.body_text());
     let Path((id, name)) = path.map_err(bad)?;
     let incident = find(&state, &who, &id).await?;
     let form = name.strip_prefix("alert.").unwrap_or_default();
-    let answer = alert::alert(&incident, form, &state.plant);
+    let answer = alert::alert(&incident, (form, spoken.language), &state.plant);
     answer.ok_or_else(|| {
         Problem::not_found("want alert.txt, alert.kml, alert.geojson, alert.svg or alert.json")
     })
+}
+
+/// In which language words are wanted.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spoken {
+    #[serde(default)]
+    language: Language,
 }
 
 pub(super) async fn find(state: &ApiState, who: &Who, id: &str) -> Result<Incident, Problem> {

@@ -516,6 +516,13 @@ async fn an_incident_can_be_taken_along() {
         assert_eq!(response.headers()["content-type"], kind);
         assert!(!response.text().await.unwrap().is_empty());
     }
+    let path = "/api/v1/incidents/i-1/alert.txt?language=";
+    let text = async |language| get(&server, &format!("{path}{language}")).await;
+    assert_ne!(
+        text("az").await.text().await.unwrap(),
+        text("en").await.text().await.unwrap()
+    );
+    problem_of(text("xx").await, 400).await;
     problem_of(get(&server, "/api/v1/incidents/i-1/alert.docx").await, 404).await;
     problem_of(get(&server, "/api/v1/incidents/i-2/alert.txt").await, 404).await;
 }

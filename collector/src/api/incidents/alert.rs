@@ -22,19 +22,23 @@ const VERTICES: u32 = 64;
 const WIDTH: f64 = 900.0;
 const MARGIN: f64 = 40.0;
 
-/// The incident in the form called `form`, where there is one.
-pub(super) fn alert(incident: &Incident, form: &str, plant: &Plant) -> Option<Response> {
+/// The incident in the form called `form`, where there is one; its words are of `language`.
+pub(super) fn alert(
+    incident: &Incident,
+    (form, language): (&str, Language),
+    plant: &Plant,
+) -> Option<Response> {
     let line = plant.line(&incident.place.line);
     let (kind, body) = match form {
         "json" => ("application/json", serde_json::to_string(incident).ok()?),
-        "txt" => ("text/plain; charset=utf-8", words(incident)),
+        "txt" => ("text/plain; charset=utf-8", words(incident, language)),
         "geojson" => {
             let map = geojson(incident, line.map(|line| (plant, line)));
             ("application/geo+json", map.to_string())
         }
         "kml" => (
             "application/vnd.google-earth.kml+xml",
-            kml(incident, line.map(|line| (plant, line))),
+            kml(incident, language, line.map(|line| (plant, line))),
         ),
         "svg" => (
             "image/svg+xml",
@@ -91,7 +95,7 @@ pub fn files(incident: &Incident, plant: &Plant) -> Vec<File> {
         text(
             "kml",
             "application/vnd.google-earth.kml+xml",
-            kml(incident, on),
+            kml(incident, Language::En, on),
         ),
         text(
             "geojson",
@@ -102,7 +106,7 @@ pub fn files(incident: &Incident, plant: &Plant) -> Vec<File> {
 }
 
 /// As a mail says it.
-fn words(incident: &Incident) -> String {
+fn words(incident: &Incident, language: Language) -> String {
     let message = Message {
         id: incident.id.to_string(),
         at: incident.updated,
@@ -114,7 +118,7 @@ fn words(incident: &Incident) -> String {
         link: None,
         files: Vec::new(),
     };
-    match Language::En.words() {
+    match language.words() {
         Ok(words) => text::body(&message, &words),
         // A test holds that the words are whole.
         Err(error) => format!("{}\n{error}\n", incident.headline),
@@ -155,7 +159,7 @@ fn geojson(incident: &Incident, on: Option<(&Plant, &Line)>) -> Value {
     json!({ "type": "FeatureCollection", "features": features })
 }
 
-fn kml(incident: &Incident, on: Option<(&Plant, &Line)>) -> String {
+fn kml(incident: &Incident, language: Language, on: Option<(&Plant, &Line)>) -> String {
     let place = &incident.place;
     let name = escaped(&incident.headline);
     let mut out = format!(
@@ -163,7 +167,7 @@ fn kml(incident: &Incident, on: Option<(&Plant, &Line)>) -> String {
          <kml xmlns=\"http://www.opengis.net/kml/2.2\"><Document><name>{name}</name>\n"
     );
     if let (Some(lat), Some(lon)) = (place.lat, place.lon) {
-        let text = escaped(&words(incident));
+        let text = escaped(&words(incident, language));
         out.push_str(&format!(
             "<Placemark><name>{name}</name><description>{text}</description>\
              <Point><coordinates>{lon:.6},{lat:.6}</coordinates></Point></Placemark>\n"
@@ -257,12 +261,12 @@ mod tests {
         let point = &map["features"][0]["geometry"]["coordinates"];
         assert_eq!(*point, json!([46.112_345, 40.792_345]), "longitude first");
         assert_eq!(map["features"][1]["geometry"]["type"], "LineString");
-        let kml = kml(&incident(), on);
+        let kml = kml(&incident(), Language::En, on);
         assert!(
             kml.contains("<coordinates>46.112345,40.792345</coordinates>"),
             "{kml}"
         );
-        assert!(words(&incident()).contains("geo:40.792345,46.112345"));
+        assert!(words(&incident(), Language::Ka).contains("geo:40.792345,46.112345"));
         let picture = svg(&incident(), &plant, &plant.lines[0]);
         assert!(
             picture.contains("km 28.420") && picture.contains(">Ganja<"),
@@ -293,14 +297,17 @@ mod tests {
         let plant = example::plant();
         let on = Some((&plant, &plant.lines[0]));
         assert_eq!(geojson(&incident, on)["features"], json!([]));
-        let kml = kml(&incident, on);
+        let kml = kml(&incident, Language::En, on);
         assert!(
             !kml.contains("Placemark") && kml.contains("&lt;&amp;&gt;"),
             "{kml}"
         );
-        assert!(alert(&incident, "docx", &plant).is_none());
+        assert!(alert(&incident, ("docx", Language::En), &plant).is_none());
         for form in ["json", "txt", "kml", "geojson", "svg"] {
-            assert!(alert(&incident, form, &plant).is_some(), "{form}");
+            assert!(
+                alert(&incident, (form, Language::Az), &plant).is_some(),
+                "{form}"
+            );
         }
     }
 }

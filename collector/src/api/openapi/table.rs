@@ -212,6 +212,13 @@ fn incidents(of: &mut SchemaGenerator) -> Vec<Operation> {
         r#"{"type":"string","enum":["txt","kml","geojson","svg","json"]}"#,
         "txt",
     );
+    let language = (
+        "language",
+        "query",
+        "In which language txt and kml speak.",
+        r#"{"type":"string","enum":["en","az","ru","tr","ka","kk"]}"#,
+        "az",
+    );
     let sentence = schema::<Sentence>(of);
     let incident = schema::<Incident>(of);
     let act = |name: &str, id, summary| {
@@ -251,7 +258,7 @@ fn incidents(of: &mut SchemaGenerator) -> Vec<Operation> {
             "alert",
             "One incident to take along: words, a place for a map, a picture.",
         )
-        .with(&[INCIDENT, form])
+        .with(&[INCIDENT, form, language])
         .gives("text/plain", json!({ "type": "string" }))
         .also("image/svg+xml", json!({ "type": "string" }))
         .also("application/geo+json", json!({ "type": "object" }))
