@@ -85,18 +85,19 @@ fn the_cut_top_of_the_ends_peak_is_no_glass() {
 
 #[test]
 fn a_tail_that_falls_through_the_old_level_into_the_noise_is_no_glass() {
-    // A bright end lingers: 0.3 % of its peak over ten pulses, so that it is dark 100 m on.
+    // A bright end lingers: 0.3 % of its peak over twenty pulses, in light that is three decibels over the noise.
     for seed in 1..12 {
         let plan = Plan {
             end_reflectance_db: Some(-16.0),
             pulse_ns: 10.0,
             step_m: 0.2,
             range_m: 3_000.0,
-            dynamic_db: 6.0,
+            dynamic_db: 3.0,
             roughness_db: 0.01,
             ..short(seed)
         };
-        let lingers = |behind: f64| f64::from(u8::from(behind > 1.0)) * 2.0 * (-behind / 9.0).exp();
+        let lingers =
+            |behind: f64| f64::from(u8::from(behind > 1.0)) * 2.0 * (-behind / 20.0).exp();
         let end = analyse(&left(&plan, lingers, 0)).end;
         let off = end.map(|end| (end.at.get() - plan.end_m).abs());
         assert!(off.is_some_and(|off| off < 2.0), "seed {seed}: {end:?}");
@@ -110,9 +111,9 @@ fn a_peak_that_begins_in_a_noisy_window_ends_the_fibre() {
     let mut dice = Dice::new(9);
     for seed in 1..30 {
         let plan = Plan {
-            end_m: 400.0 + dice.between(0.0, 30.0),
-            end_reflectance_db: Some(-51.0),
-            pulse_ns: 30.0,
+            end_m: 1_500.0 + dice.between(0.0, 30.0),
+            end_reflectance_db: Some(-55.0),
+            pulse_ns: 100.0,
             step_m: 0.25,
             range_m: 4_000.0,
             dynamic_db: 3.5,
@@ -122,7 +123,7 @@ fn a_peak_that_begins_in_a_noisy_window_ends_the_fibre() {
         let at = found.end.map(|end| (end.at.get() - plan.end_m).abs());
         ends += usize::from(at.is_some_and(|off| off < 1.0));
     }
-    assert!(ends >= 23, "{ends} of 29");
+    assert!(ends >= 21, "{ends} of 29");
 }
 
 #[test]
