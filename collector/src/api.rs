@@ -19,6 +19,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
+use self::who::Who;
 use crate::commands::Commands;
 use crate::ingest::Outgoing;
 use crate::metrics::Metrics;
@@ -114,6 +115,22 @@ pub struct ApiState {
     pub(crate) access: Access,
     /// Cancelled when the server goes down, so that live streams end.
     pub(crate) stop: CancellationToken,
+}
+
+impl ApiState {
+    /// Writes into the log of who did what, where there is one. What is done is done.
+    pub(crate) async fn note(&self, asking: &Who, said: String) {
+        let Ok(people) = self.access.people() else {
+            return;
+        };
+        let who = asking.name().to_owned();
+        let note = move || people.note(&who, &said, crate::clock::now());
+        match tokio::task::spawn_blocking(note).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "an act is not in the audit log"),
+            Err(error) => tracing::error!(%error, "an act is not in the audit log"),
+        }
+    }
 }
 
 /// Serves on `listener` until `stop`; then lets running requests finish.

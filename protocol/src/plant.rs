@@ -9,6 +9,8 @@ mod read;
 
 pub use read::{Checked, read};
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{DeviceId, FibreId, LineId, NodeId, PathId, ProfileId, SiteId, ViewId};
@@ -497,6 +499,27 @@ impl Plant {
     pub fn view(&self, id: &ViewId) -> Option<(&Line, &View)> {
         let of = |line| Line::view(line, id).map(|view| (line, view));
         self.lines.iter().find_map(of)
+    }
+
+    /// Which lines run through each site: of their ends, of their nodes and of the devices that serve
+    /// them.
+    #[must_use]
+    pub fn lines_by_site(&self) -> BTreeMap<SiteId, BTreeSet<LineId>> {
+        let mut at: BTreeMap<SiteId, BTreeSet<LineId>> = BTreeMap::new();
+        for line in &self.lines {
+            let ends = [&line.a, &line.b].into_iter().filter_map(|end| match end {
+                End::Site(site) => Some(site),
+                End::Branch(..) => None,
+            });
+            for site in ends.chain(line.nodes.iter().filter_map(|node| node.site.as_ref())) {
+                at.entry(site.clone()).or_default().insert(line.id.clone());
+            }
+        }
+        for device in &self.devices {
+            let lines = at.entry(device.site.clone()).or_default();
+            lines.extend(device.lines.iter().cloned());
+        }
+        at
     }
 }
 

@@ -9,14 +9,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use silkline_protocol::id::{LineId, SiteId, ViewId};
 use silkline_protocol::message::Command;
-use silkline_protocol::plant::{Line, Plant};
+use silkline_protocol::plant::Plant;
 
-use super::permits::audit;
 use super::request::{Named, Page, Sent, device_id};
 use super::who::Who;
 use super::{ApiState, Problem};
 use crate::commands::AskedCommand;
-use crate::permits::sites_of;
 
 /// How long an answer is waited for; one that comes later stands at the question's number.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -76,7 +74,7 @@ pub async fn ask(
     if !sent {
         return Err(unreached("too much waits for the broker; ask again".into()));
     }
-    audit(&state, &asking, said).await;
+    state.note(&asking, said).await;
     let answered = answers.wait_for(|desk| {
         let asked = desk.get(&id);
         asked.is_none_or(|asked| !asked.replies.is_empty())
@@ -120,8 +118,8 @@ fn meant(
 ) -> Result<(LineId, SiteId, Command), Problem> {
     let seen = || plant.lines.iter().filter(|line| asking.sees(&line.id));
     let at = |site: &SiteId| {
-        let here = |line: &&Line| sites_of(line).contains(site) || stands_at(line, site);
-        let line = seen().find(here).map(|line| line.id.clone());
+        let lines = plant.lines_by_site().remove(site).unwrap_or_default();
+        let line = lines.into_iter().find(|line| asking.sees(line));
         line.ok_or_else(|| Problem::bad_request(format!("site: there is no site {site}")))
     };
     match new {
@@ -142,13 +140,6 @@ fn meant(
     }
 }
 
-/// Whether a line has a node at a site.
-fn stands_at(line: &Line, site: &SiteId) -> bool {
-    line.nodes
-        .iter()
-        .any(|node| node.site.as_ref() == Some(site))
-}
-
 /// For the log of who did what.
 fn said(asked: &AskedCommand) -> String {
     let site = &asked.site;
@@ -158,5 +149,23 @@ fn said(asked: &AskedCommand) -> String {
         Command::Identify | Command::SetPermit { .. } | Command::RevokePermit { .. } => {
             format!("asked {site} who is there")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::example;
+
+    #[test]
+    fn a_device_is_asked_at_its_site_though_no_node_stands_there() {
+        let mut plant = example::plant();
+        plant.devices[0].site = "depot".parse().unwrap();
+        let device = plant.devices[0].id.clone();
+        let ask = |device: String| meant(&plant, &Who::everybody(), NewCommand::Reread { device });
+        let (line, site, command) = ask(format!("depot.{device}")).unwrap();
+        assert_eq!((line.as_str(), site.as_str()), ("dsw", "depot"));
+        assert_eq!(command, Command::Reread { device });
+        assert!(ask("nowhere.edfa-1".to_owned()).is_err());
     }
 }

@@ -153,7 +153,7 @@ pub async fn grant(
         let ask = PermitAsk::Grant { permit, reason };
         match send(&state, &who, ask).await? {
             PermitResult::Done(grant) => {
-                audit(&state, &asking, said).await;
+                state.note(&asking, said).await;
                 return Ok(Json(shape(&state.plant, &grant, crate::clock::now())));
             }
             PermitResult::Taken => {}
@@ -180,7 +180,7 @@ pub async fn revoke(
     let said = format!("took back {}", known.permit);
     match send(&state, &who, PermitAsk::Revoke { id }).await? {
         PermitResult::Done(grant) => {
-            audit(&state, &asking, said).await;
+            state.note(&asking, said).await;
             Ok(Json(shape(&state.plant, &grant, crate::clock::now())))
         }
         PermitResult::NoPermit | PermitResult::NoLine | PermitResult::Taken => {
@@ -257,20 +257,6 @@ async fn send(state: &ApiState, who: &str, ask: PermitAsk) -> Result<PermitResul
     };
     let waited = tokio::time::timeout(PATIENCE, work).await;
     waited.map_err(|_| unanswered("the collector is busy; ask again whether it was done"))?
-}
-
-/// Writes into the log of who did what, where there is one. What is committed is committed.
-pub(super) async fn audit(state: &ApiState, asking: &Who, said: String) {
-    let Ok(people) = state.access.people() else {
-        return;
-    };
-    let who = asking.name().to_owned();
-    let noted = tokio::task::spawn_blocking(move || people.note(&who, &said, crate::clock::now()));
-    match noted.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "an act is not in the audit log"),
-        Err(error) => tracing::error!(%error, "an act is not in the audit log"),
-    }
 }
 
 /// Who does it: a name that somebody has proved is worth more than one that somebody has typed.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use silkline_protocol::id::{LineId, SiteId};
-use silkline_protocol::plant::{End, Plant};
+use silkline_protocol::plant::Plant;
 use silkline_protocol::time::Timestamp;
 
 use crate::engine::together::Together;
@@ -67,7 +67,7 @@ impl Engines {
         let kept = kept.and_then(|(.., state)| serde_json::from_slice(state).ok());
         let mut engines = Self {
             lines,
-            at_site: lines_by_site(plant),
+            at_site: plant.lines_by_site(),
             together: kept.unwrap_or_default(),
             together_as,
             plant: plant.clone(),
@@ -268,24 +268,4 @@ fn line_of(output: &Output) -> Option<&LineId> {
 #[expect(clippy::expect_used, reason = "a constant that is an id")]
 fn together_as() -> LineId {
     "--together--".parse().expect("letters only")
-}
-
-/// A line runs through the sites of its ends, of its nodes and of the devices that serve it.
-fn lines_by_site(plant: &Plant) -> BTreeMap<SiteId, BTreeSet<LineId>> {
-    let mut at: BTreeMap<SiteId, BTreeSet<LineId>> = BTreeMap::new();
-    for line in &plant.lines {
-        let ends = [&line.a, &line.b].into_iter().filter_map(|end| match end {
-            End::Site(site) => Some(site),
-            End::Branch(..) => None,
-        });
-        for site in ends.chain(line.nodes.iter().filter_map(|node| node.site.as_ref())) {
-            at.entry(site.clone()).or_default().insert(line.id.clone());
-        }
-    }
-    for device in &plant.devices {
-        at.entry(device.site.clone())
-            .or_default()
-            .extend(device.lines.iter().cloned());
-    }
-    at
 }
