@@ -434,7 +434,10 @@ impl LineEngine {
             }
             (Says::Broken(sighting), known) => {
                 let fresh = known.is_none().then(|| {
-                    let anomaly = self.trace_anomaly((site, device), &view, &sighting, file.at);
+                    let what = format!("{view}/trace/{}", file.at.nanos());
+                    let detail = format!("view {view} ends at {:.1}", sighting.optical_m);
+                    let told = (Severity::Critical, detail);
+                    let anomaly = self.shot_anomaly((site, device), &what, told, file.at);
                     out.push(Output::Anomaly(anomaly.clone()));
                     self.state.broken.push((view.clone(), anomaly.clone()));
                     trace_finding(anomaly, (site, device), self.state.now)
@@ -481,10 +484,10 @@ impl LineEngine {
                 .filter(|it| it.view == *view)
                 .any(|it| change.is(it.kind, it.at_m));
             let fresh = (!known).then(|| {
-                let mut anomaly = self.trace_anomaly((site, device), view, &change.sighting, at);
-                anomaly.id = format!("{}/{}", anomaly.id, change.sighting.optical_m.get());
-                anomaly.severity = change.severity();
-                anomaly.detail = change.said();
+                let place = change.sighting.optical_m.get();
+                let what = format!("{view}/trace/{}/{place}", at.nanos());
+                let told = (change.severity(), change.said());
+                let anomaly = self.shot_anomaly((site, device), &what, told, at);
                 out.push(Output::Anomaly(anomaly.clone()));
                 self.state.changed.push(Standing {
                     view: view.clone(),
@@ -504,16 +507,17 @@ impl LineEngine {
         }
     }
 
-    fn trace_anomaly(
+    /// What shots of an instrument have shown since `at`; `what` tells it from all others of it.
+    fn shot_anomaly(
         &self,
         (site, device): (&SiteId, &DeviceId),
-        view: &silkline_protocol::id::ViewId,
-        sighting: &silkline_analysis::place::Sighting,
+        what: &str,
+        (severity, detail): (Severity, String),
         at: Timestamp,
     ) -> Anomaly {
         let device = device_name(site, device);
         Anomaly {
-            id: format!("{device}/{view}/trace/{}", at.nanos()),
+            id: format!("{device}/{what}"),
             line: self.line.id.clone(),
             device,
             point: None,
@@ -521,8 +525,8 @@ impl LineEngine {
             from: at,
             to: None,
             raised: self.state.now,
-            severity: Severity::Critical,
-            detail: format!("view {view} ends at {:.1}", sighting.optical_m),
+            severity,
+            detail,
         }
     }
 

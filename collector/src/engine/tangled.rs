@@ -1,7 +1,7 @@
 //! What is told of an instrument whose views show each other's fibre: a patch cord on the wrong port.
 
 use serde::{Deserialize, Serialize};
-use silkline_analysis::series::{Anomaly, AnomalyKind, Severity, device_name};
+use silkline_analysis::series::{Anomaly, Severity};
 use silkline_protocol::id::{DeviceId, SiteId, ViewId};
 use silkline_protocol::time::Timestamp;
 
@@ -54,24 +54,13 @@ impl LineEngine {
 
     fn crossed(
         &self,
-        (site, device): (&SiteId, &DeviceId),
+        instrument: (&SiteId, &DeviceId),
         [one, other]: [&ViewId; 2],
         at: Timestamp,
     ) -> Anomaly {
-        let device = device_name(site, device);
-        Anomaly {
-            id: format!("{device}/{one}/ports/{}", at.nanos()),
-            line: self.line.id.clone(),
-            device,
-            point: None,
-            kind: AnomalyKind::Trace,
-            from: at,
-            to: None,
-            raised: self.state.now,
-            severity: Severity::Minor,
-            detail: format!(
-                "views {one} and {other} show each other's fibre: are its ports swapped?"
-            ),
-        }
+        let what = format!("{one}/ports/{}", at.nanos());
+        let detail =
+            format!("views {one} and {other} show each other's fibre: are its ports swapped?");
+        self.shot_anomaly(instrument, &what, (Severity::Minor, detail), at)
     }
 }
