@@ -105,12 +105,21 @@ pub fn files(incident: &Incident, plant: &Plant) -> Vec<File> {
     ]
 }
 
+/// The last that happened to an incident, as every language has it.
+const fn reason(incident: &Incident) -> &'static str {
+    match (&incident.cleared, &incident.place.interval95_m) {
+        (Some(_), _) => "cleared",
+        (None, Some(_)) => "located",
+        (None, None) => "opened",
+    }
+}
+
 /// As a mail says it.
 fn words(incident: &Incident, language: Language) -> String {
     let message = Message {
         id: incident.id.to_string(),
         at: incident.updated,
-        reason: "as it stands".to_owned(),
+        reason: reason(incident).to_owned(),
         text: incident.headline.clone(),
         incident_id: incident.id.to_string(),
         incident: Some(incident.clone()),
@@ -272,6 +281,13 @@ mod tests {
             picture.contains("km 28.420") && picture.contains(">Ganja<"),
             "{picture}"
         );
+    }
+
+    #[test]
+    fn why_it_is_told_stands_in_the_language_that_was_asked_for() {
+        let az = words(&incident(), Language::Az);
+        let located = Language::Az.words().unwrap();
+        assert!(az.contains(located.reason("located")), "{az}");
     }
 
     #[test]
