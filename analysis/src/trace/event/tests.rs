@@ -274,3 +274,47 @@ fn nothing_is_made_up_behind_the_end() {
         }
     }
 }
+
+/// The trace with zero-mean noise of that power put behind the end, smoothed over `smooth` samples;
+/// as instruments do, power below zero is shown as the floor.
+fn wandering(plan: &Plan, power: f64, smooth: usize) -> Trace {
+    let trace = plan.trace();
+    let (top, mut dice) = (-25.0, crate::trace::synth::Dice::new(plan.seed));
+    let first = trace.index_of(plan.end_m + 300.0);
+    let mut white = |_| dice.normal();
+    let noise: Vec<f64> = (0..trace.levels().len() + smooth).map(&mut white).collect();
+    let scale = power / (smooth as f64).sqrt();
+    let level = |(i, level): (usize, &f64)| match i < first {
+        true => *level,
+        false => {
+            top + 5.0
+                * (scale * noise[i..i + smooth].iter().sum::<f64>())
+                    .max(1e-9)
+                    .log10()
+        }
+    };
+    let levels = trace.levels().iter().enumerate().map(level).collect();
+    Trace::new(*trace.settings(), levels, Some(Db::of(-69.9))).unwrap()
+}
+
+#[test]
+fn smoothed_noise_behind_the_end_is_no_reflector() {
+    let mut told = 0;
+    for seed in 0..20 {
+        let plan = Plan {
+            end_m: 6_000.0,
+            pulse_ns: 100.0,
+            step_m: 1.0,
+            range_m: 9_000.0,
+            dynamic_db: 24.0,
+            seed,
+            ..Plan::default()
+        };
+        let events = analyse(&wandering(&plan, 1e-5, 40)).events;
+        told += events
+            .iter()
+            .filter(|event| event.at.get() > 6_400.0)
+            .count();
+    }
+    assert!(told <= 1, "{told} reflectors in 20 traces");
+}
