@@ -3,7 +3,7 @@
 use silkline_protocol::unit::{Db, OpticalLength};
 
 use super::end::{self, EndOfFibre, Search};
-use super::event::{self, Event, EventKind};
+use super::event::{self, Before, Event, EventKind};
 use super::samples::Trace;
 use super::totals::totals;
 use super::windows::{Window, survey, survey_closely};
@@ -83,8 +83,11 @@ pub fn analyse(trace: &Trace) -> Analysis {
             None
         }
     };
-    let (mut events, constant) =
-        event::find(trace, &windows, found.as_ref().map(|ended| &ended.end));
+    let Before {
+        mut events,
+        constant,
+        start,
+    } = event::find(trace, &windows, found.as_ref().map(|ended| &ended.end));
     let dark = end::noise_level(trace, &windows);
     if let Some(ended) = &mut found {
         if let Some(constant) = constant.filter(|constant| constant.sigma < TELLS) {
@@ -97,6 +100,7 @@ pub fn analyse(trace: &Trace) -> Analysis {
     let totals = totals(
         trace,
         &windows,
+        start,
         found.as_ref().map(|ended| (&ended.end, &ended.line)),
     );
     let noise = windows

@@ -81,14 +81,22 @@ pub struct Event {
     pub saturated: bool,
 }
 
-/// Finds all events before the end of the fibre, in order, and what they tell of the receiver.
-pub(crate) fn find(
-    trace: &Trace,
-    windows: &[Window],
-    end: Option<&EndOfFibre>,
-) -> (Vec<Event>, Option<Constant>) {
+/// What lies before the end of the fibre.
+#[derive(Debug, Default)]
+pub(crate) struct Before {
+    /// The events, in order.
+    pub(crate) events: Vec<Event>,
+    /// What they tell of the receiver.
+    pub(crate) constant: Option<Constant>,
+    /// Level of the first glass behind the start, where the launch has settled, followed back to the
+    /// start; and its standard deviation.
+    pub(crate) start: Option<[f64; 2]>,
+}
+
+/// Finds all events before the end of the fibre.
+pub(crate) fn find(trace: &Trace, windows: &[Window], end: Option<&EndOfFibre>) -> Before {
     let Some(mut grid) = Grid::of(trace, windows, end) else {
-        return (Vec::new(), None);
+        return Before::default();
     };
     let cuts = glass(&mut grid);
     let mut found = measure::weeded(trace, &grid, &cuts);
@@ -111,7 +119,22 @@ pub(crate) fn find(
     }
     events.sort_by(|a, b| a.at.get().total_cmp(&b.at.get()));
     ghost::mark(trace, &mut events);
-    (events, constant)
+    Before {
+        start: start(trace, &grid, found.cuts()),
+        events,
+        constant,
+    }
+}
+
+/// The level at the start and its deviation, from the glass behind what lies within a pulse of it.
+fn start(trace: &Trace, grid: &Grid, cuts: &[Cut]) -> Option<[f64; 2]> {
+    let zero = grid.point(trace.index_at(0.0));
+    let near = |cut: &Cut| cut.from as f64 <= zero + grid.pulse_points;
+    let k = cuts.iter().rposition(near)?;
+    let next = cuts.get(k + 1).map_or(grid.levels.len(), |next| next.from);
+    let glass = cuts.get(k)?.glass(grid, next)?;
+    let km = zero * grid.step_km;
+    Some([glass.at(km), grid.doubt * glass.variance_at(km).sqrt()])
 }
 
 /// Cuts the grid into straight glass, with the noise that this glass itself shows: events inflate

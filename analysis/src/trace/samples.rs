@@ -163,9 +163,14 @@ impl Trace {
         whole((metres / self.step_m()).ceil()).max(1)
     }
 
+    /// Where `metres` from the user offset lie, as a broken index.
+    pub(crate) fn index_at(&self, metres: f64) -> f64 {
+        (metres - self.settings.first.get()) / self.step_m()
+    }
+
     /// The first sample at or behind `metres` from the user offset.
     pub(crate) fn index_of(&self, metres: f64) -> usize {
-        whole(((metres - self.settings.first.get()) / self.step_m()).ceil()).min(self.levels.len())
+        whole(self.index_at(metres).ceil()).min(self.levels.len())
     }
 
     /// The levels from one sample to before another, cut at the trace's ends.

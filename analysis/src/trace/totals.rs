@@ -28,21 +28,15 @@ pub(crate) struct Totals {
     pub(crate) return_loss: Option<Db>,
 }
 
-/// The totals, where anything looks like fibre.
+/// The totals, where anything looks like fibre; `start` is the level there and its deviation, where
+/// the search for events knows it.
 pub(crate) fn totals(
     trace: &Trace,
     windows: &[Window],
+    start: Option<[f64; 2]>,
     end: Option<(&EndOfFibre, &Line)>,
 ) -> Option<Totals> {
-    let zero = trace.index_of(0.0);
-    let k = windows
-        .iter()
-        .position(|w| w.may_be_glass() && w.from >= zero)?;
-    let first = windows.get(k)?;
-    let line = onward(trace, windows, k)?;
-    let start = (0.0 - trace.settings().first.get()) / trace.step_m();
-    let start_level = line.at(start);
-    let start_sigma = line.sigma_at(start, first.sigma.max(line.rms));
+    let [start_level, start_sigma] = start.or_else(|| by_windows(trace, windows))?;
     let loss = end.map(|(end, _)| Db::of(start_level - end.level.get()));
     let loss_plus_minus = end.map(|(_, line)| {
         let here = line.sigma_at(line.centre + line.count / 2.0, line.rms);
@@ -55,6 +49,21 @@ pub(crate) fn totals(
         loss_plus_minus,
         return_loss,
     })
+}
+
+/// The level at the start and its deviation, by the first windows that look like glass.
+fn by_windows(trace: &Trace, windows: &[Window]) -> Option<[f64; 2]> {
+    let zero = trace.index_of(0.0);
+    let k = windows
+        .iter()
+        .position(|w| w.may_be_glass() && w.from >= zero)?;
+    let first = windows.get(k)?;
+    let line = onward(trace, windows, k)?;
+    let start = trace.index_at(0.0);
+    Some([
+        line.at(start),
+        line.sigma_at(start, first.sigma.max(line.rms)),
+    ])
 }
 
 /// The line of the glass from window `k` on, over as many windows as continue it.
@@ -116,8 +125,8 @@ fn power(levels: &[f64], start_level: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::trace::analyse;
     use crate::trace::synth::{Feature, Plan};
+    use crate::trace::{Trace, analyse};
 
     #[test]
     fn the_loss_is_attenuation_and_splices() {
@@ -133,6 +142,34 @@ mod tests {
         let analysis = analyse(&plan.trace());
         let loss = analysis.total_loss.unwrap().get();
         assert!((loss - 4.7).abs() < 0.05, "{loss}");
+    }
+
+    #[test]
+    fn a_receiver_that_comes_back_from_the_launch_is_no_loss() {
+        for (pulse_ns, end_m, reach) in [(30.0, 400.0, 4.0), (100.0, 900.0, 12.0)] {
+            let plan = Plan {
+                end_m,
+                pulse_ns,
+                step_m: 0.25,
+                range_m: 4.0 * end_m,
+                dynamic_db: 24.0,
+                end_reflectance_db: Some(-40.0),
+                ..Plan::default()
+            };
+            let glass = plan.trace();
+            let top = glass.levels().iter().copied().fold(f64::MIN, f64::max) + 4.0;
+            let lingers = 1e4 * 10_f64.powf(top / 5.0);
+            let lit = |(i, level): (usize, &f64)| {
+                let at = glass.position(i as f64).get();
+                let power = 10_f64.powf(level / 5.0) + lingers * (-at / reach).exp();
+                (5.0 * power.log10()).min(top)
+            };
+            let levels = glass.levels().iter().enumerate().map(lit).collect();
+            let trace = Trace::new(*glass.settings(), levels, None).unwrap();
+            let loss = analyse(&trace).total_loss.unwrap().get();
+            let wanted = 0.2 * end_m / 1_000.0;
+            assert!((loss - wanted).abs() < 0.1, "{pulse_ns} ns: {loss}");
+        }
     }
 
     #[test]

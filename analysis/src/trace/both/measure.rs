@@ -121,7 +121,7 @@ impl<'a> Way<'a> {
     }
 
     fn index(&self, at: f64) -> f64 {
-        (at - self.trace.settings().first.get()) / self.trace.step_m()
+        self.trace.index_at(at)
     }
 
     /// The glass between joints `k - 1` and `k`, or an end of the fibre.

@@ -273,6 +273,11 @@ impl Grid {
         self.first as f64 + point * self.group as f64 + (self.group as f64 - 1.0) / 2.0
     }
 
+    /// The point that a sample lies in, both as broken indices.
+    pub(crate) fn point(&self, sample: f64) -> f64 {
+        (sample - self.first as f64 - (self.group as f64 - 1.0) / 2.0) / self.group as f64
+    }
+
     /// The best line over the points from one to before another.
     pub(crate) fn fit(&self, from: usize, to: usize) -> Option<Fit> {
         let line = self.line(from, to)?;
