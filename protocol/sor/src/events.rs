@@ -121,6 +121,14 @@ impl KeyEvent {
             && signs.all(|sign| sign.is_ascii_graphic() || sign == b' ')
     }
 
+    /// Whether its number goes on from the last event's; a table begins with 0 or 1.
+    fn is_next_after(&self, last: Option<&Self>) -> bool {
+        match last {
+            Some(last) => last.number.checked_add(1) == Some(self.number),
+            None => self.number <= 1,
+        }
+    }
+
     fn encode(&self, block: &mut Block) {
         block.u16(self.number);
         block.i32(self.time.tenths_of_ns());
@@ -206,6 +214,17 @@ impl KeyEvents {
         (best.table, warning)
     }
 
+    /// Whether these bytes are such a table from the first to the last.
+    pub(crate) fn fits(fields: &[u8], layout: Layout) -> bool {
+        let mut cursor = Cursor::new(fields);
+        cursor.i16().is_ok_and(|stated| {
+            let shapes = Shape::unusual(layout).into_iter();
+            let mut shapes = std::iter::once(Shape::usual(layout)).chain(shapes);
+            stated >= 0
+                && shapes.any(|shape| Attempt::at(cursor, stated, shape).explains_all(stated))
+        })
+    }
+
     /// The block as version 2 wants it.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut block = Block::named("KeyEvents");
@@ -276,11 +295,12 @@ impl Attempt {
             };
             let follows = || {
                 let last = table.events.last();
-                let next =
-                    last.is_some_and(|last| last.number.checked_add(1) == Some(event.number));
+                let next = last.is_some() && event.is_next_after(last);
                 next && event.has_code() && ahead.rest().len() >= Summary::SIZE
             };
-            if !counted && !follows() {
+            // A count too large would make events of the summary's bytes.
+            let likely = event.has_code() || event.is_next_after(table.events.last());
+            if !likely || (!counted && !follows()) {
                 break;
             }
             uncounted += usize::from(!counted);

@@ -38,6 +38,9 @@ pub(crate) const KNOWN: [&str; 7] = [
     "Cksum",
 ];
 
+/// No file has as many bytes: a larger place or size is no sign of a file that was cut.
+const MOST_BYTES: usize = 100_000_000;
+
 /// Bytes of version, size and count at the start of the map.
 const HEADER: usize = 8;
 
@@ -70,6 +73,10 @@ pub(crate) struct Map {
     pub(crate) version: u16,
     pub(crate) entries: Vec<BlockEntry>,
     pub(crate) warnings: Vec<String>,
+    /// Bytes of the file that the map itself takes.
+    end: usize,
+    /// How far from their places blocks without names may be, by those that were found elsewhere.
+    strays: Vec<isize>,
 }
 
 /// Where a block's fields are.
@@ -103,6 +110,8 @@ impl Map {
             version: UNMAPPED_VERSION,
             entries: Vec::new(),
             warnings: Vec::new(),
+            end: 0,
+            strays: Vec::new(),
         };
         if layout == Layout::V2 && starts_with_block(bytes) {
             map.warnings.push("map: missing".into());
@@ -115,8 +124,9 @@ impl Map {
         let size = cursor.u32().map_err(broken)?;
         let count = cursor.u16().map_err(broken)?;
         map.take_entries(&mut cursor, size, count);
+        map.end = bytes.len() - cursor.rest().len();
         if layout == Layout::V1 {
-            map.place_unnamed(bytes.len() - cursor.rest().len(), bytes.len());
+            map.place_unnamed(map.end, bytes.len());
         }
         if layout == Layout::V1 && map.entries.is_empty() {
             return Err(ReadError::Map {
@@ -151,7 +161,9 @@ impl Map {
             // Some count without the map itself, and the last block would be lost.
             let inside = whole - ahead.rest().len() <= size;
             let room = self.entries.len() < usize::from(MOST_BLOCKS);
-            if !counted && (!inside || !room || !KNOWN.contains(&name.as_str())) {
+            // Behind a map that says it is larger the first block itself begins with a name.
+            let new = KNOWN.contains(&name.as_str()) && self.place(&name).is_none();
+            if !counted && (!inside || !room || !new) {
                 break;
             }
             uncounted += usize::from(!counted);
@@ -187,15 +199,55 @@ impl Map {
             self.warnings.push(format!(
                 "map: {first} bytes by its own count, blocks start at {entries_end}"
             ));
-            self.shift(entries_end.cast_signed() - first.cast_signed());
+            self.shift(0, entries_end.cast_signed() - first.cast_signed());
         }
     }
 
-    /// Moves every block by so many bytes.
-    pub(crate) fn shift(&mut self, bytes: isize) {
+    /// Moves every block from `offset` on by so many bytes.
+    fn shift(&mut self, offset: usize, bytes: isize) {
         for entry in &mut self.entries {
-            entry.offset = entry.offset.saturating_add_signed(bytes);
+            if entry.offset >= offset {
+                entry.offset = entry.offset.saturating_add_signed(bytes);
+            }
         }
+    }
+
+    /// A block was found so many bytes from its place, at `offset` by the map.
+    ///
+    /// Places are sums of sizes, so those behind it have strayed with it. Those before it have if the
+    /// map's own size is wrong, and have not if one block's is: [`Map::candidates`] has both.
+    pub(crate) fn strayed(&mut self, offset: usize, bytes: isize) {
+        self.shift(offset, bytes);
+        self.strays.extend([bytes, -bytes]);
+    }
+
+    /// Where the block called `name` may be: in its place, then as far from it as others were.
+    pub(crate) fn candidates<'a>(
+        &self,
+        bytes: &'a [u8],
+        name: &str,
+    ) -> impl Iterator<Item = Body<'a>> {
+        let place = self
+            .place(name)
+            .map(|entry| (entry.offset, entry.size))
+            .filter(|_| self.layout == Layout::V1);
+        let strayed = self.strays.iter().filter_map(move |&distance| {
+            let (offset, size) = place?;
+            Self::body_at(bytes, offset.checked_add_signed(distance)?, size)
+        });
+        self.find(bytes, name).into_iter().chain(strayed)
+    }
+
+    /// Whether the map puts the block called `name` behind the end of a file of `length` bytes.
+    pub(crate) fn puts_beyond(&self, length: usize, name: &str) -> bool {
+        self.place(name).is_some_and(|entry| {
+            entry.size <= MOST_BYTES && (length..MOST_BYTES).contains(&entry.offset)
+        })
+    }
+
+    /// Where the map ends and blocks begin.
+    pub(crate) const fn end(&self) -> usize {
+        self.end
     }
 
     /// Where the map puts the block called `name`.
@@ -230,12 +282,10 @@ impl Map {
         }
         let mut header = name.as_bytes().to_vec();
         header.push(0);
-        // The map's own entry is a name and its NUL too: look behind the map.
-        let map_end = self
-            .entries
-            .first()
-            .map_or(0, |first| first.offset.min(bytes.len()));
-        let behind = bytes.get(map_end..)?;
+        // The map's own entry is a name and its NUL too: look behind the map, whatever it says
+        // of its size.
+        let first = self.entries.first().map_or(0, |first| first.offset);
+        let behind = bytes.get(first.min(self.end)..)?;
         let Some(at) = behind
             .windows(header.len())
             // Most bytes are samples: one look at each.
@@ -289,16 +339,14 @@ fn start(bytes: &[u8]) -> Result<(Layout, Cursor<'_>), ReadError> {
     if starts_with_block(bytes) {
         return Ok((Layout::V2, Cursor::new(bytes)));
     }
-    let not_sor = |Short| ReadError::NotSor {
-        length: bytes.len(),
-    };
-    let version = Cursor::new(bytes).u16().map_err(not_sor)?;
-    if (1..=NEWEST_V1).contains(&version) {
+    let version = Cursor::new(bytes).u16();
+    if version.is_ok_and(|version| (1..=NEWEST_V1).contains(&version)) {
         return Ok((Layout::V1, Cursor::new(bytes)));
     }
-    Err(ReadError::NotSor {
-        length: bytes.len(),
-    })
+    let length = bytes.len();
+    // Shorter ones are known by no beginning.
+    let begins = bytes.first_chunk().copied().unwrap_or([0xFF; 4]);
+    Err(ReadError::NotSor { length, begins })
 }
 
 /// Whether the bytes are blocks with their names and no map before them.

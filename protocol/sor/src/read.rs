@@ -7,6 +7,7 @@ use crate::events::KeyEvents;
 use crate::link;
 use crate::map::{Body, Found, KNOWN, Layout, Map};
 use crate::params::{Acquisition, General, Settings, Supplier};
+use crate::quantity::OneWayTime;
 use crate::sor::{Sor, VendorBlock};
 
 /// Group indices outside these are possible and worth a second look.
@@ -19,10 +20,12 @@ const FARTHEST_STRAY: isize = 512;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// It does not begin like a SOR file of any version.
-    #[error("{length} bytes that do not begin like a SOR file")]
+    #[error("{}, {length} bytes; want a SOR file", kind_of_file(.begins))]
     NotSor {
         /// How many bytes there are.
         length: usize,
+        /// The first of them.
+        begins: [u8; 4],
     },
     /// Its map can't be read.
     #[error("the map of blocks is broken: {found}")]
@@ -82,6 +85,26 @@ impl ReadError {
     }
 }
 
+/// What people hand over for a trace, by its first bytes.
+fn kind_of_file(begins: &[u8; 4]) -> &'static str {
+    match begins {
+        [0x1F, 0x8B, ..] => "a gzip archive, to be unpacked first",
+        b"PK\x03\x04" => "a zip archive, to be unpacked first",
+        b"Rar!" | [b'7', b'z', 0xBC, 0xAF] => "an archive, to be unpacked first",
+        b"%PDF" => "a PDF document",
+        [0xFF, 0xD8, ..] | [0x89, b'P', b'N', b'G'] => "a picture",
+        [0xD0, 0xCF, 0x11, 0xE0] => "an old Office document",
+        [0, 0, 0, 0] => "nothing but zeros at the start",
+        text if text
+            .iter()
+            .all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) =>
+        {
+            "a text"
+        }
+        _ => "no known beginning",
+    }
+}
+
 fn missing_samples(missing: Option<usize>) -> String {
     missing.map_or_else(String::new, |samples| format!(", {samples} samples short"))
 }
@@ -98,9 +121,9 @@ pub fn read(bytes: &[u8]) -> Result<Sor, ReadError> {
     let (settings, layout) = settings(&mut map, bytes, &mut warnings)?;
     let points = find(&map, bytes, "DataPts", &mut warnings)
         .filter(|body| map.layout == Layout::V2 || data::agrees(body, settings.stated()))
-        .or_else(|| samples_by_content(bytes, settings.stated(), &mut warnings))
+        .or_else(|| samples_by_content(&mut map, bytes, settings.stated(), &mut warnings))
         .or_else(|| map.find(bytes, "DataPts"))
-        .ok_or(ReadError::Missing { block: "DataPts" })?;
+        .ok_or_else(|| absent(&map, bytes, "DataPts"))?;
     let data = data::decode(&points, settings.stated())?;
     warnings.extend(data.warnings);
 
@@ -130,14 +153,28 @@ fn find<'a>(
     Some(body)
 }
 
+/// Why there is no block of this name: it was never there, or the file ends before it.
+fn absent(map: &Map, bytes: &[u8], block: &'static str) -> ReadError {
+    if map.puts_beyond(bytes.len(), block) {
+        let missing = None;
+        return ReadError::Truncated { block, missing };
+    }
+    ReadError::Missing { block }
+}
+
 /// The samples, wherever their header repeats the count that `FxdParams` states.
 fn samples_by_content<'a>(
+    map: &mut Map,
     bytes: &'a [u8],
     stated: Stated<'_>,
     warnings: &mut Vec<String>,
 ) -> Option<Body<'a>> {
     let body = data::find(bytes, stated)?;
     warnings.push("DataPts: not where the map says, found by its sample count".into());
+    let found = bytes.len() - body.to_end.len();
+    if let (Some(place), Layout::V1) = (map.place("DataPts").map(|it| it.offset), map.layout) {
+        map.strayed(place, found.cast_signed().saturating_sub_unsigned(place));
+    }
     Some(body)
 }
 
@@ -150,7 +187,7 @@ fn settings(
 ) -> Result<(Settings, Layout), ReadError> {
     let body = find(map, bytes, "FxdParams", warnings);
     let error = match body {
-        None => ReadError::Missing { block: "FxdParams" },
+        None => absent(map, bytes, "FxdParams"),
         Some(body) => match by_either_layout(&body, map.layout, warnings) {
             Ok(found) => return Ok(judged(found, warnings)),
             Err(error) if body.how == Found::Named || map.layout == Layout::V2 => {
@@ -163,13 +200,12 @@ fn settings(
     let place = map
         .place("FxdParams")
         .map(|entry| (entry.offset, entry.size));
-    let (offset, size) = place.ok_or_else(|| error.clone())?;
-    let offset = offset.saturating_add_signed(distance);
+    let (place, size) = place.ok_or_else(|| error.clone())?;
+    let offset = place.saturating_add_signed(distance);
     let body = Map::body_at(bytes, offset, size).ok_or(error)?;
     let found = Acquisition::decode(body.fields, layout)?;
     if map.layout == Layout::V1 {
-        // The others have strayed with it: their places are sums of the same sizes.
-        map.shift(distance);
+        map.strayed(place, distance);
     }
     warnings.push(format!(
         "FxdParams: {distance} bytes from where the map says, found by its content"
@@ -181,6 +217,13 @@ fn settings(
 fn strayed(map: &Map, bytes: &[u8]) -> Option<(isize, Layout)> {
     let entry = map.place("FxdParams")?;
     let nearest = (1..=FARTHEST_STRAY).flat_map(|distance| [distance, -distance]);
+    // Where the map knows no place in the file at all, blocks begin behind it nevertheless.
+    let first = map
+        .end()
+        .cast_signed()
+        .saturating_sub_unsigned(entry.offset);
+    let nowhere = entry.offset >= bytes.len();
+    let behind_map = (0..FARTHEST_STRAY * 4).map(|further| first.saturating_add(further));
     let typical = |distance: isize| {
         let offset = entry.offset.checked_add_signed(distance)?;
         let body = Map::body_at(bytes, offset, entry.size)?;
@@ -189,7 +232,10 @@ fn strayed(map: &Map, bytes: &[u8]) -> Option<(isize, Layout)> {
             .find(|&layout| Acquisition::is_typical(body.fields, layout, bytes.len()))
             .map(|layout| (distance, layout))
     };
-    std::iter::once(0).chain(nearest).find_map(typical)
+    std::iter::once(0)
+        .chain(nearest)
+        .chain(behind_map.filter(|_| nowhere))
+        .find_map(typical)
 }
 
 fn by_either_layout(
@@ -229,14 +275,18 @@ fn judged(
 /// Fills in what a trace can do without.
 fn describe(sor: &mut Sor, map: &Map, bytes: &[u8], layout: Layout) {
     let mut warnings = Vec::new();
-    let mut optional = |name: &str| {
+    let mut optional = |name: &str, fits: &dyn Fn(&[u8]) -> bool| {
         let body = find(map, bytes, name, &mut warnings);
-        body.map(|body| body.fields)
+        let fitting = || map.candidates(bytes, name).find(|body| fits(body.fields));
+        let chosen = body.filter(|body| fits(body.fields)).or_else(fitting);
+        chosen.or(body).map(|body| body.fields)
     };
-    let general = optional("GenParams").map(|fields| General::decode(fields, layout));
-    let supplier = optional("SupParams").map(Supplier::decode);
-    let events = optional("KeyEvents").map(|fields| KeyEvents::decode(fields, layout));
-    let link = optional("LnkParams").map(link::decode);
+    let general = optional("GenParams", &|fields| General::fits(fields, layout))
+        .map(|fields| General::decode(fields, layout));
+    let supplier = optional("SupParams", &Supplier::fits).map(Supplier::decode);
+    let events = optional("KeyEvents", &|fields| KeyEvents::fits(fields, layout))
+        .map(|fields| KeyEvents::decode(fields, layout));
+    let link = optional("LnkParams", &|_| true).map(link::decode);
 
     let complete = |state: Option<bool>, name: &str| match state {
         Some(true) => None,
@@ -260,7 +310,21 @@ fn describe(sor: &mut Sor, map: &Map, bytes: &[u8], layout: Layout) {
     if sor.wavelength_nm().is_none() {
         warnings.push("no plausible wavelength".into());
     }
+    warnings.extend(zero_in_reach(sor));
     sor.warnings.append(&mut warnings);
+}
+
+/// Forgets a user offset that no shot could have: a launch fibre longer than all that was measured.
+fn zero_in_reach(sor: &mut Sor) -> Option<String> {
+    let offset = sor.user_offset_m();
+    let length = sor.curve.raw.len() as f64 * sor.acquisition.spacing_m();
+    if offset.abs() <= length + sor.first_sample_from_panel_m().abs() {
+        return None;
+    }
+    sor.general.user_offset = OneWayTime::default();
+    Some(format!(
+        "GenParams: a user offset of {offset:.0} m where {length:.0} m were measured, taken as 0"
+    ))
 }
 
 /// What the checksum says; of several one that matches is the right one.

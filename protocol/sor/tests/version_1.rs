@@ -162,6 +162,55 @@ mod tests {
         }
     }
 
+    /// A size that is wrong moves the blocks behind it by the map, and none before it: their zero
+    /// and their table stay what they were.
+    #[test]
+    fn a_wrong_size_moves_no_block_that_stands_before_it() {
+        for name in [
+            "GenParams",
+            "SupParams",
+            "FxdParams",
+            "DataPts",
+            "KeyEvents",
+        ] {
+            for wrong in [-5_i32, -3, -1, 1, 5, 100_000_000] {
+                let mut blocks = hewlett::blocks();
+                // Launch fibre and a table between settings and samples: all of it can go wrong.
+                let general = block(&mut blocks, "GenParams");
+                let at = general.windows(2).position(|two| two == b"CC").unwrap() + 2;
+                general[at..at + 4].copy_from_slice(&10_000_i32.to_le_bytes());
+                blocks.swap(3, 4);
+                let mut bytes = hewlett::file(&blocks);
+                let at = bytes
+                    .windows(name.len())
+                    .position(|window| window == name.as_bytes());
+                let at = at.unwrap() + name.len() + 3;
+                let size = i32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+                bytes[at..at + 4].copy_from_slice(&(size + wrong).to_le_bytes());
+                let case = format!("{name} {wrong:+}");
+                let found = read(&bytes).unwrap_or_else(|error| panic!("{case}: {error}"));
+                assert_whole(&found, &case);
+                let zero = found.user_offset_m();
+                assert!((zero - 203.79).abs() < 0.01, "{case}: {zero} m");
+                assert_eq!(found.general.cable, "K1 AB", "{case}");
+                assert_eq!(found.supplier.supplier, "Hewlett Packard", "{case}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_event_is_made_of_what_follows_the_table() {
+        let mut blocks = hewlett::blocks();
+        block(&mut blocks, "KeyEvents")[..2].copy_from_slice(&i16::MAX.to_le_bytes());
+        let found = read(&hewlett::file(&blocks)).unwrap();
+        assert_whole(&found, "32767 events stated");
+        let said = found
+            .warnings
+            .iter()
+            .any(|line| line.contains("32767 stated"));
+        assert!(said, "{:?}", found.warnings);
+    }
+
     #[test]
     fn blocks_that_carry_their_names_or_end_in_noughts_are_read() {
         let mut blocks = hewlett::blocks();

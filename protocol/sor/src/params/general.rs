@@ -51,6 +51,14 @@ impl General {
         (chosen.general, chosen.complete)
     }
 
+    /// Whether one of the layouts finds every field in these bytes, and a wavelength where it should
+    /// be; a block may be larger than its fields.
+    pub(crate) fn fits(fields: &[u8], layout: Layout) -> bool {
+        [layout, layout.other()]
+            .into_iter()
+            .any(|layout| Attempt::at(fields, layout).is_complete())
+    }
+
     fn fill(&mut self, cursor: &mut Cursor<'_>, layout: Layout) -> Result<(), Short> {
         // Some instruments leave rubbish in the two language bytes.
         let language = cursor.fixed_text(2)?;
@@ -123,8 +131,13 @@ impl Attempt {
 
     /// Whether all fields are there, fill the block, and hold a wavelength.
     fn makes_sense(&self) -> bool {
+        self.is_complete() && self.left == 0
+    }
+
+    /// Whether all fields are there and hold a wavelength.
+    fn is_complete(&self) -> bool {
         let nominal = wavelength_nm(f64::from(self.general.nominal_nm));
-        self.complete.is_ok() && self.left == 0 && nominal.is_some()
+        self.complete.is_ok() && nominal.is_some()
     }
 }
 

@@ -30,6 +30,12 @@ impl Supplier {
         (supplier, complete)
     }
 
+    /// Whether the fields fill these bytes from the first to the last.
+    pub(crate) fn fits(fields: &[u8]) -> bool {
+        let mut cursor = Cursor::new(fields);
+        Self::default().fill(&mut cursor).is_ok() && cursor.rest().is_empty()
+    }
+
     fn fill(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Short> {
         self.supplier = cursor.text()?;
         self.model = cursor.text()?;

@@ -199,6 +199,61 @@ fn a_broken_block_costs_only_its_own_fields() {
 }
 
 #[test]
+fn named_blocks_are_found_whatever_the_map_says_of_its_size() {
+    for wrong in [-40, -7, -1, 1, 7, 100, 400, 1_000_000_000] {
+        let mut bytes = write(&full());
+        let size = i32::from_le_bytes(bytes[6..10].try_into().unwrap());
+        bytes[6..10].copy_from_slice(&(size + wrong).to_le_bytes());
+        let found = read(&bytes).unwrap_or_else(|error| panic!("{wrong:+}: {error}"));
+        assert_eq!(found.curve, full().curve, "{wrong:+}");
+        assert_eq!(found.general, full().general, "{wrong:+}");
+        assert_eq!(found.events, full().events, "{wrong:+}");
+    }
+}
+
+#[test]
+fn a_user_offset_beyond_all_that_was_measured_is_none() {
+    let mut bytes = full();
+    bytes.general.user_offset = OneWayTime::from_metres(90_000.0, GroupIndex::STANDARD_1550);
+    let found = read(&write(&bytes)).unwrap();
+    assert!(found.user_offset_m().abs() < 1e-9);
+    let said = found.warnings.iter().find(|line| line.contains("offset"));
+    assert!(said.unwrap().contains("90000 m"), "{said:?}");
+    let wanted = full();
+    let kept = read(&write(&wanted)).unwrap();
+    assert_eq!(kept.general.user_offset, wanted.general.user_offset);
+}
+
+#[test]
+fn what_was_handed_over_in_place_of_a_trace_is_named() {
+    for (bytes, wanted) in [
+        (
+            &b"\x1F\x8B\x08\0\0\0"[..],
+            "a gzip archive, to be unpacked first, 6 bytes; want a SOR file",
+        ),
+        (b"%PDF-1.4", "a PDF document"),
+        (b"distance,level\n1,2", "a text"),
+        (
+            b"\xFF\xFE\x00\x01",
+            "no known beginning, 4 bytes; want a SOR file",
+        ),
+        (b"x", "no known beginning, 1 bytes"),
+    ] {
+        let said = read(bytes).unwrap_err().to_string();
+        assert!(said.starts_with(wanted), "{said}");
+    }
+}
+
+#[test]
+fn a_file_that_ends_before_a_block_of_its_map_is_cut_not_without_it() {
+    let whole = write(&full());
+    for length in [150, 230] {
+        let error = read(&whole[..length]).unwrap_err();
+        assert_eq!(error.kind(), "truncated", "{length}: {error}");
+    }
+}
+
+#[test]
 fn a_file_cut_anywhere_reads_or_says_why() {
     let file_1 = version_1();
     let file_2 = write(&full());
