@@ -216,6 +216,48 @@ mod tests {
     }
 
     #[test]
+    fn two_traces_from_the_same_end_make_no_pair() {
+        for seed in 70..76 {
+            let parts = glass(seed);
+            let [one, two] = [1, 2].map(|noise| shot(&parts, LAUNCH[0], 10 * seed + noise));
+            let (of_one, of_two) = (analyse(&one), analyse(&two));
+            let side = |trace, analysis| Side { trace, analysis };
+            let found = combine(&side(&one, &of_one), &side(&two, &of_two), None);
+            let error = found.unwrap_err().to_string();
+            assert!(error.contains("from the same end"), "{seed}: {error}");
+        }
+    }
+
+    /// As long as the other, so that nothing but the joints between can tell them apart.
+    #[test]
+    fn two_fibres_of_one_length_are_no_shorter_than_that_and_doubted() {
+        let mut doubted = 0;
+        for seed in 80..88 {
+            let mut others = glass(seed + 100);
+            let (own, other) = (length(&glass(seed)), length(&others));
+            let last = others.last_mut().unwrap();
+            if last.length.get() + own - other < 500.0 {
+                continue;
+            }
+            last.length = last.length + OpticalLength::of(own - other);
+            let one = shot(&glass(seed), LAUNCH[0], seed);
+            let two = shot(&reversed(&others), LAUNCH[1], seed + 1);
+            let (of_one, of_two) = (analyse(&one), analyse(&two));
+            let side = |trace, analysis| Side { trace, analysis };
+            let found = combine(&side(&one, &of_one), &side(&two, &of_two), None).unwrap();
+            let off = found.length_m.get() - own;
+            assert!(off.abs() < 0.01 * own, "{seed}: {off} m");
+            doubted += usize::from(
+                found
+                    .notes
+                    .iter()
+                    .any(|it| it.contains("one fibre, or two")),
+            );
+        }
+        assert!(doubted >= 4, "{doubted}");
+    }
+
+    #[test]
     fn a_blank_shot_makes_no_pair() {
         let parts = glass(60);
         let good = shot(&parts, LAUNCH[0], 1);

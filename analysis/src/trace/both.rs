@@ -35,6 +35,9 @@ const LENGTHS_DIFFER: (f64, f64) = (0.01, 30.0);
 /// What a zero, set by hand on a screen, may be off by: one standard deviation, in metres.
 const ZERO_SD_M: f64 = 0.5;
 
+/// With fewer joints from either end nothing can be said of how many both should list.
+const FEWEST_LISTED: usize = 3;
+
 /// A joint this near to an end of the fibre is that end's connector, in metres.
 const AT_END_M: f64 = 5.0;
 
@@ -73,6 +76,12 @@ pub enum BothError {
     /// Nothing tells how long the fibre is.
     #[error("neither trace shows the fibre's end, no joint is seen from both, no length is known")]
     NoLength,
+    /// Both look from the same end.
+    #[error("{joints} joints lie at the same distances in both traces: taken from the same end?")]
+    SameEnd {
+        /// Joints at the same distances.
+        joints: usize,
+    },
     /// The lengths do not belong together.
     #[error("{from_a:.1} from A and {from_b:.1} from B: not one fibre, or one is broken")]
     Lengths {
@@ -251,9 +260,15 @@ pub fn combine(
         return Err(ends.error());
     }
     let listed = |side: &Side<'_>| joints_of(&side.analysis.events);
-    let mirror = Mirror::of(&listed(a), &listed(b), guess, index);
-    let aligned = Aligned::new(&listed(a), &listed(b), &mirror);
+    let (listed_a, listed_b) = (listed(a), listed(b));
+    let mirror = Mirror::of(&listed_a, &listed_b, guess, index);
+    let joints = mirror::unmirrored(&listed_a, &listed_b, index);
+    if joints > 2 * mirror.pairs.len() {
+        return Err(BothError::SameEnd { joints });
+    }
+    let aligned = Aligned::new(&listed_a, &listed_b, &mirror);
     let mut notes = mirror.notes.clone();
+    notes.extend(aligned.strangers(listed_a.len().min(listed_b.len())));
     notes.extend(cut.map(|gap| {
         format!(
             "the fibre is cut: both ends together see {:.1} m {} than the whole",
@@ -281,6 +296,12 @@ pub fn combine(
         total_from_b_db: from_b.map(|(loss, _)| Db::of(loss)),
         notes,
     })
+}
+
+/// Whether two lengths in metres are not of one fibre.
+fn lengths_differ(a: f64, b: f64) -> bool {
+    let (part, metres) = LENGTHS_DIFFER;
+    (a - b).abs() > metres.max(part * a.max(b))
 }
 
 /// The events that are joints: no ghosts, no end, nothing before the fibre.
@@ -374,8 +395,7 @@ impl Ends {
         let [Some(a), Some(b)] = self.each() else {
             return false;
         };
-        let (part, metres) = LENGTHS_DIFFER;
-        (a.at - b.at).abs() > metres.max(part * a.at.max(b.at))
+        lengths_differ(a.at, b.at)
     }
 
     fn error(&self) -> BothError {
@@ -473,6 +493,19 @@ impl Aligned {
         places.retain(|place| place.at.at > -AT_END_M && place.at.at < length + AT_END_M);
         places.sort_by(|a, b| a.at.at.total_cmp(&b.at.at));
         Self { places, length }
+    }
+
+    /// A warning where hardly any of the joints that either end lists is seen by the other: one may
+    /// be hidden by a gain, most are not. `listed` is how many the end with fewer lists.
+    fn strangers(&self, listed: usize) -> Option<String> {
+        let shared = self
+            .places
+            .iter()
+            .filter(|place| place.a.is_some() && place.b.is_some())
+            .count();
+        (listed >= FEWEST_LISTED && shared * 3 < listed).then(|| {
+            format!("{shared} of {listed} joints are listed from both ends: one fibre, or two?")
+        })
     }
 
     fn joints(&self, ways: &[Way<'_>; 2], mirror: &Mirror) -> Vec<Joint> {

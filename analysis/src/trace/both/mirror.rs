@@ -2,7 +2,7 @@
 
 use silkline_protocol::unit::OpticalLength;
 
-use super::{AT_END_M, HALF_95, LEAST_STRETCH, Metres};
+use super::{AT_END_M, FEWEST_LISTED, HALF_95, LEAST_STRETCH, Metres, lengths_differ};
 use crate::trace::anchor;
 use crate::trace::event::Event;
 
@@ -28,13 +28,20 @@ impl Mirror {
             notes: Vec::new(),
         };
         let flipped: Vec<Event> = b.iter().map(|event| mirror.event(event)).collect();
-        let Some(anchors) = anchor::anchor(&flipped, a) else {
+        let Some(anchored) = mirror.anchored(&flipped, (a, b)) else {
             mirror.notes.push(
                 "too few joints seen from both ends to align by: aligned by the fibre's ends"
                     .into(),
             );
             return mirror;
         };
+        anchored
+    }
+
+    /// Aligned by joints seen from both ends, where they agree with what the ends say.
+    fn anchored(&self, flipped: &[Event], (a, b): (&[Event], &[Event])) -> Option<Self> {
+        let mut mirror = self.clone();
+        let anchors = anchor::anchor(flipped, a)?;
         let stretch = anchors.scale() - 1.0;
         if stretch.abs() > LEAST_STRETCH.max(3.0 * anchors.scale_sd()) {
             mirror.scale *= 1.0 + stretch;
@@ -43,7 +50,7 @@ impl Mirror {
                 stretch * 1_000.0
             ));
         }
-        mirror.pairs = anchors.pairs_of(&flipped, a);
+        mirror.pairs = anchors.pairs_of(flipped, a);
         let one = |(i, j): &(usize, usize)| {
             let (b, a) = (b.get(*i)?, a.get(*j)?);
             Some(Metres {
@@ -52,10 +59,14 @@ impl Mirror {
             })
         };
         let sums: Vec<Metres> = mirror.pairs.iter().filter_map(one).collect();
-        let sum = sums.into_iter().reduce(Metres::with);
-        mirror.sum = sum;
-        mirror.length = sum.unwrap_or(guess);
-        mirror
+        let sum = sums.into_iter().reduce(Metres::with)?;
+        // Joints at even distances agree with themselves one drum farther, too.
+        if lengths_differ(sum.at, self.length.at) {
+            return None;
+        }
+        mirror.sum = Some(sum);
+        mirror.length = sum;
+        Some(mirror)
     }
 
     /// The pairs, and beside them every two joints left over that lie at one place: where few are
@@ -97,4 +108,16 @@ impl Mirror {
             ..*event
         }
     }
+}
+
+/// How many joints lie at the same distance from both zeros, where that is no chance.
+pub(super) fn unmirrored(a: &[Event], b: &[Event], index: f64) -> usize {
+    let scaled = |event: &Event| Event {
+        at: event.at * index,
+        ..*event
+    };
+    let b: Vec<Event> = b.iter().map(scaled).collect();
+    let together = anchor::anchor(&b, a).filter(|it| it.offset().abs().get() < AT_END_M);
+    let matches = together.map_or(0, |it| it.matches());
+    if matches < FEWEST_LISTED { 0 } else { matches }
 }
