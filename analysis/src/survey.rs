@@ -4,7 +4,8 @@
 //! shots ─▶ places   events of all shots, put together by place
 //! plant ─▶ expect   where each closure should be along the glass, and how sure
 //!                 └─▶ pair    which is which, in order, with the probability of each pair
-//!                        └─▶ marks to propose, what is missing, what nobody expected
+//!                        └─▶ trust   whether all of it is this view at all
+//!                               └─▶ marks to propose, what is missing, what nobody expected
 //! ```
 //!
 //! A closure that no event fits is missing, an event that no closure fits is extra: both are said and
@@ -15,6 +16,7 @@ pub mod accept;
 mod expect;
 mod pair;
 mod places;
+mod trust;
 
 use silkline_protocol::plant::{Line, Mark, View};
 use silkline_protocol::time::Timestamp;
@@ -23,7 +25,9 @@ use silkline_protocol::unit::{Db, GroupIndex, OpticalLength};
 use crate::place::glass_to_mm;
 use crate::trace::{Analysis, EventKind, Trace};
 use expect::{Expected, Plan};
+use pair::Pairing;
 use places::Sighted;
+use trust::Shown;
 
 /// A pair is believed from this probability on, and shown as doubtful from one half on.
 const CERTAIN: f64 = 0.95;
@@ -158,8 +162,14 @@ pub fn survey(line: &Line, view: &View, shots: &[Shot<'_>]) -> Survey {
         .into_iter()
         .partition(|place| place.at < places::START_M.max(HALF_95 * place.sd));
     let pairing = pair::pair(&plan, &sighted);
-    survey.take(&plan, (start, sighted), &pairing);
-    survey.propose(view, shots);
+    let shown = trust::shown(&plan, &sighted, &pairing, end.as_ref());
+    survey.notes.extend(shown.note().map(String::from));
+    if shown == Shown::View {
+        survey.take(&plan, (start, sighted), &pairing);
+        survey.propose(view, shots);
+    } else {
+        survey.take(&plan, (start, sighted), &Pairing::default());
+    }
     survey
 }
 
@@ -169,7 +179,7 @@ impl Survey {
         &mut self,
         plan: &Plan,
         (start, sighted): (Vec<Sighted>, Vec<Sighted>),
-        pairing: &pair::Pairing,
+        pairing: &Pairing,
     ) {
         self.places
             .extend(start.into_iter().map(|place| place.named(Identity::Start)));
@@ -256,7 +266,7 @@ impl Sighted {
 }
 
 /// Where certain pairs are: expected glass and seen glass, from the node outwards.
-fn anchors(plan: &Plan, sighted: &[Sighted], pairing: &pair::Pairing) -> Vec<(usize, f64, f64)> {
+fn anchors(plan: &Plan, sighted: &[Sighted], pairing: &Pairing) -> Vec<(usize, f64, f64)> {
     let pairs = plan.expected.iter().enumerate();
     pairs
         .filter_map(|(i, expected)| {

@@ -244,6 +244,57 @@ fn a_closure_surveyed_in_the_wrong_place_gets_a_hint_and_no_mark() {
     assert!((off.get() + 300.0).abs() < 60.0, "{missing:?}");
 }
 
+/// Nothing is named and no mark proposed, and a note says why in these words.
+fn assert_refused(found: &Survey, why: &str, case: &str) {
+    assert_eq!(found.marks, [], "{case}");
+    let named = |place: &Place| matches!(place.is, Identity::Landmark { .. });
+    assert!(
+        !found.places.iter().any(named),
+        "{case}: {:?}",
+        found.places
+    );
+    let told = found.notes.iter().any(|note| note.contains(why));
+    assert!(told, "{case}: {:?}", found.notes);
+}
+
+#[test]
+fn files_of_both_ends_that_were_swapped_are_told_and_give_no_mark() {
+    for seed in 20..26 {
+        for (true_view, given) in [
+            ("alat-baku", "baku-alat"),
+            ("alat-hajigabul", "hajigabul-alat"),
+        ] {
+            let mut field = Field::of(true_view, seed);
+            field.splice_badly(0.15);
+            let (line, view) = field.plant.view(&given.parse().unwrap()).unwrap();
+            let found = field.survey_of(line, view, seed);
+            assert_refused(&found, "from its other end", &format!("{given} {seed}"));
+        }
+    }
+}
+
+#[test]
+fn shots_of_another_span_give_no_mark() {
+    for seed in 30..34 {
+        for (true_view, given) in [
+            ("alat-hajigabul", "baku-alat"),
+            ("gori-khashuri", "baku-alat"),
+            ("baku-alat", "gori-khashuri"),
+            ("hajigabul-kurdamir", "alat-hajigabul"),
+        ] {
+            let mut field = Field::of(true_view, seed);
+            field.splice_badly(0.15);
+            let (line, view) = field.plant.view(&given.parse().unwrap()).unwrap();
+            let found = field.survey_of(line, view, seed);
+            assert_refused(
+                &found,
+                "wrong view",
+                &format!("{true_view} as {given} {seed}"),
+            );
+        }
+    }
+}
+
 #[test]
 fn a_fibre_that_ends_early_keeps_what_lies_before_and_says_so() {
     let mut field = Field::of("baku-alat", 7);

@@ -17,7 +17,7 @@ const SHOWS: f64 = 0.8;
 /// How often something that is no joint does: a coil that is bent, a connector nobody wrote down.
 const SHOWS_BY_CHANCE: f64 = 0.02;
 /// Events that nobody expected, per metre: bends, repairs, splices that were not written down.
-const EXTRA_PER_M: f64 = 5e-5;
+pub(super) const EXTRA_PER_M: f64 = 5e-5;
 /// A landmark's place is plainly wrong this often, and then by about so much, in metres (1 %, 110 m:
 /// the same assumption as in the chain of landmarks).
 const WRONG: (f64, f64) = (0.01, 110.0);
@@ -28,6 +28,8 @@ const FARTHEST: f64 = 6.0;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Pairing {
     pairs: Vec<Link>,
+    /// What all ways to pair are worth together, against leaving everything unpaired: a logarithm.
+    pub(super) weight: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,6 +44,11 @@ impl Pairing {
     pub(super) fn landmark_of(&self, event: usize) -> Option<(usize, f64)> {
         let link = self.pairs.iter().find(|link| link.event == event)?;
         Some((link.landmark, link.probability))
+    }
+
+    /// The landmarks that are in a pair.
+    pub(super) fn landmarks(&self) -> impl Iterator<Item = usize> {
+        self.pairs.iter().map(|link| link.landmark)
     }
 
     /// The event that a landmark shows as, and how sure that is.
@@ -81,7 +88,14 @@ pub(super) fn pair(plan: &Plan, events: &[Sighted]) -> Pairing {
     });
     Pairing {
         pairs: likely.collect(),
+        weight: total,
     }
+}
+
+/// What it is worth that a landmark shows and does not stay hidden, as a logarithm.
+pub(super) fn price_of_showing(joined: bool) -> f64 {
+    let shows: f64 = if joined { SHOWS } else { SHOWS_BY_CHANCE };
+    (shows / (1.0 - shows)).ln()
 }
 
 /// A landmark and the event that it may be.
@@ -138,8 +152,7 @@ impl Weights<'_> {
     fn step(&self, from: Option<State>, state: State) -> f64 {
         let (i, _) = state;
         let joined = self.plan.expected.get(i).is_some_and(|it| it.joined);
-        let shows: f64 = if joined { SHOWS } else { SHOWS_BY_CHANCE };
-        let price = (shows / (1.0 - shows) / EXTRA_PER_M).ln();
+        let price = price_of_showing(joined) - EXTRA_PER_M.ln();
         let (off, variance) = self.off(from, state);
         let (wrong, far) = WRONG;
         let right = (1.0 - wrong).ln() + log_normal(off, variance);

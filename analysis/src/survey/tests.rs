@@ -60,7 +60,7 @@ proptest! {
 #[test]
 fn nothing_seen_is_no_pair() {
     let pairing = pair::pair(&plan_of(&example::plant()), &[]);
-    assert_eq!(pairing, pair::Pairing::default());
+    assert_eq!(pairing, Pairing::default());
 }
 
 #[test]
