@@ -7,7 +7,7 @@
     reason = "indices made from small positive numbers in tests"
 )]
 
-use silkline_protocol::unit::{Db, GroupIndex, OpticalLength};
+use silkline_protocol::unit::{Db, GroupIndex, Nanometres, OpticalLength};
 
 use super::samples::{Settings, Trace};
 
@@ -73,6 +73,7 @@ pub(crate) struct Plan {
     pub(crate) receiver: f64,
     /// Where the first sample lies, relative to the panel.
     pub(crate) phase_m: f64,
+    pub(crate) wavelength_nm: Option<f64>,
     pub(crate) seed: u64,
 }
 
@@ -90,6 +91,7 @@ impl Default for Plan {
             dynamic_db: 18.0,
             receiver: 0.3,
             phase_m: 0.0,
+            wavelength_nm: None,
             seed: 1,
         }
     }
@@ -115,7 +117,7 @@ impl Plan {
             launch: OpticalLength::of(0.0),
             pulse_ns: self.pulse_ns,
             group_index: GroupIndex::of(1.468_2),
-            wavelength: None,
+            wavelength: self.wavelength_nm.map(Nanometres::of),
             backscatter: Some(Db::of(BACKSCATTER_DB)),
             loss_threshold: None,
         };

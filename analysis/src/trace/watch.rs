@@ -424,11 +424,9 @@ impl Watch {
             let index = near(own.group_index.get(), settings.group_index.get());
             let first =
                 (own.first - settings.first).abs().get() < 0.01 * own.spacing.get().max(0.1);
-            let nm = |s: &Settings| s.wavelength.map(|w| w.get());
-            let colour = nm(own)
-                .zip(nm(settings))
-                .is_none_or(|(a, b)| (a - b).abs() < 3.0);
-            if !pulse {
+            if self.is_of_another_colour(shot) {
+                Some("wavelength")
+            } else if !pulse {
                 Some("pulse")
             } else if !spacing {
                 Some("spacing")
@@ -436,8 +434,6 @@ impl Watch {
                 Some("group index")
             } else if !first {
                 Some("zero")
-            } else if !colour {
-                Some("wavelength")
             } else if shot.levels().len() < self.bins.to() {
                 Some("range")
             } else {
@@ -446,6 +442,13 @@ impl Watch {
         };
         let what = shots.iter().find_map(differs)?;
         Some(format!("another {what} than the reference"))
+    }
+
+    /// Whether a shot was taken with light of another colour, where both tell theirs.
+    fn is_of_another_colour(&self, shot: &Trace) -> bool {
+        let nm = |settings: &Settings| settings.wavelength.map(|w| w.get());
+        let both = nm(&self.settings).zip(nm(shot.settings()));
+        both.is_some_and(|(a, b)| (a - b).abs() >= 3.0)
     }
 
     /// Whether a shot shows light where the watched stretch begins.
@@ -519,6 +522,14 @@ impl Watch {
             comparison
                 .changes
                 .retain(|c| reaches || c.kind != ChangeKind::TotalLossChange);
+        }
+        if self.is_of_another_colour(shot) {
+            // Glass, joints and bends lose another part of each colour; what is new is so in all.
+            use ChangeKind::{Break, EndMoved, NewLoss};
+            comparison.launch_loss = None;
+            comparison
+                .changes
+                .retain(|c| matches!(c.kind, Break | EndMoved | NewLoss));
         }
         Look {
             comparison,

@@ -19,6 +19,7 @@ fn plan(pulse_ns: f64, reflects: bool, dice: &mut Dice) -> Plan {
         dynamic_db: 0.3 * end_m / 1_000.0 + dice.between(4.0, 12.0),
         receiver: dice.between(0.05, 0.5),
         phase_m: 0.0,
+        wavelength_nm: None,
         seed: dice.uniform().to_bits(),
         features: Vec::new(),
     }

@@ -220,6 +220,43 @@ fn a_shot_with_another_pulse_is_compared_by_events() {
     assert_eq!(look.comparison.launch_loss, None);
 }
 
+/// Glass loses a third more at 1310 nm: no fault, however much that makes over a whole fibre.
+#[test]
+fn a_shot_of_another_colour_is_compared_by_places_alone() {
+    let feature = |at_m, loss_db| Feature {
+        at_m,
+        loss_db,
+        reflectance_db: None,
+    };
+    let (splice, bend) = (feature(4_000.0, 0.3), feature(9_000.0, 1.0));
+    let shot = |features: &[Feature], (wavelength, slope), seed: u64| {
+        Plan {
+            features: features.to_vec(),
+            end_m: 12_000.0,
+            range_m: 15_000.0,
+            pulse_ns: 100.0,
+            step_m: 2.0,
+            roughness_db: 0.05,
+            slope_db_per_km: slope,
+            wavelength_nm: Some(wavelength),
+            seed: seed * APART,
+            ..Plan::default()
+        }
+        .trace()
+    };
+    let good = (0..8).map(|seed| shot(&[splice], (1_550.0, 0.2), seed));
+    let watch = Watch::learn(&good.collect::<Vec<_>>()).unwrap();
+    let kinds = |features: &[Feature]| {
+        let look = watch.look(&[shot(features, (1_310.0, 0.34), 20)]);
+        assert!(look.notes[0].contains("wavelength"), "{look:?}");
+        assert_eq!(look.comparison.launch_loss, None);
+        let changes = look.comparison.changes.iter();
+        changes.map(|change| change.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&[splice]), []);
+    assert_eq!(kinds(&[splice, bend]), [ChangeKind::NewLoss]);
+}
+
 #[test]
 fn a_known_joint_that_loses_more_and_one_that_reflects_more_are_told_apart() {
     let fibre = |loss_db, reflectance_db: f64, seed| {
