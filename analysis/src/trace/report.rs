@@ -137,7 +137,9 @@ impl Report {
             .taken
             .map(|s| Timestamp::from_seconds(s.into()).to_string());
         let table = sor.events.iter().flat_map(|table| &table.events);
-        let warnings = sor.warnings.iter().chain(&analysis.warnings);
+        let others = words::other_curves(sor);
+        let warnings = sor.warnings.iter().chain(&others);
+        let warnings = warnings.chain(&analysis.warnings);
         Self {
             file: file.into(),
             format: sor.format(),

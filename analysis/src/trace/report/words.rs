@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::Value;
+use silkline_sor::Sor;
 
 use super::super::compare::ChangeKind;
 
@@ -83,6 +84,25 @@ pub(super) fn place(place: &Value, text: &mut String) -> std::fmt::Result {
     }
 }
 
+/// What a file holds beside the curve that is shown.
+pub(super) fn other_curves(sor: &Sor) -> Option<String> {
+    let count = sor.other_curves.len();
+    if count == 0 {
+        return None;
+    }
+    let pulses = sor.acquisition.other_pulses.iter();
+    let pulses: Vec<String> = pulses.map(|it| format!("{} ns", it.width_ns)).collect();
+    let told = if pulses.len() == count {
+        format!(" ({})", pulses.join(", "))
+    } else {
+        String::new()
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    Some(format!(
+        "the file holds {count} more curve{plural}{told}, not shown here"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +125,31 @@ mod tests {
             .collect();
         assert_eq!(joined[1..].join(" "), words.trim());
         assert_eq!(told("short"), ["  ! short"]);
+    }
+
+    #[test]
+    fn curves_that_are_not_shown_are_told_with_their_pulses() {
+        use silkline_sor::{Acquisition, Curve, GroupIndex, OneWayTime, Pulse};
+        let pulse = |width_ns| Pulse {
+            width_ns,
+            spacing: OneWayTime::from_metres(2.0, GroupIndex::STANDARD_1550),
+        };
+        let settings = Acquisition::new(pulse(100), GroupIndex::STANDARD_1550, 1_550.0);
+        let curve = Curve {
+            scale: 1_000,
+            raw: vec![20_000; 100],
+        };
+        let mut sor = Sor::new(settings, curve.clone());
+        assert_eq!(other_curves(&sor), None);
+        sor.other_curves = vec![curve];
+        let unknown = other_curves(&sor).unwrap();
+        assert_eq!(unknown, "the file holds 1 more curve, not shown here");
+        sor.acquisition.other_pulses = vec![pulse(300)];
+        let known = other_curves(&sor).unwrap();
+        assert_eq!(
+            known,
+            "the file holds 1 more curve (300 ns), not shown here"
+        );
     }
 
     #[test]
