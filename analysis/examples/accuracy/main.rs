@@ -1,6 +1,6 @@
 //! How right the answers are: a sweep over traces with known truth.
 //!
-//! `accuracy [--long] [--seed N] [--each]`: draws fibres, instruments and shots from seeds, holds
+//! `accuracy [--long] [--seed N] [--each] [--ends]`: draws fibres, instruments and shots from seeds, holds
 //! every event and end found against the truth, and prints tables and one line a figure. It is a
 //! report: it leaves with 0 whatever it found.
 
@@ -35,7 +35,8 @@ fn main() {
     if let Some(seed) = number("--save") {
         return save(seed);
     }
-    let scores = sweep(seed, traces);
+    let ends_alone = words.iter().any(|word| word == "--ends");
+    let scores = sweep(seed, traces, ends_alone);
     table::print(
         &scores,
         seed,
@@ -69,7 +70,7 @@ fn save(own: u64) {
 }
 
 /// All cases, on as many threads as there are cores.
-fn sweep(seed: u64, traces: u64) -> Vec<Score> {
+fn sweep(seed: u64, traces: u64, ends_alone: bool) -> Vec<Score> {
     let mut jobs = Vec::new();
     for (p, pulse) in PULSES_NS.into_iter().enumerate() {
         for (n, (noise, _)) in Noise::ALL.into_iter().enumerate() {
@@ -82,8 +83,10 @@ fn sweep(seed: u64, traces: u64) -> Vec<Score> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let run = |offset: usize| -> Vec<Score> {
         let own = jobs.iter().skip(offset).step_by(threads);
-        own.map(|(pulse, noise, seed)| score::score(&draw::case(*pulse, *noise, *seed), *seed))
-            .collect()
+        own.map(|(pulse, noise, seed)| {
+            score::score_of(&draw::case(*pulse, *noise, *seed), *seed, ends_alone)
+        })
+        .collect()
     };
     let run = &run;
     std::thread::scope(|scope| {

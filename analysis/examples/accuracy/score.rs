@@ -85,6 +85,11 @@ pub(crate) struct FalseEvent {
 
 /// Takes, analyses and scores one case.
 pub(crate) fn score(case: &Case, seed: u64) -> Score {
+    score_of(case, seed, false)
+}
+
+/// The same for all marks, or for the end alone.
+pub(crate) fn score_of(case: &Case, seed: u64, end_alone: bool) -> Score {
     let shot = forward::shoot(&case.fibre, &case.instrument, &case.shot);
     let physics = Physics::of(case);
     let Some(trace) = read(&shot) else {
@@ -106,6 +111,9 @@ pub(crate) fn score(case: &Case, seed: u64) -> Score {
         .map(|k| (k, strength(&physics, k)))
         .collect();
     order.sort_by(|a, b| b.1.total_cmp(&a.1));
+    if end_alone {
+        order.retain(|(k, _)| *k + 1 == case.marks.len());
+    }
     let mut outcomes: Vec<Outcome> = Vec::new();
     let mut missed = Vec::new();
     let mut taken = Vec::new();

@@ -4,7 +4,7 @@
 //! falls evenly, with steps and peaks in it: so its windows are judged one by one, and events
 //! between them do not count.
 
-use crate::trace::line::median;
+use crate::trace::line::{Line, median};
 use crate::trace::samples::{Trace, cut};
 use crate::trace::windows::{GLASS_DB_PER_KM, Look, Window};
 
@@ -37,6 +37,16 @@ const STEEPEST: f64 = 0.9;
 /// A curve that falls this much faster in its first half than in its second flattens: dB/km.
 const FLATTENS: f64 = 0.5;
 
+/// A tail is seen in so many windows, so far below the glass before it, falls so much a pulse, and its slope
+/// differs from that glass's by such a share and so many deviations; fading makes those of a long line
+/// larger than its scatter tells.
+const TAIL_WINDOWS: usize = 4;
+const TAIL_DROP_DB: f64 = 6.0;
+const TAIL_DB_PER_PULSE: f64 = 0.2;
+const UNLIKE: f64 = 0.12;
+const TAIL_SIGMAS: f64 = 4.0;
+const SHARED: f64 = 3.0;
+
 /// Whether the light of the windows up to the first dark one goes on as in glass; `noise` is the
 /// level that the receiver's noise alone shows.
 pub(super) fn goes_on(trace: &Trace, windows: &[Window], noise: Option<f64>) -> bool {
@@ -64,6 +74,42 @@ pub(super) fn goes_on(trace: &Trace, windows: &[Window], noise: Option<f64>) -> 
         || glass(cut(&lit, 0, last + 1))
         || glass(first)
         || looks_like_glass(trace, &lit, noise)
+}
+
+/// Whether light far below the glass before it falls so fast for the pulse, and so unlike that glass, that
+/// a receiver must be recovering: a pulse of many microseconds takes as long to recover from as glass
+/// does to lose its light.
+pub(super) fn is_tail(
+    trace: &Trace,
+    windows: &[Window],
+    before: &Line,
+    noise: Option<f64>,
+) -> bool {
+    let Some(noise) = noise else {
+        return false;
+    };
+    let settling = windows.iter().take(SETTLING);
+    let start = settling.take_while(|w| !w.may_be_glass()).count();
+    let clear = |w: &&Window| w.may_be_glass() && w.level > noise + CLEAR_DB;
+    let run: Vec<&Window> = windows.iter().skip(start).take_while(clear).collect();
+    let Some(first) = run.first().filter(|_| run.len() >= TAIL_WINDOWS) else {
+        return false;
+    };
+    let samples = (first.to - first.from) as f64;
+    let levels: Vec<f64> = run.iter().map(|w| w.level).collect();
+    let Some(line) = Line::fit(&levels, 0) else {
+        return false;
+    };
+    let (slope, own) = (
+        line.slope / samples,
+        line.rms / line.spread.sqrt() / samples,
+    );
+    let pulse = trace.pulse().get() / trace.step_m();
+    let far = before.at(first.middle()) - first.level > TAIL_DROP_DB;
+    let fast = -slope * pulse > TAIL_DB_PER_PULSE;
+    let doubt = TAIL_SIGMAS * own.hypot(SHARED * before.rms / before.spread.sqrt());
+    let odd = (slope - before.slope).abs() > doubt.max(UNLIKE * before.slope.abs());
+    far && fast && odd
 }
 
 /// Whether a window, by itself or with its neighbours, is clear of the receiver's noise.
@@ -192,5 +238,33 @@ mod tests {
         let split = windows.iter().position(|w| w.to > end).unwrap();
         assert!(goes_on(&trace, &windows[20..split], None));
         assert!(!goes_on(&trace, &windows[split + 1..], None));
+    }
+
+    #[test]
+    fn what_falls_unlike_the_glass_before_it_recovers() {
+        // A pulse of 2 km behind which the receiver recovers by 0.18 dB/km; the leg of a splitter.
+        let plan = Plan {
+            pulse_ns: 20_000.0,
+            step_m: 100.0,
+            end_m: 60_000.0,
+            range_m: 160_000.0,
+            slope_db_per_km: 0.26,
+            dynamic_db: 40.0,
+            ..Plan::default()
+        };
+        let trace = plan.trace();
+        let windows = survey(&trace);
+        let glass: Vec<Window> = windows.iter().take(12).copied().collect();
+        let mut line = Line::fit(trace.stretch(60, 480), 60).unwrap();
+        line.level += 8.0;
+        let noise = Some(glass.last().unwrap().level - 20.0);
+        assert!(
+            !is_tail(&trace, &glass[2..], &line, noise),
+            "the same glass"
+        );
+        line.slope *= 1.4;
+        assert!(is_tail(&trace, &glass[2..], &line, noise));
+        line.level -= 6.0;
+        assert!(!is_tail(&trace, &glass[2..], &line, noise), "hardly lower");
     }
 }
