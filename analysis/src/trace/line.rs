@@ -1,5 +1,6 @@
 //! Straight lines through stretches of a trace.
 
+use super::product::{highest, sum};
 pub(crate) use super::quantile::{median, quantile};
 
 /// Samples farther from the line than four deviations are left out of the second fit: so many times
@@ -26,6 +27,34 @@ pub(crate) struct Line {
     pub(crate) spread: f64,
 }
 
+/// Values reckoned with side by side: one after the other waits for every addition.
+const LANES: usize = 4;
+
+/// The sums of values over a level times how far they are from the middle, and of their squares.
+fn moments(values: &[f64], level: f64) -> (f64, f64) {
+    let middle = (values.len() as f64 - 1.0) / 2.0;
+    let (mut joint, mut square) = ([0.0; LANES], [0.0; LANES]);
+    let mut places = [0.0, 1.0, 2.0, 3.0].map(|lane| lane - middle);
+    let (wide, rest) = values.as_chunks::<LANES>();
+    for values in wide {
+        let sums = joint.iter_mut().zip(&mut square).zip(&mut places);
+        for (((joint, square), place), value) in sums.zip(values) {
+            let off = value - level;
+            *joint += *place * off;
+            *square += off * off;
+            *place += LANES as f64;
+        }
+    }
+    let ends = rest.iter().zip(places);
+    ends.fold(
+        (sum(&joint), sum(&square)),
+        |(joint, square), (value, place)| {
+            let off = value - level;
+            (joint + place * off, square + off * off)
+        },
+    )
+}
+
 impl Line {
     /// The line through `levels`, the first of which has index `from`; none for fewer than 3.
     pub(crate) fn fit(levels: &[f64], from: usize) -> Option<Self> {
@@ -34,14 +63,9 @@ impl Line {
             return None;
         }
         let middle = (count - 1.0) / 2.0;
-        let level = levels.iter().sum::<f64>() / count;
+        let level = sum(levels) / count;
         let spread = count * (count * count - 1.0) / 12.0;
-        let (mut joint, mut square) = (0.0, 0.0);
-        for (i, value) in levels.iter().enumerate() {
-            let off = value - level;
-            joint += (i as f64 - middle) * off;
-            square += off * off;
-        }
+        let (joint, square) = moments(levels, level);
         let slope = joint / spread;
         Some(Self {
             centre: from as f64 + middle,
@@ -61,10 +85,10 @@ impl Line {
         if group == 1 {
             return Self::without_outliers(levels, from);
         }
-        let mean = |chunk: &[f64]| chunk.iter().sum::<f64>() / chunk.len() as f64;
+        let size = group as f64;
+        let mean = |chunk: &[f64]| chunk.iter().sum::<f64>() / size;
         let means: Vec<f64> = levels.chunks_exact(group).map(mean).collect();
         let coarse = Self::without_outliers(&means, 0)?;
-        let size = group as f64;
         Some(Self {
             centre: from as f64 + coarse.centre * size + (size - 1.0) / 2.0,
             level: coarse.level,
@@ -90,7 +114,7 @@ impl Line {
         let mut away: Vec<f64> = residuals.iter().map(|r| (r - middle).abs()).collect();
         // Nothing left out leaves the line as it is. Whether the farthest is within the limit shows
         // by how many are nearer than the median would have to be.
-        let farthest = away.iter().copied().fold(0.0, f64::max);
+        let farthest = highest(&away);
         let least = (farthest - 1e-9) / LIMIT;
         let nearer = away.iter().filter(|away| **away < least).count();
         if nearer <= away.len().saturating_sub(1) / 2 {

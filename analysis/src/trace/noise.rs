@@ -4,7 +4,9 @@
 //! until the last few decibels. So it is measured stretch by stretch, from differences at a lag
 //! beyond the pulse, of which the smaller ones are believed: events inflate the larger ones.
 
-use super::line::quantile;
+use super::line::{Line, quantile};
+use super::product::dot;
+use super::samples::rest;
 
 /// The share of differences that is believed.
 const SHARE: f64 = 0.30;
@@ -35,22 +37,8 @@ pub(crate) fn sigma(levels: &[f64], lag: usize) -> f64 {
 
 /// Root mean square of what a straight line leaves of `levels`; zero where there are too few.
 pub(crate) fn off_line(levels: &[f64]) -> f64 {
-    let count = levels.len() as f64;
-    if count < 4.0 {
-        return 0.0;
-    }
-    let middle = (count - 1.0) / 2.0;
-    let first = levels.first().copied().unwrap_or(0.0);
-    let (mut y, mut yy, mut xy) = (0.0, 0.0, 0.0);
-    for (i, level) in levels.iter().enumerate() {
-        let level = level - first;
-        y += level;
-        yy += level * level;
-        xy += level * (i as f64 - middle);
-    }
-    let xx = count * (count * count - 1.0) / 12.0;
-    let rest = yy - y * y / count - xy * xy / xx;
-    (rest.max(0.0) / (count - 2.0)).sqrt()
+    let line = Line::fit(levels, 0).filter(|line| line.count >= 4.0);
+    line.map_or(0.0, |line| line.rms)
 }
 
 /// The deviation behind many root mean squares of `freedom` values each, some of which hold more
@@ -70,14 +58,13 @@ pub(crate) fn low(scatters: &mut [f64], freedom: usize) -> f64 {
 /// `residuals` are what a fit left over; the sum of their autocorrelation up to `longest` lags,
 /// stopped at the first that is not positive.
 pub(crate) fn correlation(residuals: &[f64], longest: usize) -> f64 {
-    let power: f64 = residuals.iter().map(|r| r * r).sum();
+    let power = dot(residuals, residuals);
     if power <= 0.0 {
         return 1.0;
     }
     let mut length = 1.0;
     for lag in 1..=longest.min(residuals.len() / 4) {
-        let pairs = residuals.iter().zip(residuals.iter().skip(lag));
-        let share = pairs.map(|(a, b)| a * b).sum::<f64>() / power;
+        let share = dot(residuals, rest(residuals, lag)) / power;
         if share <= 0.05 {
             break;
         }

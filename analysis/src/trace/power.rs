@@ -11,18 +11,25 @@ const LANES: usize = 4;
 /// left out is a part in ten thousand.
 pub(crate) fn by_series(levels: &[f64]) -> (f64, f64) {
     let first = levels.first().copied().unwrap_or(0.0);
+    let term = |level: f64| {
+        let x = (level - first) * POWER_A_DB;
+        let power = 1.0 + x * (1.0 + x * (0.5 + x * (1.0 / 6.0 + x * (1.0 / 24.0))));
+        (power, x.abs())
+    };
     let (mut sums, mut widest) = ([0.0; LANES], [0.0; LANES]);
     let (wide, rest) = levels.as_chunks::<LANES>();
-    for levels in wide.iter().map(<[f64; LANES]>::as_slice).chain([rest]) {
+    for levels in wide {
         for ((sum, widest), level) in sums.iter_mut().zip(&mut widest).zip(levels) {
-            let x = (level - first) * POWER_A_DB;
-            if x.abs() > *widest {
-                *widest = x.abs();
-            }
-            *sum += 1.0 + x * (1.0 + x * (0.5 + x * (1.0 / 6.0 + x * (1.0 / 24.0))));
+            let (power, far) = term(*level);
+            *widest = if far > *widest { far } else { *widest };
+            *sum += power;
         }
     }
-    (sums.iter().sum(), widest.into_iter().fold(0.0, f64::max))
+    let both = (sums.iter().sum(), widest.into_iter().fold(0.0, f64::max));
+    rest.iter().fold(both, |(sum, widest), level| {
+        let (power, far) = term(*level);
+        (sum + power, far.max(widest))
+    })
 }
 
 #[cfg(test)]

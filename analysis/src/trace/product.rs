@@ -23,18 +23,39 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
-/// The highest of some numbers none of which is NaN, the least there is for none.
-pub(crate) fn highest(values: &[f64]) -> f64 {
-    let mut tops = [f64::MIN; LANES];
+/// The sum of some numbers.
+pub(crate) fn sum(values: &[f64]) -> f64 {
     let (wide, rest) = values.as_chunks::<LANES>();
-    for values in wide.iter().map(<[f64; LANES]>::as_slice).chain([rest]) {
-        for (top, value) in tops.iter_mut().zip(values) {
-            if value > top {
-                *top = *value;
-            }
+    let mut sums = [0.0; LANES];
+    for values in wide {
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum += value;
         }
     }
-    tops.into_iter().fold(f64::MIN, f64::max)
+    sums.iter().chain(rest).sum()
+}
+
+/// The highest of some numbers none of which is NaN, the least there is for none.
+pub(crate) fn highest(values: &[f64]) -> f64 {
+    farthest(values, f64::MIN, |value, top| value > top)
+}
+
+/// The lowest of some numbers none of which is NaN, the most there is for none.
+pub(crate) fn lowest(values: &[f64]) -> f64 {
+    farthest(values, f64::MAX, |value, low| value < low)
+}
+
+/// The one that lies beyond all others, a first one among them.
+fn farthest(values: &[f64], first: f64, beyond: impl Fn(f64, f64) -> bool) -> f64 {
+    let farther = |a: f64, b: f64| if beyond(b, a) { b } else { a };
+    let mut ends = [first; LANES];
+    let (wide, rest) = values.as_chunks::<LANES>();
+    for values in wide {
+        for (end, value) in ends.iter_mut().zip(values) {
+            *end = farther(*end, *value);
+        }
+    }
+    ends.iter().chain(rest).copied().fold(first, farther)
 }
 
 #[cfg(test)]
@@ -49,18 +70,22 @@ mod tests {
             let wanted: f64 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
             assert!((dot(&a, &b) - wanted).abs() < 1e-9, "{count}");
             assert!((dot(&b, &a) - wanted).abs() < 1e-9, "{count}");
+            let wanted: f64 = a.iter().sum();
+            assert!((sum(&a) - wanted).abs() < 1e-9, "{count}");
         }
     }
 
     #[test]
-    fn the_highest_is_found_wherever_it_is() {
+    fn the_highest_and_the_lowest_are_found_wherever_they_are() {
         for count in 1..20_usize {
             for at in 0..count {
                 let mut values = vec![-3.0; count];
                 values[at] = 2.5;
                 assert!((highest(&values) - 2.5).abs() < 1e-12, "{at} of {count}");
+                values[at] = -7.0;
+                assert!((lowest(&values) + 7.0).abs() < 1e-12, "{at} of {count}");
             }
         }
-        assert!(highest(&[]) <= f64::MIN);
+        assert!(highest(&[]) <= f64::MIN && lowest(&[]) >= f64::MAX);
     }
 }

@@ -1,15 +1,22 @@
-//! Medians and other quantiles, exactly, without sorting: values are counted into buckets that are in
-//! order, and the one that holds the rank is looked into.
+//! Medians and other quantiles, exactly, without sorting: of many values those far from the rank are
+//! counted and left out; the others are counted into buckets that are in order, and the one that
+//! holds the rank is looked into.
 
 use std::cmp::Ordering;
 
 use super::samples::whole;
 
-/// Buckets that values are counted into: a byte tells them apart.
-const BUCKETS: usize = 256;
+/// Buckets that values are counted into.
+const BUCKETS: usize = 64;
 
 /// Fewer values are not worth it.
-const FEWEST: usize = 512;
+const FEWEST: usize = 40;
+
+/// Of more values than this a part is looked at first, about so many of them; the value of a rank lies
+/// within so many deviations of where that part has it.
+const MANY: usize = 2_000;
+const PART: usize = 250;
+const SURELY: f64 = 3.0;
 
 /// A number of at most 51 bits added to this is rounded to the last bits of the sum.
 const ROUNDS: f64 = 4_503_599_627_370_496.0;
@@ -28,6 +35,51 @@ pub(crate) fn quantile(values: &mut [f64], share: f64) -> f64 {
         return 0.0;
     }
     let rank = whole(share * (values.len() - 1) as f64).min(values.len() - 1);
+    let near = Some(&*values).filter(|values| values.len() > MANY);
+    match near.and_then(|values| nearby(values, rank)) {
+        Some((mut near, rank)) => in_buckets(&mut near, rank),
+        None => in_buckets(values, rank),
+    }
+}
+
+/// The values around a rank, and the rank among them; none where a part of them misleads.
+fn nearby(values: &[f64], rank: usize) -> Option<(Vec<f64>, usize)> {
+    let mut part: Vec<f64> = values
+        .iter()
+        .copied()
+        .step_by(values.len() / PART)
+        .collect();
+    let count = part.len() as f64;
+    let share = rank as f64 / values.len() as f64;
+    let reach = SURELY * (count * share * (1.0 - share)).sqrt() + 1.0;
+    let below = share * count - reach;
+    let low = if below < 0.0 {
+        f64::NEG_INFINITY
+    } else {
+        nth(&mut part, whole(below))
+    };
+    let above = whole((share * count + reach).ceil());
+    let high = if above >= part.len() {
+        f64::INFINITY
+    } else {
+        nth(&mut part, above)
+    };
+    let below = values.iter().filter(|value| **value < low).count();
+    let above = values.iter().filter(|value| **value > high).count();
+    let inside = values.len() - below - above;
+    let rank = rank.checked_sub(below).filter(|rank| *rank < inside)?;
+    let mut near = Vec::with_capacity(inside);
+    near.extend(
+        values
+            .iter()
+            .filter(|value| low <= **value && **value <= high),
+    );
+    // What is no number is neither inside nor outside.
+    (near.len() == inside).then_some((near, rank))
+}
+
+/// The value of a rank; may reorder them.
+fn in_buckets(values: &mut [f64], rank: usize) -> f64 {
     let span = span(values).filter(|_| values.len() >= FEWEST);
     let Some((low, scale)) = span else {
         return nth(values, rank);
@@ -59,15 +111,17 @@ pub(crate) fn quantile(values: &mut [f64], share: f64) -> f64 {
 fn span(values: &[f64]) -> Option<(f64, f64)> {
     let first = values.first().copied()?;
     let (mut lows, mut highs, mut odd) = ([first; LANES], [first; LANES], [0.0; LANES]);
-    let (wide, rest) = values.as_chunks::<LANES>();
-    for values in wide.iter().map(<[f64; LANES]>::as_slice).chain([rest]) {
+    let mut look = |values: &[f64; LANES]| {
         let ends = lows.iter_mut().zip(&mut highs).zip(&mut odd);
         for (((low, high), odd), value) in ends.zip(values) {
             *low = if value < low { *value } else { *low };
             *high = if value > high { *value } else { *high };
             *odd += value * 0.0;
         }
-    }
+    };
+    let (wide, rest) = values.as_chunks::<LANES>();
+    wide.iter().for_each(&mut look);
+    rest.iter().for_each(|value| look(&[*value; LANES]));
     let low = lows.into_iter().fold(first, f64::min);
     let high = highs.into_iter().fold(first, f64::max);
     let scale = (BUCKETS - 1) as f64 / (high - low);
@@ -123,7 +177,7 @@ mod tests {
     #[test]
     fn a_quantile_is_the_value_that_sorting_gives() {
         let mut dice = Dice::new(2);
-        for count in [1, 2, 3, 100, FEWEST - 1, FEWEST, 3_001] {
+        for count in [1, 2, 3, 100, FEWEST - 1, FEWEST, MANY, 3_001, 20_000] {
             let mut values: Vec<f64> = (0..count).map(|_| dice.normal()).collect();
             agree(&values);
             // One that lies far off leaves the others in one bucket.
@@ -132,6 +186,23 @@ mod tests {
             agree(&values.iter().map(|v| v.round()).collect::<Vec<f64>>());
             agree(&vec![-2.5; count]);
         }
+    }
+
+    #[test]
+    fn a_part_that_misleads_is_no_trouble() {
+        // Every so many values lie high: those that the part is made of.
+        let step = 8_000 / PART;
+        let mut dice = Dice::new(3);
+        let odd = |i: usize| if i.is_multiple_of(step) { 50.0 } else { 0.0 };
+        let values: Vec<f64> = (0..8_000).map(|i| dice.normal() + odd(i)).collect();
+        agree(&values);
+        let with_one = |odd: f64| {
+            let mut values = values.clone();
+            values[5] = odd;
+            values
+        };
+        agree(&with_one(f64::NAN));
+        agree(&with_one(f64::INFINITY));
     }
 
     #[test]

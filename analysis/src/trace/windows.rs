@@ -7,6 +7,7 @@
 
 use super::line::{Line, median, quantile};
 use super::noise;
+use super::product::dot;
 use super::samples::{Trace, cut, whole};
 
 /// Samples scatter more than this many decibels where the signal is below about 4 times the noise.
@@ -265,7 +266,7 @@ fn look_at(
         GLASS_DB_PER_KM.end() + doubt,
     );
     // An event inside leaves residuals that the window's own noise does not explain.
-    let rms = (residuals.iter().map(|r| r * r).sum::<f64>() / residuals.len() as f64).sqrt();
+    let rms = (dot(&residuals, &residuals) / residuals.len() as f64).sqrt();
     if loss > high {
         return window(Look::Steep);
     }

@@ -6,6 +6,7 @@
 
 use super::candidates::{Candidates, Rise};
 use super::grid::{Fit, Grid};
+use crate::trace::product::{highest, lowest};
 use crate::trace::samples::{cut, whole};
 
 /// Price of an event, in units of squared noise: a false alarm a few hundred traces.
@@ -200,9 +201,8 @@ impl<'a> Prices<'a> {
             sum.1 += f64::from(i < bright_to);
         }
         let tops = candidates.rises.iter().map(|rise| [rise.at, rise.until]);
-        let low = grid.levels.iter().copied().fold(f64::MAX, f64::min);
-        let high = grid.levels.iter().copied().fold(f64::MIN, f64::max);
-        let quiet = grid.sigma.iter().copied().fold(f64::MAX, f64::min) * grid.excess;
+        let (low, high) = (lowest(&grid.levels), highest(&grid.levels));
+        let quiet = lowest(&grid.sigma) * grid.excess;
         Self {
             grid,
             honest,

@@ -7,7 +7,8 @@
 //! ```
 
 use crate::trace::line::Line;
-use crate::trace::samples::{Trace, whole};
+use crate::trace::product::dot;
+use crate::trace::samples::{self, Trace, whole};
 
 /// Relative power a one-way decibel.
 pub(super) const POWER_A_DB: f64 = std::f64::consts::LN_10 / 5.0;
@@ -114,10 +115,8 @@ impl Piece {
         let off = |(i, level): (usize, &f64)| (level - line.at((from + i) as f64)) * POWER_A_DB;
         let rest: Vec<f64> = levels.iter().enumerate().map(off).collect();
         let count = rest.len() as f64;
-        let shared = |lag: usize| {
-            let pairs = rest.iter().zip(rest.iter().skip(lag));
-            pairs.map(|(a, b)| a * b).sum::<f64>() / (count - lag as f64).max(1.0)
-        };
+        let shared =
+            |lag: usize| dot(&rest, samples::rest(&rest, lag)) / (count - lag as f64).max(1.0);
         let sum = |from: usize| {
             let lags = (from + 1..=from + lags.count).map(|k| shared(k * lags.step));
             lags.sum::<f64>()
@@ -125,7 +124,7 @@ impl Piece {
         Some(Self {
             count,
             power: 10_f64.powf(line.level / 5.0),
-            variance: rest.iter().map(|r| r * r).sum::<f64>() / count,
+            variance: dot(&rest, &rest) / count,
             near: sum(0),
             far: sum(lags.count),
         })
