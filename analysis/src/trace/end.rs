@@ -17,6 +17,7 @@ pub(crate) use place::clipped_at;
 pub(crate) use short::{is_on_launch, short};
 
 use super::line::Line;
+use super::product::highest;
 use super::samples::{Trace, cut};
 use super::windows::{GLASS_DB_PER_KM, Look, Window};
 
@@ -402,11 +403,7 @@ fn behind_drop<'a>(
         landing + 1
     };
     let behind = cut(windows, from, windows.len());
-    let highest = trace
-        .stretch(last.from, land.to)
-        .iter()
-        .copied()
-        .fold(f64::MIN, f64::max);
+    let highest = highest(trace.stretch(last.from, land.to));
     let bright = highest - before.at(last.to as f64) > BRIGHT_DB;
     if !bright || fall(before, land) < MIRROR_DROP_DB {
         return behind;
@@ -481,23 +478,38 @@ fn first_peak(
 ) -> Option<usize> {
     let power = |level: f64| 10_f64.powf(level / 5.0);
     let least = PEAK_DB.max(6.0 * before.rms);
-    let excess = |(i, level): (usize, &f64)| {
-        let led = before.at((from + i) as f64);
-        let noisy = noise.map(|noise| 5.0 * (power(led) + NOISE_PEAK * power(noise)).log10());
-        level - noisy.map_or(led + least, |noisy| noisy.max(led + least))
+    // Light and noise together are more than either: most samples need no powers.
+    let floor = noise.map_or(f64::MIN, |noise| noise + 5.0 * NOISE_PEAK.log10());
+    let stands = |i: usize, level: f64| {
+        let led = before.at(i as f64);
+        let noisy = |noise: f64| 5.0 * (power(led) + NOISE_PEAK * power(noise)).log10();
+        level > floor.max(led + least) && noise.is_none_or(|noise| level > noisy(noise))
     };
-    let stretch = trace.stretch(from, to).iter().enumerate();
-    let over: Vec<f64> = stretch.map(excess).collect();
+    let stretch = trace.stretch(from, to);
+    // The line falls or rises: nothing stands over it that does not over the lower of its ends.
+    let lowest = before.at(from as f64).min(before.at(to as f64));
+    if highest(stretch) <= floor.max(lowest + least) {
+        return None;
+    }
     let run = trace.samples_in(trace.pulse().get() / 4.0).max(3);
-    let stands = |group: &[f64]| group.iter().all(|over| *over > 0.0);
-    over.windows(run).position(stands).map(|at| from + at)
+    let mut standing = 0;
+    let ends = |(i, level): (usize, &f64)| {
+        standing = if stands(from + i, *level) {
+            standing + 1
+        } else {
+            0
+        };
+        standing == run
+    };
+    let last = stretch.iter().enumerate().position(ends);
+    last.map(|last| from + last + 1 - run)
 }
 
 /// Level of the light that equals the receiver's noise: root mean square power of dark windows.
 pub(crate) fn noise_level(trace: &Trace, windows: &[Window]) -> Option<f64> {
-    let tail = windows.iter().rev().take_while(|window| !window.is_lit());
-    let mut levels: Vec<f64> = Vec::new();
-    tail.for_each(|window| levels.extend_from_slice(trace.stretch(window.from, window.to)));
+    let lit = windows.iter().rposition(Window::is_lit);
+    let tail = windows.get(lit.map_or(0, |lit| lit + 1)..)?;
+    let mut levels = trace.stretch(tail.first()?.from, tail.last()?.to).to_vec();
     if levels.len() < 8 {
         return None;
     }

@@ -5,8 +5,8 @@ use silkline_protocol::unit::{Db, OpticalLength};
 use super::{EndKind, EndOfFibre};
 use crate::trace::edge::{self, Edge, Guess, Noise, Point};
 use crate::trace::line::{Line, median};
-use crate::trace::product::highest;
-use crate::trace::samples::{Trace, cut, whole};
+use crate::trace::product::{dot, highest};
+use crate::trace::samples::{Trace, cut, rest, whole};
 
 /// Even a smoothed trace is no straighter than this, in decibels.
 const LEAST_SIGMA_DB: f64 = 0.004;
@@ -316,12 +316,10 @@ fn noise_before(trace: &Trace, line: &Line, calm: usize, noise_level: Option<f64
     let size = 1.4826 * median(&mut residuals.iter().map(|r| r.abs()).collect::<Vec<f64>>());
     residuals.retain(|r| r.abs() <= 4.0 * size + 1e-9);
     let count = (residuals.len() as f64).max(1.0);
-    let variance = residuals.iter().map(|r| r * r).sum::<f64>() / (count - 2.0).max(1.0);
+    let variance = dot(&residuals, &residuals) / (count - 2.0).max(1.0);
     let lags = whole((pulse / 3.0).round()).clamp(1, (residuals.len() / 4).max(1));
-    let shared = |lag: usize| {
-        let pairs = residuals.iter().zip(residuals.iter().skip(lag));
-        pairs.map(|(a, b)| a * b).sum::<f64>() / (count - lag as f64).max(1.0)
-    };
+    let shared =
+        |lag: usize| dot(&residuals, rest(&residuals, lag)) / (count - lag as f64).max(1.0);
     let keep = (-3.0 / pulse).exp();
     let (mut seen, mut wanted) = (0.0, 0.0);
     for lag in 1..=lags {
@@ -380,7 +378,7 @@ fn onset(levels: &[f64], start: usize, line: &Line, walk: Walk) -> Option<Onset>
     let limit = -(walk.drop / 2.0).clamp(1.0, 5.0);
     let first = whole(line.centre).saturating_sub(start);
     let collapse = (first..rest.len()).find(|&i| {
-        median(&mut cut(&rest, i, i + group).to_vec()) < limit && falls(&rest, i, limit)
+        falls(&rest, i, limit) && median(&mut cut(&rest, i, i + group).to_vec()) < limit
     })?;
     // Where a peak stands before the fall, its rise is the onset; its tail crosses the line too.
     let run = whole(walk.pulse / 8.0).clamp(2, 100);
@@ -432,7 +430,7 @@ fn peak(trace: &Trace, line: &Line, onset: usize) -> Peak {
     let standing = behind.iter().take_while(|&&level| level > base).count();
     let reach = (3 * pulse / 2).max(3).max(standing);
     let levels = trace.stretch(onset, onset + reach);
-    let top = levels.iter().copied().fold(f64::MIN, f64::max);
+    let top = highest(levels);
     let height = top - base;
     let at_top = levels.iter().filter(|&&level| level > top - 0.02).count();
     Peak {
@@ -444,11 +442,13 @@ fn peak(trace: &Trace, line: &Line, onset: usize) -> Peak {
 /// The level at which the receiver clips, if samples reach it.
 pub(crate) fn clipped_at(trace: &Trace) -> Option<f64> {
     let limit = highest(trace.levels()) - 0.004;
-    let levels = trace.levels().iter();
-    let mut pairs = levels.clone().zip(levels.skip(1));
-    pairs
-        .any(|(a, b)| *a >= limit && *b >= limit)
-        .then_some(limit)
+    let levels = trace.levels();
+    // All of them, which is quicker than to stop at the first.
+    let pairs = levels.iter().zip(cut(levels, 1, levels.len()));
+    let clips = pairs.fold(false, |clips, (a, b)| {
+        clips | ((*a >= limit) & (*b >= limit))
+    });
+    clips.then_some(limit)
 }
 
 /// How many samples behind the onset follow any model: down to the bottom of a fall, or up to
