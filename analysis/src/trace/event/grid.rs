@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::tail::Tail;
+use super::tail::{GONE, Tail};
 use crate::trace::end::{EndOfFibre, clipped_at, last_clear, noise_level};
 use crate::trace::line::quantile;
 use crate::trace::noise;
@@ -135,7 +135,12 @@ impl Fit {
     /// The same with the tail that stands on it.
     pub(crate) fn lit(&self, km: f64) -> f64 {
         let tail = self.tail.map_or(0.0, |[height, second, reach, from]| {
-            let left = (-(km - from).max(0.0) / reach).exp();
+            let gone = (km - from).max(0.0) / reach;
+            // Most of the glass lies where nothing is left.
+            if gone > GONE {
+                return 0.0;
+            }
+            let left = (-gone).exp();
             height * left + second * left * left
         });
         self.at(km) + tail

@@ -27,8 +27,8 @@ const FEWEST_REACHES: f64 = 2.5;
 /// Sums are worked out for so many points at a time, where they are asked for.
 const BLOCK: usize = 64;
 
-/// After so many reaches nothing is left: less than a number of 53 bits resolves.
-const GONE: f64 = 37.0;
+/// After so many reaches nothing is left: a part in ten thousand million.
+pub(crate) const GONE: f64 = 23.0;
 
 /// Sums of both exponentials from each point to the last, u counted from that point.
 ///
