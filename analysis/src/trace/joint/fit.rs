@@ -83,16 +83,35 @@ impl Problem<'_> {
     /// Goes down to the bottom from these values, twice: the noise goes with the light.
     pub(super) fn solve(&self, start: Vec<f64>) -> Option<Bottom> {
         let light = self.model.light(&start);
-        let (near, light) = self.descend((start, light), ROUGHLY)?;
-        let (bottom, _) = self.descend((near.values, light), SETTLED)?;
-        Some(bottom)
+        let (near, light, _) = self.descend((start, light), ROUGHLY)?;
+        self.settle(near, light)
     }
 
     /// Goes down from where the bottom was before.
     pub(super) fn again(&self, values: Vec<f64>) -> Option<Bottom> {
         let light = self.model.light(&values);
-        let (bottom, _) = self.descend((values, light), SETTLED)?;
-        Some(bottom)
+        self.settle(values, light)
+    }
+
+    /// The bottom near these values, the last step towards it taken on trust: it gains too little
+    /// for another look.
+    fn settle(&self, values: Vec<f64>, light: Light) -> Option<Bottom> {
+        let (values, _, here) = self.descend((values, light), SETTLED)?;
+        let root = here.normal.root(0.0)?;
+        let step = root.solve(&here.side);
+        let values = if dot(&step, &here.side) < SETTLED {
+            self.moved(&values, &step)
+        } else {
+            values
+        };
+        let open = self.beliefs.iter().filter(|b| b.sigma.is_infinite());
+        let blocks = self.model.blocks.len() as f64;
+        Some(Bottom {
+            root,
+            values,
+            cost: here.cost,
+            freedom: (blocks - open.count() as f64).max(1.0),
+        })
     }
 
     /// How much a step from these values would gain if the light were straight in the unknowns;
@@ -117,17 +136,21 @@ impl Problem<'_> {
         Whitener::new(&model.blocks, &light.glass, &self.noise, model.spacing)
     }
 
-    /// The bottom and the light there.
+    /// Goes down as long as a step gains or promises anything: the values, the light there and the
+    /// look at it.
     fn descend(
         &self,
         (mut values, mut light): (Vec<f64>, Light),
         settled: f64,
-    ) -> Option<(Bottom, Light)> {
+    ) -> Option<(Vec<f64>, Light, Look)> {
         let whitener = self.whitener(&light);
         let mut here = self.look(&values, &light, &whitener);
         let mut damping = DAMPING;
         for _ in 0..STEPS {
             let step = here.normal.root(damping)?.solve(&here.side);
+            if dot(&step, &here.side) < settled {
+                break;
+            }
             let moved = self.moved(&values, &step);
             let lit = self.model.light(&moved);
             let there = self.look(&moved, &lit, &whitener);
@@ -145,20 +168,7 @@ impl Problem<'_> {
                 break;
             }
         }
-        let free = self
-            .beliefs
-            .iter()
-            .filter(|b| b.sigma.is_infinite())
-            .count();
-        let blocks = self.model.blocks.len() as f64;
-        here.cost.is_finite().then_some(())?;
-        let bottom = Bottom {
-            root: here.normal.root(0.0)?,
-            values,
-            cost: here.cost,
-            freedom: (blocks - free as f64).max(1.0),
-        };
-        Some((bottom, light))
+        here.cost.is_finite().then_some((values, light, here))
     }
 
     fn moved(&self, values: &[f64], step: &[f64]) -> Vec<f64> {

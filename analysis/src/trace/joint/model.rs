@@ -9,12 +9,8 @@
 
 use super::blocks::Block;
 use super::columns::Columns;
-use super::receiver::{Receiver, Seen, grown};
+use super::receiver::{Pair, Receiver, Seen, grown};
 use crate::trace::samples::rest;
-
-/// So few samples of a block are looked at one by one; of more, two places tell the mean of
-/// anything smooth.
-const ONE_BY_ONE: usize = 2;
 
 /// Where an unknown stands in the row of all of them.
 #[derive(Clone, Copy, Debug)]
@@ -122,20 +118,61 @@ struct Shown {
     linger_more: f64,
 }
 
-/// What all blocks show of one edge, the first of them that does, and how much light it is of.
+/// What the blocks show of one edge from the first on that does, one list for each of the shares of
+/// [`Shown`]; and how much light it is of.
 struct Sight {
-    shown: Vec<Shown>,
     start: usize,
-    /// Light that the edge's reflection counts in, and what of it comes back and lingers.
+    step: Vec<f64>,
+    rise: Vec<f64>,
+    slope: Vec<f64>,
+    step_more: Vec<f64>,
+    rise_more: Vec<f64>,
+    linger: Vec<f64>,
+    linger_more: Vec<f64>,
+    /// Light that the edge's reflection counts in, and what of it comes back and stays.
     unit: f64,
     height: f64,
-    linger: f64,
+    stays: f64,
 }
 
 impl Sight {
-    /// From the first block on that shows anything.
-    fn iter(&self) -> std::slice::Iter<'_, Shown> {
-        rest(&self.shown, self.start).iter()
+    /// With room for so many blocks from a start on.
+    fn new(start: usize, blocks: usize, lingers: bool) -> Self {
+        let room = || Vec::with_capacity(blocks);
+        let slow = || Vec::with_capacity(if lingers { blocks } else { 0 });
+        Self {
+            start,
+            step: room(),
+            rise: room(),
+            slope: room(),
+            step_more: room(),
+            rise_more: room(),
+            linger: slow(),
+            linger_more: slow(),
+            unit: 0.0,
+            height: 0.0,
+            stays: 0.0,
+        }
+    }
+
+    fn push(&mut self, shown: &Shown, lingers: bool) {
+        let Shown { seen, .. } = shown;
+        self.step.push(seen.step);
+        self.rise.push(seen.rise);
+        self.slope.push(seen.slope);
+        self.step_more.push(seen.step_more);
+        self.rise_more.push(seen.rise_more);
+        if lingers {
+            self.linger.push(shown.linger);
+            self.linger_more.push(shown.linger_more);
+        }
+    }
+
+    /// The share of the new light in every block.
+    fn steps(&self) -> Vec<f64> {
+        let mut steps = vec![0.0; self.start];
+        steps.extend_from_slice(&self.step);
+        steps
     }
 }
 
@@ -143,6 +180,40 @@ impl Sight {
 struct Eyes {
     quick: Receiver,
     slow: Option<Receiver>,
+    /// Samples of the block looked at last, and what two places that tell its mean come to.
+    count: usize,
+    pair: Pair,
+    slow_pair: Option<Pair>,
+}
+
+impl Eyes {
+    fn new(quick: Receiver, slow: Option<Receiver>) -> Self {
+        Self {
+            quick,
+            slow,
+            count: 1,
+            pair: quick.pair(0.0),
+            slow_pair: slow.map(|slow| slow.pair(0.0)),
+        }
+    }
+
+    /// What samples around `u` show on average: two places tell the mean of anything smooth. Blocks
+    /// of one size follow one another.
+    fn around(&mut self, u: f64, count: usize, spacing: f64) -> Shown {
+        if count != self.count {
+            let off = spacing * (((count as f64).powi(2) - 1.0) / 12.0).sqrt();
+            self.count = count;
+            self.pair = self.quick.pair(off);
+            self.slow_pair = self.slow.map(|slow| slow.pair(off));
+        }
+        let slow = self.slow.zip(self.slow_pair);
+        let slow = slow.map_or_else(Seen::default, |(slow, pair)| slow.around(u, &pair));
+        Shown {
+            seen: self.quick.around(u, &self.pair),
+            linger: slow.rise,
+            linger_more: slow.rise_more,
+        }
+    }
 }
 
 /// The light of the glass of every block; and a column an unknown of the derivatives of all its
@@ -210,21 +281,19 @@ impl Model {
         let place = at(values, edge.place);
         let eye = |log: f64, fade: f64| Receiver::new(self.pulse, log.exp(), fade);
         let slow = edge.linger.map(|[_, reach]| eye(at(values, reach), 0.0));
-        let eyes = Eyes {
-            quick: eye(at(values, self.layout.constant), self.fade),
-            slow,
-        };
+        let mut eyes = Eyes::new(eye(at(values, self.layout.constant), self.fade), slow);
         let before = |block: &Block| block.at - place + self.half(block) <= 0.0;
         let start = self.blocks.partition_point(before);
-        let mut shown = vec![Shown::default(); start];
-        let blocks = self.blocks.iter().skip(start);
-        shown.extend(blocks.map(|block| self.shown(block, place, &eyes)));
+        let blocks = rest(&self.blocks, start);
+        let mut sight = Sight::new(start, blocks.len(), slow.is_some());
+        for block in blocks {
+            sight.push(&self.shown(block, place, &mut eyes), slow.is_some());
+        }
         Sight {
-            shown,
-            start,
             unit,
             height: unit * edge.height.map_or(0.0, |index| at(values, index)),
-            linger: unit * edge.linger.map_or(0.0, |[index, _]| at(values, index)),
+            stays: unit * edge.linger.map_or(0.0, |[index, _]| at(values, index)),
+            ..sight
         }
     }
 
@@ -234,7 +303,7 @@ impl Model {
     }
 
     /// What a block shows of an edge, averaged over its samples where that matters.
-    fn shown(&self, block: &Block, place: f64, eyes: &Eyes) -> Shown {
+    fn shown(&self, block: &Block, place: f64, eyes: &mut Eyes) -> Shown {
         let (middle, half) = (block.at - place, self.half(block));
         if eyes.slow.is_none() && eyes.quick.is_complete(middle - half) {
             return Shown {
@@ -244,27 +313,23 @@ impl Model {
         }
         let bends = |corner: f64| (middle - corner).abs() <= half;
         let near = block.fine && (bends(0.0) || bends(self.pulse));
-        let (parts, first, step) = if near || block.count <= ONE_BY_ONE {
-            let first = middle - half + 0.5 * self.spacing;
-            (block.count, first, self.spacing)
-        } else {
-            let off = self.spacing * (((block.count as f64).powi(2) - 1.0) / 12.0).sqrt();
-            (2, middle - off, 2.0 * off)
-        };
-        let mut sum = Shown::default();
-        for k in 0..parts {
-            sum.add(first + step * k as f64, eyes);
+        if !near {
+            return eyes.around(middle, block.count, self.spacing);
         }
-        sum.times((parts as f64).recip())
+        let first = middle - half + 0.5 * self.spacing;
+        let mut sum = Shown::default();
+        for k in 0..block.count {
+            sum.add(first + self.spacing * k as f64, eyes);
+        }
+        sum.times((block.count as f64).recip())
     }
 
     /// The light of the glass between the edges, with its derivatives.
     fn add_glass(&self, sights: &[Sight], sent: &[Vec<f64>], light: &mut Light) {
         let count = self.blocks.len();
-        let shown = |sight: &Sight| sight.shown.iter().map(|shown| shown.seen.step).collect();
         let steps = [vec![1.0; count]].into_iter();
         let steps = steps
-            .chain(sights.iter().map(shown))
+            .chain(sights.iter().map(Sight::steps))
             .chain([vec![0.0; count]]);
         let steps: Vec<Vec<f64>> = steps.collect();
         let starts = [0]
@@ -310,40 +375,30 @@ impl Model {
             start,
             unit,
             height,
-            linger,
+            stays,
             ..
         } = *sight;
-        let (before, behind) = (rest(before, start), rest(behind, start));
-        let changes = || {
-            before
-                .iter()
-                .zip(behind)
-                .map(|(before, behind)| behind - before)
-        };
-        let moved = sight.iter().zip(changes());
-        let moved = moved.map(|(shown, change)| {
-            -change * shown.seen.rise / self.pulse - height * shown.seen.slope
-        });
+        let lights = rest(before, start).iter().zip(rest(behind, start));
+        let changes = || lights.clone().map(|(before, behind)| behind - before);
+        let moved = sight.rise.iter().zip(&sight.slope).zip(changes());
+        let moved =
+            moved.map(|((rise, slope), change)| -change * rise / self.pulse - height * slope);
         columns.add(edge.place, start, moved);
-        let slower = sight.iter().zip(changes());
-        let slower = slower
-            .map(|(shown, change)| change * shown.seen.step_more + height * shown.seen.rise_more);
+        let slower = sight.step_more.iter().zip(&sight.rise_more).zip(changes());
+        let slower = slower.map(|((step, rise), change)| change * step + height * rise);
         columns.add(self.layout.constant, start, slower);
+        let lacks = self.layout.count;
         if let Some(index) = edge.height {
-            let rises = || sight.iter().map(|shown| shown.seen.rise);
+            let rises = || sight.rise.iter();
             columns.add(index, start, rises().map(|rise| unit * rise));
-            columns.add(self.layout.count, start, rises().map(|rise| -height * rise));
+            columns.add(lacks, start, rises().map(|rise| -height * rise));
         }
         if let Some([index, reach]) = edge.linger {
-            let lingers = || sight.iter().map(|shown| shown.linger);
-            let longer = sight.iter().map(|shown| linger * shown.linger_more);
+            let lingers = || sight.linger.iter();
+            let longer = sight.linger_more.iter().map(|more| stays * more);
             columns.add(index, start, lingers().map(|left| unit * left));
             columns.add(reach, start, longer);
-            columns.add(
-                self.layout.count,
-                start,
-                lingers().map(|left| -linger * left),
-            );
+            columns.add(lacks, start, lingers().map(|left| -stays * left));
         }
     }
 

@@ -5,6 +5,8 @@
 pub(super) struct Receiver {
     pulse: f64,
     constant: f64,
+    /// One over the constant.
+    rate: f64,
     fade: f64,
     /// What of a long pulse has come at its end, and how that goes with the constant's logarithm.
     risen: f64,
@@ -38,6 +40,48 @@ impl Seen {
     };
 }
 
+impl Seen {
+    fn mean(&self, other: &Self) -> Self {
+        Self {
+            step: 0.5 * (self.step + other.step),
+            rise: 0.5 * (self.rise + other.rise),
+            slope: 0.5 * (self.slope + other.slope),
+            step_more: 0.5 * (self.step_more + other.step_more),
+            rise_more: 0.5 * (self.rise_more + other.rise_more),
+        }
+    }
+}
+
+/// Two places as far before a middle as behind it: what exponentials come to there on average, over
+/// what they are in the middle.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair {
+    off: f64,
+    /// The receiver's own, and half of the difference between both places.
+    even: f64,
+    odd: f64,
+    /// That of fading glass, and of both together.
+    fading: f64,
+    both: f64,
+    /// Whether the places lie near enough for numbers to hold all this.
+    tells: bool,
+}
+
+impl Pair {
+    /// One place alone.
+    const ONE: Self = Self {
+        off: 0.0,
+        even: 1.0,
+        odd: 0.0,
+        fading: 1.0,
+        both: 1.0,
+        tells: true,
+    };
+}
+
+/// Places more constants apart are looked at one by one.
+const FAR: f64 = 12.0;
+
 /// Less fading along a pulse shows nowhere.
 const LEAST_FADE: f64 = 1e-4;
 
@@ -56,6 +100,7 @@ impl Receiver {
         Self {
             pulse,
             constant,
+            rate: constant.recip(),
             fade,
             risen: -(-pulse / constant).exp_m1(),
             risen_more: -pulse / constant * (-pulse / constant).exp(),
@@ -69,11 +114,6 @@ impl Receiver {
     }
 
     /// What shows `u` behind the edge.
-    ///
-    /// # Source
-    ///
-    /// The answer of one pole to a ramp as long as the pulse, in glass that is brighter behind
-    /// than in front by as much as it fades.
     #[inline]
     pub(super) fn at(&self, u: f64) -> Seen {
         if u <= 0.0 {
@@ -82,39 +122,91 @@ impl Receiver {
         if self.is_complete(u) {
             return Seen::COMPLETE;
         }
-        let behind = u - self.pulse;
+        self.between_corners(u, &Pair::ONE)
+    }
+
+    /// Two places `off` to both sides of one, for [`Receiver::around`].
+    pub(super) fn pair(&self, off: f64) -> Pair {
+        let far = off / self.constant;
+        let (grown, left) = (far.exp(), (-far).exp());
+        let (even, odd) = (0.5 * (grown + left), 0.5 * (grown - left));
+        let faded = self.fade * off;
+        let (fading, rising) = (faded.cosh(), faded.sinh());
+        Pair {
+            off,
+            even,
+            odd,
+            fading,
+            both: even * fading - odd * rising,
+            tells: far < FAR,
+        }
+    }
+
+    /// The mean of what shows at the two places of a pair around `u`.
+    #[inline]
+    pub(super) fn around(&self, u: f64, pair: &Pair) -> Seen {
+        let (low, high) = (u - pair.off, u + pair.off);
+        let inside = low > 0.0 && high <= self.pulse;
+        let behind = low > self.pulse && !self.is_complete(high);
+        if pair.tells && (inside || behind) {
+            return self.between_corners(u, pair);
+        }
+        self.at(low).mean(&self.at(high))
+    }
+
+    /// The same where both places lie within the pulse or both behind it, not too far.
+    ///
+    /// # Source
+    ///
+    /// The answer of one pole to a ramp as long as the pulse, in glass that is brighter behind
+    /// than in front by as much as it fades. Sums of exponentials: at two places their mean is that
+    /// between them by the hyperbolic cosine of the distance.
+    #[inline]
+    fn between_corners(&self, u: f64, pair: &Pair) -> Seen {
+        let Self {
+            pulse,
+            constant,
+            rate,
+            share,
+            ..
+        } = *self;
+        let behind = u - pulse;
+        let way = if behind <= 0.0 { u } else { behind };
+        let middle = (-way * rate).exp();
+        let left = middle * pair.even;
+        // The mean of what is left times how many constants ago it came.
+        let gone = middle * (way * pair.even - pair.off * pair.odd) * rate;
+        let lag = constant / pulse;
         if behind <= 0.0 {
-            let left = (-u / self.constant).exp();
             let rise = 1.0 - left;
-            let step = if self.share > 0.0 {
-                let slow = self.fade * self.constant;
+            let step = if share > 0.0 {
+                let slow = self.fade * constant;
                 let back = grown(self.fade * u);
-                self.share * (back * (1.0 - slow + slow * left) - 1.0)
+                share * (back * ((1.0 - slow) * pair.fading + slow * middle * pair.both) - 1.0)
             } else {
-                (u - self.constant * rise) / self.pulse
+                (u - constant * rise) / pulse
             };
-            let gone = u / self.constant * left;
             return Seen {
                 step,
                 rise,
-                slope: left / self.constant,
-                step_more: -self.constant / self.pulse * (rise - gone),
+                slope: left * rate,
+                step_more: -lag * (rise - gone),
                 rise_more: -gone,
             };
         }
-        let left = (-behind / self.constant).exp();
         let rise = self.risen * left;
-        let rise_more = (self.risen_more + self.risen * behind / self.constant) * left;
-        let lacking = if self.share > 0.0 {
-            self.share * self.fade * self.constant * grown(self.fade * u)
+        let rise_more = self.risen_more * left + self.risen * gone;
+        let lacking = if share > 0.0 {
+            let back = grown(self.fade * u);
+            share * self.fade * constant * back * self.risen * middle * pair.both
         } else {
-            self.constant / self.pulse
+            lag * rise
         };
         Seen {
-            step: 1.0 - lacking * rise,
+            step: 1.0 - lacking,
             rise,
-            slope: -rise / self.constant,
-            step_more: -self.constant / self.pulse * (rise + rise_more),
+            slope: -rise * rate,
+            step_more: -lag * (rise + rise_more),
             rise_more,
         }
     }
@@ -145,6 +237,37 @@ mod tests {
             assert!((sum - step).abs() < 1e-5, "{u}: {sum} {step}");
         }
         assert!((sum - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_pair_shows_the_mean_of_its_places() {
+        for fade in [0.0, 2e-3] {
+            let receiver = Receiver::new(100.0, 20.0, fade);
+            for off in [0.5, 12.0, 60.0] {
+                let pair = receiver.pair(off);
+                for i in -10..60 {
+                    let u = f64::from(i) * 9.7;
+                    let (found, wanted) = (
+                        receiver.around(u, &pair),
+                        receiver.at(u - off).mean(&receiver.at(u + off)),
+                    );
+                    let pairs = [
+                        (found.step, wanted.step),
+                        (found.rise, wanted.rise),
+                        (found.slope, wanted.slope),
+                        (found.step_more, wanted.step_more),
+                        (found.rise_more, wanted.rise_more),
+                    ];
+                    for (found, wanted) in pairs {
+                        // Fading is a series of four terms where it is little.
+                        assert!(
+                            (found - wanted).abs() < 1e-8,
+                            "{fade} {off} {u}: {found} {wanted}"
+                        );
+                    }
+                }
+            }
+        }
     }
 
     #[test]
