@@ -175,9 +175,15 @@ impl Report {
         }
     }
 
-    /// The same with what differs from a reference.
+    /// The same with what differs from a reference; a shot that says nothing about the fibre has no
+    /// changes, not none.
     #[must_use]
     pub fn with_changes(mut self, found: &Comparison) -> Self {
+        if found.fault.is_some() {
+            self.warnings
+                .push("not compared with the reference: nothing is known of the fibre".into());
+            return self;
+        }
         let change = |c: &Change| ChangeReport {
             kind: c.kind,
             at_m: glass_to_mm(c.at),
@@ -286,6 +292,7 @@ fn write_both(both: &BothEnds, text: &mut String) -> std::fmt::Result {
         db(both.total_loss_db),
         db(both.total_loss_plus_minus_db)
     )?;
+    words::closure(&both.closure, text)?;
     writeln!(
         text,
         "      at m     ± m   from A dB  from B dB    loss dB      ±"
@@ -454,6 +461,23 @@ mod tests {
         assert_eq!(value["events"][1]["kind"], "end");
         assert_eq!(value["backscatter_db"], serde_json::Value::Null);
         assert!(value.get("place").is_none());
+    }
+
+    #[test]
+    fn a_blank_shot_is_not_said_to_show_no_change() {
+        let mut sor = sor();
+        sor.curve.raw.fill(0);
+        let trace = Trace::from_sor(&sor).unwrap();
+        let analysis = analyse(&trace);
+        let reference = Reference {
+            analysis: analyse(&Plan::default().trace()),
+        };
+        let changes = compare(&analysis, &reference);
+        let report = Report::new("blank.sor", &sor, &trace, &analysis).with_changes(&changes);
+        assert_eq!(report.changes, None);
+        let table = report.table();
+        assert!(!table.contains("nothing changed"), "{table}");
+        assert!(table.contains("not compared with the reference"), "{table}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 use silkline_sor::Sor;
 
+use super::super::both::Closure;
 use super::super::compare::ChangeKind;
 
 impl ChangeKind {
@@ -84,6 +85,32 @@ pub(super) fn place(place: &Value, text: &mut String) -> std::fmt::Result {
     }
 }
 
+/// A gap of so many halves of its 95 % interval is no chance: zeros or lengths are wrong.
+const PLAIN_GAP: f64 = 2.0;
+
+/// Whether distances from both ends add up to the fibre's length.
+pub(super) fn closure(it: &Closure, text: &mut String) -> std::fmt::Result {
+    let Some(gap) = it.gap_m else {
+        return Ok(());
+    };
+    let (gap, half) = (gap.get(), it.plus_minus_m.get());
+    if gap.abs() <= PLAIN_GAP * half {
+        return writeln!(
+            text,
+            "  distances from both ends add up: {gap:+.1} ± {half:.1} m, joints in both: {}",
+            it.joints
+        );
+    }
+    let than = if gap > 0.0 { "more" } else { "less" };
+    warning(
+        &format!(
+            "distances from both ends add up to {:.1} ± {half:.1} m {than} than the fibre's length",
+            gap.abs()
+        ),
+        text,
+    )
+}
+
 /// What a file holds beside the curve that is shown.
 pub(super) fn other_curves(sor: &Sor) -> Option<String> {
     let count = sor.other_curves.len();
@@ -106,6 +133,7 @@ pub(super) fn other_curves(sor: &Sor) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use silkline_protocol::unit::OpticalLength;
 
     fn told(what: &str) -> Vec<String> {
         let mut text = String::new();
@@ -125,6 +153,28 @@ mod tests {
             .collect();
         assert_eq!(joined[1..].join(" "), words.trim());
         assert_eq!(told("short"), ["  ! short"]);
+    }
+
+    #[test]
+    fn distances_that_do_not_add_up_are_said() {
+        let told = |gap: Option<f64>| {
+            let mut text = String::new();
+            let closure = Closure {
+                sum_m: None,
+                length_m: None,
+                gap_m: gap.map(OpticalLength::of),
+                plus_minus_m: OpticalLength::of(2.5),
+                joints: 9,
+            };
+            super::closure(&closure, &mut text).unwrap();
+            text
+        };
+        assert_eq!(told(None), "");
+        let fits = "  distances from both ends add up: +3.0 ± 2.5 m, joints in both: 9\n";
+        assert_eq!(told(Some(3.0)), fits);
+        let missing = told(Some(-40.0));
+        assert!(missing.starts_with("  ! distances"), "{missing}");
+        assert!(missing.contains("40.0 ± 2.5 m less"), "{missing}");
     }
 
     #[test]
