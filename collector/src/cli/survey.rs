@@ -4,6 +4,7 @@
 //! The answer on the standard output is a piece of a plant file: the report stands in comments, the
 //! marks as tables, so that it can be kept as it is.
 
+mod beyond;
 mod csv;
 mod html;
 mod limits;
@@ -103,12 +104,14 @@ fn survey_and_report(
     let limits = order.limits.as_deref().map(limits::read).transpose()?;
     let limits = limits.unwrap_or_default();
     let mut unread = Vec::new();
-    let a = take(&order.files, &mut unread);
-    let b = take(&order.from_b, &mut unread);
+    let mut twice = Vec::new();
+    let a = take(&order.files, (&mut unread, &mut twice));
+    let b = take(&order.from_b, (&mut unread, &mut twice));
     let Some((line, view)) = plant.view(&id) else {
         return Err((Exit::Usage, format!("no view {id}")));
     };
-    let case = Case::of((&plant, line, view), (&a, &b), &limits, &unread);
+    let mut case = Case::of((&plant, line, view), (&a, &b), &limits, &unread);
+    case.a.survey.notes.extend(twice);
     let mut exit = case.exit();
     for (target, text) in [
         (&order.html, html::page as fn(&Case<'_>) -> String),
@@ -127,15 +130,26 @@ fn survey_and_report(
         .map(|()| exit))
 }
 
-/// Reads files on all cores; those that give no trace are told by name.
-fn take(names: &[PathBuf], unread: &mut Vec<(String, String)>) -> Vec<Taken> {
+/// Reads files on all cores; those that give no trace are told by name, those that give the same shot
+/// again as well.
+fn take(
+    names: &[PathBuf],
+    (unread, twice): (&mut Vec<(String, String)>, &mut Vec<String>),
+) -> Vec<Taken> {
     let named = files::named(names);
-    let mut taken = Vec::new();
+    let mut taken: Vec<Taken> = Vec::new();
     let name = |path: &Path| path.display().to_string();
     let work = |file: &files::Named| (name(&file.path), file.look());
     let collected = order::in_order(&named, work, |(name, looked)| {
         match looked {
             Ok(looked) => {
+                if let Some(same) = taken.iter().find(|it| it.is_shot(&looked)) {
+                    twice.push(format!(
+                        "{name}: the same shot as {}, counted once",
+                        same.name
+                    ));
+                    return Ok(());
+                }
                 let report = Report::new(&name, &looked.sor, &looked.trace, &looked.analysis);
                 taken.push(Taken {
                     name,
@@ -153,6 +167,12 @@ fn take(names: &[PathBuf], unread: &mut Vec<(String, String)>) -> Vec<Taken> {
 }
 
 impl Taken {
+    /// Whether this is the very same shot: as a second measurement it would make all look surer.
+    fn is_shot(&self, other: &Looked) -> bool {
+        self.looked.sor.curve == other.sor.curve
+            && self.looked.sor.acquisition == other.sor.acquisition
+    }
+
     fn shot(&self) -> Shot<'_> {
         let taken = self.looked.sor.acquisition.taken;
         Shot {

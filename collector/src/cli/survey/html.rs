@@ -11,6 +11,7 @@ use silkline_analysis::survey::{Identity, Place};
 use silkline_analysis::trace::report::Report;
 use silkline_protocol::unit::{Db, DbPerKm, Nanometres, OpticalLength};
 
+use super::beyond::beyond;
 use super::text::{counted, verdict};
 use super::{Case, End, Taken, file_name};
 use crate::plot::{Form, Picture, escaped, number_or_dash};
@@ -123,6 +124,10 @@ fn summary(case: &Case<'_>, body: &mut String) {
          {near} too near to tell.<br>{missing} not seen, {extra} not in the plant.</p></div>"
         ),
     );
+    beyond_limits(case, body);
+    for note in case.ends().flat_map(|end| &end.survey.notes) {
+        put(body, &format!("<p class=\"note\">{}</p>", escaped(note)));
+    }
     for (name, why) in case.unread {
         put(
             body,
@@ -134,6 +139,24 @@ fn summary(case: &Case<'_>, body: &mut String) {
             body,
             "<p class=\"note\">Measured from one end alone: a splice between glasses that scatter \
                    differently shows too much loss or a gain. Measure from both ends for its loss.</p>",
+        );
+    }
+}
+
+/// What breaks a limit, before all tables: that is what somebody has to go and mend.
+fn beyond_limits(case: &Case<'_>, body: &mut String) {
+    let line = |it: &Acceptance| {
+        let nm = it.wavelength.map_or(0.0, Nanometres::get);
+        let lines = beyond(case, it).into_iter();
+        lines
+            .map(|line| format!("<li>{nm:.0} nm: {}</li>", escaped(&line)))
+            .collect::<Vec<_>>()
+    };
+    let all: Vec<String> = case.accepted.iter().flat_map(line).collect();
+    if !all.is_empty() {
+        put(
+            body,
+            &format!("<ul class=\"beyond\">{}</ul>", all.join("\n")),
         );
     }
 }
@@ -150,7 +173,7 @@ fn wavelength(case: &Case<'_>, it: &Acceptance, body: &mut String) {
     put(body, &format!("<h2>{nm} nm, from {ways}</h2>"));
     let [from_a, from_b] = &it.return_loss;
     let rows = [
-        ("Loss of the whole fibre / dB", &it.total, 2),
+        ("Loss of the whole fibre / dB", &it.total, 3),
         ("Return loss from A / dB", from_a, 1),
         ("Return loss from B / dB", from_b, 1),
     ];
@@ -317,9 +340,6 @@ fn closures(end: &End<'_>, body: &mut String) {
         );
     }
     put(body, "</table>");
-    for note in &end.survey.notes {
-        put(body, &format!("<p class=\"note\">{}</p>", escaped(note)));
-    }
 }
 
 fn place_row(place: &Place) -> String {

@@ -157,6 +157,69 @@ fn the_page_stands_by_itself_and_the_table_has_a_row_an_event() {
 }
 
 #[test]
+fn a_failed_joint_is_told_with_its_place_on_the_ground() {
+    let span = Span::new(|_, _| {});
+    let html = span.path("r.html");
+    let order = Order {
+        html: Some(html.clone()),
+        ..span.order()
+    };
+    let (_, out, _) = ask(&order);
+    let plant = read_plant(&corridor::plant_toml());
+    let line = plant.line(&"baku-poti".parse().unwrap()).unwrap();
+    let closure = line.landmarks.iter().find(|it| it.name == "closure 020");
+    let km = format!("(route km {:.3}, 39.9", closure.unwrap().at.get() / 1_000.0);
+    let told = out
+        .lines()
+        .find(|line| line.contains("beyond: closure 020"));
+    assert!(told.unwrap().contains(&km), "{out}");
+    let page = fs::read_to_string(html).unwrap();
+    assert!(page.contains("<li>1550 nm: closure 020 at "), "{page}");
+    // All that counts as beyond is told, not the joints' losses alone.
+    let beyond: usize = out
+        .lines()
+        .filter_map(|line| line.split_once("from both ends: ")?.1.split(' ').next())
+        .filter_map(|count| count.parse::<usize>().ok())
+        .sum();
+    assert_eq!(out.matches("#   beyond: ").count(), beyond, "{out}");
+}
+
+#[test]
+fn the_same_shot_given_twice_counts_once() {
+    let span = Span::new(|_, _| {});
+    fs::copy(span.path("a.sor"), span.path("again.sor")).unwrap();
+    let (exit, once, _) = ask(&span.order());
+    let order = Order {
+        files: vec![span.path("a.sor"), span.path("again.sor")],
+        ..span.order()
+    };
+    let (same, twice, _) = ask(&order);
+    assert_eq!(exit, same);
+    let told = |line: &&str| line.contains("the same shot as");
+    let left: Vec<&str> = twice.lines().filter(|line| !told(line)).collect();
+    assert_eq!(left, once.lines().collect::<Vec<_>>());
+    assert_eq!(twice.lines().filter(told).count(), 1);
+}
+
+#[test]
+fn files_of_both_ends_that_were_swapped_name_no_closure() {
+    let span = Span::new(|_, _| {});
+    let order = Order {
+        files: vec![span.path("b.sor")],
+        from_b: vec![span.path("a.sor")],
+        ..span.order()
+    };
+    let (_, out, _) = ask(&order);
+    assert_eq!(
+        out.matches("were the files of both ends swapped?").count(),
+        2,
+        "{out}"
+    );
+    assert!(!out.contains("[[line.mark]]"), "{out}");
+    assert!(!out.contains("beyond: closure"), "{out}");
+}
+
+#[test]
 fn a_closure_that_is_not_there_is_said_from_both_ends() {
     let span = Span::new(|fibre, view| {
         let middle = fibre.parts.len() - 1;

@@ -7,6 +7,7 @@ use silkline_analysis::survey::{Identity, Place};
 use silkline_protocol::plant::Mark;
 use silkline_protocol::unit::{GroupIndex, Nanometres, OpticalLength};
 
+use super::beyond::beyond;
 use super::{Case, End};
 use crate::plot::number_or_dash;
 
@@ -135,16 +136,10 @@ fn accepted(case: &Case<'_>, it: &Acceptance, text: &mut String) -> std::fmt::Re
         text,
         "# {nm:.0} nm from {ways}: {fails} beyond the limits, {near} too near to tell"
     )?;
-    let worst = it
-        .joints
-        .iter()
-        .filter(|row| row.loss.verdict == Verdict::Fail);
-    for row in worst {
-        let name = row.name.as_deref().unwrap_or("not in the plant");
-        let (at, loss) = (row.at.get(), judged(&row.loss, 3));
-        writeln!(text, "#   beyond: {name} at {at:.1} m, loss {loss} dB")?;
+    for line in beyond(case, it) {
+        writeln!(text, "#   beyond: {line}")?;
     }
-    writeln!(text, "#   whole fibre: loss {} dB", judged(&it.total, 2))?;
+    writeln!(text, "#   whole fibre: loss {} dB", judged(&it.total, 3))?;
     for note in &it.notes {
         writeln!(text, "#   ! {note}")?;
     }

@@ -34,6 +34,7 @@ td.pass { color: #00724f } td.near { font-style: italic } td.open { color: #999 
 td.fail { color: #fff; background: #b00000; font-weight: bold; text-align: center; print-color-adjust: exact;
   -webkit-print-color-adjust: exact }
 tr.missing td { background: #f4f4f4 }
+.beyond { margin: 0 0 3mm; padding-left: 6mm; font-weight: bold }
 .note { margin: 1mm 0; padding-left: 3mm; border-left: .8mm solid #888; color: #333; font-size: 9pt }
 figure { margin: 3mm 0; break-inside: avoid }
 figure svg { width: 100%; height: auto; border: .2mm solid #ccc }
