@@ -25,6 +25,9 @@ pub use look::{Looked, TraceProblem};
 /// From this many files on a person wants to see that something happens.
 const MANY: usize = 12;
 
+/// So many files that gave nothing are named at the end.
+const NAMED: usize = 8;
+
 /// What to look at, and by what.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Question {
@@ -61,6 +64,8 @@ struct Answer {
     text: String,
     /// What went wrong beside it, for the standard error.
     complaint: Option<String>,
+    /// Its name, where it gave no trace.
+    failed: Option<String>,
     exit: Exit,
 }
 
@@ -97,6 +102,7 @@ pub fn trace(question: &Question, out: &mut impl Write) -> io::Result<Exit> {
     };
     let bar = progress(named.len(), question.json);
     let mut exit = Exit::Done;
+    let mut failed = Vec::new();
     let numbered: Vec<(usize, Named)> = named.into_iter().enumerate().collect();
     let work = |(number, file): &(usize, Named)| {
         let answer = answer(
@@ -110,6 +116,7 @@ pub fn trace(question: &Question, out: &mut impl Write) -> io::Result<Exit> {
     };
     order::in_order(&numbered, work, |answer| {
         exit = exit.max(answer.exit);
+        failed.extend(answer.failed);
         bar.suspend(|| {
             if let Some(complaint) = &answer.complaint {
                 writeln!(io::stderr(), "{complaint}")?;
@@ -118,6 +125,9 @@ pub fn trace(question: &Question, out: &mut impl Write) -> io::Result<Exit> {
         })
     })?;
     bar.finish_and_clear();
+    if let Some(told) = summary(numbered.len(), &failed) {
+        writeln!(io::stderr(), "{told}")?;
+    }
     if let Some(to) = &question.learn {
         let files = numbered.iter().map(|(_, file)| file);
         if let Err((refused, what)) = lens::keep(files, to) {
@@ -128,9 +138,24 @@ pub fn trace(question: &Question, out: &mut impl Write) -> io::Result<Exit> {
     Ok(exit)
 }
 
-/// A bar on the standard error, where a person waits for many files and reads no JSON.
+/// What is lost among hundreds of answers: how many files gave none, and the first of their names.
+fn summary(files: usize, failed: &[String]) -> Option<String> {
+    if files < 2 || failed.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = failed.iter().take(NAMED).map(String::as_str).collect();
+    let more = if failed.len() > NAMED { ", …" } else { "" };
+    let count = failed.len();
+    let names = names.join(", ");
+    Some(format!(
+        "{count} of {files} files gave no trace: {names}{more}"
+    ))
+}
+
+/// A bar on the standard error, where a person waits for many files and does not read JSON there.
 fn progress(files: usize, json: bool) -> ProgressBar {
-    let seen = files >= MANY && !json && io::stderr().is_terminal();
+    let reads_json = json && io::stdout().is_terminal();
+    let seen = files >= MANY && !reads_json && io::stderr().is_terminal();
     let target = if seen {
         ProgressDrawTarget::stderr()
     } else {
@@ -175,6 +200,7 @@ fn answer(
             .as_ref()
             .map_or(Exit::Done, pictures::PictureError::exit),
         complaint: failed.map(|error| error.to_string()),
+        failed: None,
     }
 }
 
@@ -189,6 +215,7 @@ impl Answer {
         Self {
             text,
             complaint: None,
+            failed: Some(name.to_owned()),
             exit: Exit::BadData,
         }
     }

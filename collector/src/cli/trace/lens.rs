@@ -65,7 +65,11 @@ impl Lens {
                 .find(|change| change.kind == ChangeKind::Break);
             break_at = broken.map(|change| (change.at, change.plus_minus));
             report = report.with_changes(&found);
-            report.warnings.extend(look.notes);
+            for note in look.notes {
+                if !report.warnings.contains(&note) {
+                    report.warnings.push(note);
+                }
+            }
         }
         if let Some(other) = &self.other_end {
             match both::combine(&side_of(looked), &side_of(other), None) {
@@ -110,8 +114,9 @@ fn good(references: &[PathBuf]) -> Result<Option<Watch>, Refusal> {
     if references.is_empty() {
         return Ok(None);
     }
-    let shots = references.iter().map(|file| must_look(file));
-    let shots = shots.collect::<Result<Vec<Looked>, Refusal>>()?;
+    let files = references.iter().map(PathBuf::as_path);
+    let shots = files.map(|file| Ok((file, must_look(file)?)));
+    let shots = shots.collect::<Result<Vec<_>, Refusal>>()?;
     learn(&shots).map(Some)
 }
 
@@ -133,19 +138,33 @@ pub(in crate::cli) fn keep<'a>(
     files: impl Iterator<Item = &'a Named>,
     to: &Path,
 ) -> Result<(), Refusal> {
-    let shots: Vec<Looked> = files.filter_map(|file| file.look().ok()).collect();
+    let shots = files.filter_map(|file| Some((file.path.as_path(), file.look().ok()?)));
+    let shots: Vec<(&Path, Looked)> = shots.collect();
     let watch = learn(&shots)?;
     let failed = |error: io::Error| (Exit::Unavailable, format!("{}: {error}", to.display()));
     let text = serde_json::to_vec(&watch).map_err(|error| failed(error.into()))?;
     std::fs::write(to, text).map_err(failed)
 }
 
-/// What good shots of one view have in common.
-fn learn(shots: &[Looked]) -> Result<Watch, Refusal> {
-    let traces: Vec<Trace> = shots.iter().map(|shot| shot.trace.clone()).collect();
+/// What good shots of one view have in common; none where one of them shows another fibre.
+fn learn(shots: &[(&Path, Looked)]) -> Result<Watch, Refusal> {
+    let traces: Vec<Trace> = shots.iter().map(|(_, shot)| shot.trace.clone()).collect();
     let bad = |why: WatchError| (Exit::BadData, format!("no reference: {why}"));
     let watch = Watch::learn(&traces).map_err(bad)?;
-    let taken = shots.iter().filter_map(|shot| shot.sor.acquisition.taken);
+    let strange: Vec<String> = shots
+        .iter()
+        .filter_map(|(file, shot)| stranger(&watch, file, &shot.trace))
+        .collect();
+    if !strange.is_empty() {
+        let what = format!(
+            "no reference: not all show the same: {}",
+            strange.join("; ")
+        );
+        return Err((Exit::BadData, what));
+    }
+    let taken = shots
+        .iter()
+        .filter_map(|(_, shot)| shot.sor.acquisition.taken);
     let times = taken.clone().min().zip(taken.max());
     Ok(match times {
         Some((first, last)) => {
@@ -155,6 +174,18 @@ fn learn(shots: &[Looked]) -> Result<Watch, Refusal> {
         }
         None => watch,
     })
+}
+
+/// How a shot differs from what it helped to teach, if it does.
+fn stranger(watch: &Watch, file: &Path, shot: &Trace) -> Option<String> {
+    let found = watch.look(std::slice::from_ref(shot)).comparison;
+    let change = found.changes.first()?;
+    Some(format!(
+        "{}, {} at {:.1} m",
+        file.display(),
+        change.kind.words(),
+        change.at.get()
+    ))
 }
 
 /// A plant file that has the view.

@@ -35,7 +35,7 @@ pub enum TraceProblem {
     #[error("an empty file, 0 bytes")]
     Empty,
     /// It is larger than any trace.
-    #[error("more than {LARGEST} bytes")]
+    #[error("more than {} MiB; no trace is as large", LARGEST >> 20)]
     TooLarge,
     /// It is no SOR file, or a damaged one.
     #[error("{0}")]
@@ -62,10 +62,13 @@ impl TraceProblem {
 
 /// The bytes of a file that may be a trace.
 pub(in crate::cli) fn bytes_of(file: &Path) -> Result<Vec<u8>, TraceProblem> {
+    let file = std::fs::File::open(file)?;
+    // A disk tells the size beforehand; a pipe does not, and is read as far as a trace goes.
+    if file.metadata()?.len() > LARGEST {
+        return Err(TraceProblem::TooLarge);
+    }
     let mut bytes = Vec::new();
-    std::fs::File::open(file)?
-        .take(LARGEST + 1)
-        .read_to_end(&mut bytes)?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 {
         0 => Err(TraceProblem::Empty),
         length if length > LARGEST => Err(TraceProblem::TooLarge),

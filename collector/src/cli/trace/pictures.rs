@@ -1,6 +1,6 @@
 //! Where pictures go: one name for one file, a folder or a name with `{}` for many.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,9 @@ pub(in crate::cli) struct Pictures {
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum PictureError {
     /// A name that tells no form.
-    #[error("--plot {0}: want a name that ends in .svg or .png, or a folder")]
+    #[error(
+        "--plot {0}: want a name that ends in .svg or .png, or a folder, with / at its end if new"
+    )]
     Form(String),
     /// One name for many files.
     #[error(
@@ -127,23 +129,28 @@ fn failed(path: &Path, source: io::Error) -> PictureError {
     }
 }
 
-/// A name for each file, without its ending; the second of one name gets a number.
+/// A name for each file, without its ending; the second of one name gets a number that no other
+/// file's own name ends in.
 fn own_names(files: &[&Path]) -> Vec<String> {
-    let mut taken: BTreeMap<String, u32> = BTreeMap::new();
-    let mut own = |file: &&Path| {
-        let stem = file
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let times = taken.entry(stem.clone()).or_insert(0);
-        *times += 1;
-        match *times {
-            1 => stem,
-            times => format!("{stem}-{times}"),
-        }
+    let stem = |file: &&Path| {
+        let stem = file.file_stem().unwrap_or_default();
+        stem.to_string_lossy().into_owned()
     };
-    files.iter().map(&mut own).collect()
+    let stems: Vec<String> = files.iter().map(stem).collect();
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let mut next: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut names = Vec::with_capacity(stems.len());
+    for stem in &stems {
+        let mut name = stem.clone();
+        let number = next.entry(stem).or_insert(1);
+        while taken.contains(&name) || (*number > 1 && stems.contains(&name)) {
+            *number += 1;
+            name = format!("{stem}-{number}");
+        }
+        taken.insert(name.clone());
+        names.push(name);
+    }
+    names
 }
 
 #[cfg(test)]
@@ -192,6 +199,10 @@ mod tests {
             paths("p/{}-x.png", &files),
             wanted(["p/a-x.png", "p/b-x.png", "p/a-2-x.png"])
         );
+        // A name that is another file's own with a number is not taken twice.
+        let files = ["w/a.sor", "w/a-2.sor", "e/a.sor", "s/a-2.sor"];
+        let found = paths("p/", &files).unwrap();
+        assert_eq!(found, ["p/a.svg", "p/a-2.svg", "p/a-3.svg", "p/a-2-2.svg"]);
         let one = paths("out.svg", &files).unwrap_err();
         assert!(one.contains("name a folder, or put {}"), "{one}");
     }

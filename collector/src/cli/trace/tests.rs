@@ -138,6 +138,20 @@ fn every_file_gives_one_object_and_no_bad_one_stops_the_others() {
 }
 
 #[test]
+fn files_that_gave_nothing_are_named_once_more_at_the_end() {
+    let failed: Vec<String> = (0..20).map(|k| format!("{k}.sor")).collect();
+    let told = summary(300, &failed[..2]).unwrap();
+    assert_eq!(told, "2 of 300 files gave no trace: 0.sor, 1.sor");
+    let told = summary(300, &failed).unwrap();
+    assert!(
+        told.starts_with("20 of 300") && told.ends_with("7.sor, …"),
+        "{told}"
+    );
+    assert_eq!(summary(300, &[]), None);
+    assert_eq!(summary(1, &failed[..1]), None);
+}
+
+#[test]
 fn many_files_are_answered_in_their_order() {
     let files = Files::new();
     let shot = sor(15_000.0, 0.3);
@@ -178,6 +192,24 @@ fn a_break_against_a_reference_gets_a_place_on_the_route() {
     // 9 km of glass behind a launch fibre of 1 km; the glass is a little longer than the ground.
     let chainage = place["chainage_m"].as_f64().unwrap();
     assert!((7_700.0..8_100.0).contains(&chainage), "{chainage}");
+}
+
+#[test]
+fn nothing_is_learned_of_shots_of_two_fibres() {
+    let files = Files::new();
+    let good = files.put("a.sor", &shot(15_000.0, 0.3, 1));
+    let longer = files.put("b.sor", &shot(18_000.0, 0.3, 2));
+    let mut question = Question {
+        files: vec![good.clone(), longer.clone()],
+        learn: Some(files.path("x.json")),
+        json: true,
+        ..Question::default()
+    };
+    assert_eq!(ask(&question).0, Exit::BadData);
+    assert!(!files.path("x.json").exists());
+    question.learn = None;
+    question.references = vec![good, longer];
+    assert_eq!(trace(&question, &mut Vec::new()).unwrap(), Exit::BadData);
 }
 
 #[test]
