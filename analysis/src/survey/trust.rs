@@ -57,7 +57,7 @@ impl Shown {
             ),
             Self::Other => Some(
                 "the events fit the plant's closures no better than another fibre's would: wrong \
-                 fibre or wrong view? nothing is named, no mark proposed",
+                 fibre, wrong view, or closures surveyed wrongly? nothing is named, no mark proposed",
             ),
         }
     }
