@@ -80,8 +80,10 @@ pub(crate) const CONNECTOR: f64 = 0.55;
 const REFLECTS: f64 = -52.0;
 const BREATHES: f64 = 0.2;
 
-/// Steps a sample in which light is followed.
-const FINE: usize = 4;
+/// Steps in which light is followed: at least so many a sample, and so many a pulse. What rises
+/// within one would else be seen a good part of a sample before it is there.
+const FINE_A_SAMPLE: f64 = 4.0;
+const FINE_A_PULSE: f64 = 40.0;
 
 /// A fibre as its instrument sees it without noise: linear power, in fine steps.
 pub(crate) struct Glass {
@@ -100,8 +102,18 @@ impl Plan {
         ((1.12 * self.end_m + 6.0 * self.pulse_m()) / self.step_m) as usize
     }
 
+    /// Steps a sample.
+    fn fine(&self) -> usize {
+        let a_pulse = FINE_A_PULSE * self.step_m / self.pulse_m();
+        a_pulse.max(FINE_A_SAMPLE).ceil() as usize
+    }
+
+    fn fine_m(&self) -> f64 {
+        self.step_m / self.fine() as f64
+    }
+
     pub(crate) fn glass(&self, harm: &Harm) -> Glass {
-        let step = self.step_m / FINE as f64;
+        let step = self.fine_m();
         let (end, bright) = harm.end.unwrap_or_else(|| (self.end_m, Some(-40.0)));
         let (splice, connector) = (SPLICE * self.end_m, CONNECTOR * self.end_m);
         let mut losses = vec![(splice, 0.15 + harm.more_at_splice), (connector, 0.3)];
@@ -111,7 +123,7 @@ impl Plan {
             let lost = losses.iter().filter(|(place, _)| *place <= at);
             -fall * at - lost.map(|l| l.1).sum::<f64>()
         };
-        let count = self.samples() * FINE;
+        let count = self.samples() * self.fine();
         let mut sums = vec![0.0];
         let (mut power, keep) = (1.0, (-fall * step * LN_10 / 5.0).exp());
         for i in 0..count {
@@ -162,7 +174,7 @@ impl Plan {
     }
 
     fn add(&self, power: &mut [f64], at: f64, height: f64) {
-        let step = self.step_m / FINE as f64;
+        let step = self.fine_m();
         let (from, to) = (at / step, (at + self.pulse_m()) / step);
         for (i, power) in power.iter_mut().enumerate().skip(from as usize) {
             // The part of this step that the pulse covers.
@@ -176,7 +188,7 @@ impl Plan {
 
     /// One pole.
     fn received(&self, mut power: Vec<f64>) -> Vec<f64> {
-        let step = self.step_m / FINE as f64;
+        let step = self.fine_m();
         let reach = self.receiver * self.pulse_m();
         let keep = (-step / reach).exp();
         // The exact answer to light that changes evenly within a step.
@@ -229,6 +241,7 @@ struct Luck {
 impl Glass {
     pub(crate) fn shot(&self, instrument: &Instrument, dice: &mut Dice) -> Trace {
         let plan = &self.plan;
+        let fine = plan.fine();
         let age = instrument.age;
         let luck = Luck {
             launch: 0.05 * dice.normal() - 0.3 * age,
@@ -249,8 +262,8 @@ impl Glass {
         let fresh = (1.0_f64 - keep * keep).sqrt();
         let mut rough = 0.0;
         let count = self.power.len();
-        let levels = (0..count / FINE).map(|i| {
-            let at = ((i as f64 - luck.late) * FINE as f64).max(0.0);
+        let levels = (0..count / fine).map(|i| {
+            let at = ((i as f64 - luck.late) * fine as f64).max(0.0);
             let low = (at as usize).min(count - 2);
             let sample = |i: usize| self.power[i] + luck.breath * self.connector[i];
             let power = sample(low) + (sample(low + 1) - sample(low)) * (at - low as f64);
@@ -265,7 +278,7 @@ impl Glass {
 
     /// Fading that one shot hands on to the next, sample by sample.
     fn slow(&self, instrument: &Instrument) -> Vec<f64> {
-        let count = self.power.len() / FINE;
+        let count = self.power.len() / self.plan.fine();
         let mut slow = vec![0.0; count];
         for (k, s) in (1..).zip(&instrument.slow) {
             let step = PI * f64::from(k) / count as f64;

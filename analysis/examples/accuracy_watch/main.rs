@@ -5,10 +5,11 @@
 //! connector that breathes, an instrument that grows louder, receivers of several speeds.
 //!
 //! ```text
-//! accuracy_watch [--long] [--seed N] [--tries N] [--quiet N] [--only WORDS] [--each]
+//! accuracy_watch [--long] [--seed N] [--tries N] [--quiet N] [--life N] [--only WORDS] [--each]
 //! ```
 //!
-//! `--long` is 10⁵ quiet shots (some minutes); without, 3 500.
+//! `--long` is 10⁵ quiet shots (some minutes); without, 3 500. `--life` is how many shots a quiet
+//! instrument lives through from new to old: the fewer, the more references a run learns.
 
 #![expect(
     clippy::print_stdout,
@@ -47,6 +48,7 @@ struct Asked {
     seed: u64,
     tries: u64,
     quiet: u64,
+    life: u64,
     only: Option<String>,
     /// Whether to print what was missed.
     each: bool,
@@ -64,6 +66,7 @@ fn asked() -> Asked {
         seed: number("--seed", 1),
         tries: number("--tries", TRIES),
         quiet: number("--quiet", if long { QUIET_LONG } else { QUIET }),
+        life: number("--life", LIFE).max(1),
         only: value("--only"),
         each: arguments.iter().any(|argument| argument == "--each"),
     }
@@ -116,12 +119,12 @@ fn quiet(asked: &Asked) {
     for plan in PLANS.iter().filter(|plan| asked.wants(plan.name)) {
         let each = asked.quiet / PLANS.len() as u64;
         let (mut wrong, mut kinds, mut done) = (0, Vec::new(), 0);
-        for life in 0..each.div_ceil(LIFE) {
+        for life in 0..each.div_ceil(asked.life) {
             let mut bench = Bench::new(plan, asked.seed * 10_000 + life);
             let glass = bench.plan.glass(&Harm::default());
-            let span = LIFE.min(each - done);
+            let span = asked.life.min(each - done);
             for shot in 0..span {
-                bench.instrument.age = shot as f64 / LIFE as f64;
+                bench.instrument.age = shot as f64 / asked.life as f64;
                 bench.instrument.next(&mut bench.dice);
                 let trace = glass.shot(&bench.instrument, &mut bench.dice);
                 let found = bench.watch.examine(&[trace]).unwrap();
@@ -131,7 +134,7 @@ fn quiet(asked: &Asked) {
             }
             done += span;
         }
-        kinds.truncate(6);
+        kinds.truncate(9);
         println!("  {:<26} {wrong} false in {done} {kinds:?}", plan.name);
         all += wrong;
         shots += done;
