@@ -26,6 +26,8 @@ mod spread;
 mod steps;
 mod store;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::{Db, OpticalLength};
@@ -312,7 +314,7 @@ impl Watch {
         self.spread = Spread::learn(&falls, bins);
         self.spread.widen(&self.steep(), TREMBLE);
         let louder = vec![1.0; bins.count];
-        let search = Search::new(&self.noise(&louder, 1.0), self.bins);
+        let search = Search::new(&self.noise(&louder, [1.0; 2]), self.bins);
         let loudest = falls.iter().map(|fall| search.loudest(fall));
         // No model of noise holds for the next instrument: the largest step that any good shot
         // shows is taken for what it is, nothing.
@@ -369,13 +371,18 @@ impl Watch {
     }
 
     /// The noise of a comparison of which each bin is so much louder than learned.
-    fn noise(&self, louder: &[f64], share: f64) -> Noise<'_> {
+    ///
+    /// `share` and `slow` are its variance, and that of its slow noise, as parts of one shot's.
+    fn noise(&self, louder: &[f64], [share, slow]: [f64; 2]) -> Noise<'_> {
+        let spread = &self.spread;
+        let extra = spread.extra.iter().map(|extra| extra * slow / share);
         let sigma = self.spread.sigma.iter().zip(louder);
         Noise {
             sigma: sigma.map(|(sigma, louder)| sigma * louder).collect(),
-            extra: &self.spread.extra,
-            tilt: self.spread.tilt_of(share, self.watched_loss()),
+            extra: Cow::Owned(extra.collect()),
+            tilt: spread.tilt_of(slow, self.watched_loss()),
             share,
+            known_by: spread.known_by(self.shots),
         }
     }
 

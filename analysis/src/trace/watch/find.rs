@@ -6,6 +6,7 @@ use super::bins::{fall, mean_power, powers};
 use super::fit::{self, Fitted, Known, Scene, Sought};
 use super::peaks::{self, Falls};
 use super::shift;
+use super::spread::Spread;
 use super::steps::{Found, Noise, Search, Step};
 use super::{Drift, Watch, store};
 use crate::trace::analyse::{Analysis, analyse};
@@ -98,9 +99,10 @@ impl<'a> Sight<'a> {
     /// What changed, and how launch and instrument drifted.
     pub(super) fn compared(&self) -> (Comparison, Drift) {
         let watch = self.watch;
-        let share = watch.spread.share(self.shots.len(), watch.shots);
+        let share = Spread::share(self.shots.len(), watch.shots);
+        let slow = watch.spread.slow_share(self.shots.len(), watch.shots);
         let louder = watch.spread.louder(&self.fall, share);
-        let mut noise = watch.noise(&louder, share);
+        let mut noise = watch.noise(&louder, [share, slow]);
         let mut drift = Drift {
             launch_db: Db::of(self.level),
             tilt_db: Db::of(0.0),
@@ -298,7 +300,7 @@ impl<'a> Sight<'a> {
         let watch = self.watch;
         let pulse = watch.mean.samples_in(watch.mean.pulse().get()).max(4);
         // Behind the light the reference is one shot.
-        let share = watch.spread.share(self.shots.len(), 1);
+        let share = Spread::share(self.shots.len(), 1);
         let launch = 10_f64.powf(self.level / 5.0);
         let from = watch.bins.to();
         let chunks = cut(&watch.power, from, self.power.len()).chunks(pulse);
@@ -521,7 +523,7 @@ impl<'a> Sight<'a> {
     /// A loss that came evenly, where no single place lost anything.
     fn total(&self, found: &Found) -> Option<Change> {
         let watch = self.watch;
-        let share = watch.spread.share(self.shots.len(), watch.shots);
+        let share = watch.spread.slow_share(self.shots.len(), watch.shots);
         let sd = found
             .tilt_sd
             .hypot(watch.spread.tilt_of(share, watch.watched_loss()));

@@ -30,7 +30,13 @@ const OWN: f64 = 6.0;
 const FASTER: usize = 96;
 
 /// What is believed of slow noise before any shot: like so many shots of one cosine.
-const PRIOR_SHOTS: f64 = 2.0;
+pub(super) const PRIOR_SHOTS: f64 = 2.0;
+
+/// A dozen shots can not tell that they are more alike than this.
+const MOST_ALIKE: f64 = 0.7;
+
+/// The prior of a reference of one shot is a wide one already: it counts for so many shots.
+const ALONE_KNOWN_BY: f64 = 8.0;
 
 /// The cosine as strong as white noise before any shot.
 const PRIOR_KNEE: f64 = 2.0;
@@ -83,7 +89,7 @@ impl Spread {
         Self {
             extra: extra(&powers, falls.len() as f64),
             tilt: few * 1.4826 * median(&mut tilts),
-            memory: memory(&white),
+            memory: memory(&white, cut(&powers, 1, MODES)),
             jumps: jumps(&normalised(&flat, &sigma)),
             sigma,
         }
@@ -115,12 +121,27 @@ impl Spread {
 
     /// By how much the mean of several shots, against the mean of the reference's, scatters: as a
     /// part of one shot's variance.
-    pub(super) fn share(&self, shots: usize, learned: usize) -> f64 {
+    pub(super) fn share(shots: usize, learned: usize) -> f64 {
+        let each = |count: usize| 1.0 / count.max(1) as f64;
+        each(shots) + each(learned)
+    }
+
+    /// The same of slow noise, which one shot hands on to the next.
+    pub(super) fn slow_share(&self, shots: usize, learned: usize) -> f64 {
         let each = |count: usize| {
             let count = count.max(1) as f64;
             ((1.0 + (count - 1.0) * self.memory) / count).min(1.0)
         };
         each(shots) + each(learned)
+    }
+
+    /// How many independent shots the strength of slow noise was learned from.
+    pub(super) fn known_by(&self, learned: usize) -> f64 {
+        if learned < 2 {
+            return ALONE_KNOWN_BY;
+        }
+        let square = self.memory.min(MOST_ALIKE).powi(2);
+        (learned as f64 - 1.0) * (1.0 - square) / (1.0 + square)
     }
 
     /// Standard deviation of the tilt of a comparison of such a share, over a stretch that loses so
@@ -147,7 +168,7 @@ impl Spread {
             let near = cut(&all, block.saturating_sub(1), block + 2);
             let mean = near.iter().sum::<f64>() / near.len().max(1) as f64;
             let own = all.get(block).copied().unwrap_or(1.0);
-            (mean - KNOWN_TO).max(own - 2.5 * KNOWN_TO).max(1.0)
+            surely(mean - 1.0).max(own - 1.0 - 2.5 * KNOWN_TO).max(0.0) + 1.0
         };
         (0..falls.len()).map(louder).collect()
     }
@@ -155,6 +176,13 @@ impl Spread {
 
 /// What the mean of three blocks' jumps is known to.
 const KNOWN_TO: f64 = 0.06;
+
+/// What is left of such an excess for what it may be by luck: of one as large as that nothing, of a
+/// much larger one nearly all.
+fn surely(more: f64) -> f64 {
+    let luck = KNOWN_TO / more.max(KNOWN_TO);
+    more * (1.0 - luck * luck)
+}
 
 /// The values without their level and tilt, and the tilt from end to end.
 fn without_line(fall: &[f64], bins: &Bins) -> (Vec<f64>, f64) {
@@ -235,10 +263,14 @@ fn prior(k: usize) -> f64 {
     1.0 + (PRIOR_KNEE / k as f64).powi(2)
 }
 
+/// Cosines that are told together are of one octave.
+pub(super) const fn octave(k: usize) -> u32 {
+    usize::BITS - k.leading_zeros()
+}
+
 /// Strengths of the cosines beyond white noise: learned in octaves, falling, and as much larger
 /// as so few shots may have shown them too small.
 fn extra(powers: &[f64], shots: f64) -> Vec<f64> {
-    let octave = |k: usize| usize::BITS - k.leading_zeros();
     let learned = |k: usize| {
         let alike = |j: &usize| octave(*j) == octave(k);
         let band: Vec<f64> = (1..=powers.len())
@@ -251,9 +283,9 @@ fn extra(powers: &[f64], shots: f64) -> Vec<f64> {
         let doubt = (2.0 / known).sqrt();
         let found = sum / known;
         if found > 1.0 + doubt {
-            found * (1.0 + 0.75 * doubt)
+            found * (1.0 + 0.5 * doubt)
         } else {
-            found.max(1.0) + 0.5 * doubt
+            found.max(1.0) + 0.33 * doubt
         }
     };
     let mut strengths: Vec<f64> = (1..=powers.len()).map(learned).collect();
@@ -265,8 +297,9 @@ fn extra(powers: &[f64], shots: f64) -> Vec<f64> {
     strengths.into_iter().map(|s| s - 1.0).collect()
 }
 
-/// How alike slow noise is in shots that follow one another.
-fn memory(white: &[Vec<f64>]) -> f64 {
+/// How alike slow noise is in shots that follow one another; `powers` is what cosines from the
+/// second on have, white noise having 1 that no shot hands on.
+fn memory(white: &[Vec<f64>], powers: &[f64]) -> f64 {
     let amplitudes = |shot: &Vec<f64>| (2..=MODES).map(|k| amplitude(shot, k)).collect();
     let all: Vec<Vec<f64>> = white.iter().map(amplitudes).collect();
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -281,10 +314,11 @@ fn memory(white: &[Vec<f64>]) -> f64 {
     let found = joint / (count - 1.0) / (own / count) + 1.0 / count;
     let doubt = 1.0 / ((count - 1.0) * MODES as f64).sqrt();
     if found < 2.0 * doubt {
-        0.0
-    } else {
-        found.min(0.95)
+        return 0.0;
     }
+    let all: f64 = powers.iter().sum();
+    let slow: f64 = powers.iter().map(|power| (power - 1.0).max(0.0)).sum();
+    (found * all / slow.max(found * all)).min(0.95)
 }
 
 /// The usual jump from bin to bin in each block.
@@ -377,7 +411,7 @@ mod tests {
         assert!(spread.extra[1] > 20.0, "{:?}", spread.extra);
         assert!(spread.extra[20] < 2.0, "{:?}", spread.extra);
         assert!((0.4..0.95).contains(&spread.memory), "{}", spread.memory);
-        assert!(spread.share(8, 30) > 0.5);
+        assert!(spread.slow_share(8, 30) > 0.5);
     }
 
     fn cosine_onto(shot: &mut [f64], k: usize, strength: f64) {

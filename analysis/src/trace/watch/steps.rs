@@ -8,8 +8,14 @@
 //! A step must stand out twice: against the noise as learned, and, more mildly, with the tilt left
 //! free: a bad launch tilts a trace by far more than good shots ever showed, and a step in the
 //! middle is much like a tilt. What is left over after all steps must look like the noise that was
-//! learned; where it does not, all deviations count for less.
+//! learned; where it does not, all deviations count for less. And it must stand out of slow noise as
+//! strong as it may be, few shots having told how strong.
 
+mod doubt;
+
+use std::borrow::Cow;
+
+use self::doubt::Doubt;
 use super::bins::Bins;
 use super::fit::Fitted;
 use super::modes::{amplitude, cosine};
@@ -42,11 +48,13 @@ pub(super) struct Noise<'a> {
     /// Standard deviation of a bin of one shot.
     pub(super) sigma: Vec<f64>,
     /// Variance of slow cosines beyond white noise.
-    pub(super) extra: &'a [f64],
+    pub(super) extra: Cow<'a, [f64]>,
     /// Standard deviation of the tilt from end to end.
     pub(super) tilt: f64,
     /// Variance of this comparison, as a part of one shot's.
     pub(super) share: f64,
+    /// Independent shots that slow noise was learned from.
+    pub(super) known_by: f64,
 }
 
 /// A step.
@@ -101,6 +109,7 @@ pub(super) struct Search {
     free: Inverse,
     lines: [Vec<f64>; 2],
     share: f64,
+    doubt: Doubt,
     edges: [usize; 2],
     bins: Bins,
 }
@@ -153,7 +162,9 @@ impl Search {
         let x = |bin: usize| (bin as f64 + 0.5) / count.max(1) as f64 - 0.5;
         let level = inverse.clone();
         let tilt: Vec<f64> = inverse.iter().enumerate().map(|(b, w)| w * x(b)).collect();
+        let doubt = Doubt::new(noise, [&level, &tilt]);
         let mut search = Self {
+            doubt,
             weight: Vec::new(),
             with_line: Vec::new(),
             known: Inverse::of(1.0, 0.0, 1.0),
@@ -208,7 +219,16 @@ impl Search {
             if step.sigmas < least(&step) * self.misfit(&without, &steps) {
                 break;
             }
-            steps.push(step);
+            // Few shots may have shown slow noise too weak: it is not known as well as that.
+            let surprise = |falls: &[f64]| self.doubt.surprise(&self.scaled(falls));
+            let sigmas = (surprise(&rest) - surprise(&without)).max(0.0).sqrt();
+            if sigmas < least(&step) {
+                break;
+            }
+            steps.push(Step {
+                sigmas: step.sigmas.min(sigmas),
+                ..step
+            });
             rest = without;
             self.refine(fall, &mut steps, &mut rest, (events, fit));
         }

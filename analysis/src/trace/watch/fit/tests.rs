@@ -47,9 +47,10 @@ fn fitted(shots: &Shots, sigma: f64, known: &[Known]) -> Fitted {
     let extra = vec![0.5; 24];
     let noise = Noise {
         sigma: vec![sigma / (BINS.size as f64).sqrt(); BINS.count],
-        extra: &extra,
+        extra: extra.into(),
         tilt: 0.01,
         share: 1.0,
+        known_by: 30.0,
     };
     let scene = Scene {
         bins: &BINS,

@@ -18,9 +18,10 @@ const SHARP: Fit<'_> = &|_, _| None;
 fn noise(extra: &[f64]) -> Noise<'_> {
     Noise {
         sigma: vec![0.05; COUNT],
-        extra,
+        extra: extra.into(),
         tilt: 0.02,
         share: 1.0,
+        known_by: 30.0,
     }
 }
 
