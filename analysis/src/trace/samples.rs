@@ -122,6 +122,12 @@ impl Trace {
         )
     }
 
+    /// The same with its first sample elsewhere: told from another zero.
+    pub(crate) fn told_from(mut self, first: OpticalLength) -> Self {
+        self.settings.first = first;
+        self
+    }
+
     /// How it was taken.
     #[must_use]
     pub const fn settings(&self) -> &Settings {

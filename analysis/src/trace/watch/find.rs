@@ -3,7 +3,7 @@
 use silkline_protocol::unit::{Db, OpticalLength};
 
 use super::bins::{fall, mean_power, powers};
-use super::fit::{self, Fitted, Known, Scene, Sought};
+use super::fit::{Fitted, Known, Scene, Sought};
 use super::peaks::{self, Falls};
 use super::shift;
 use super::spread::Spread;
@@ -41,6 +41,11 @@ const LAUNCH_TILTS: f64 = 0.75;
 /// A zero that is off by less is not moved back, only reckoned with, in samples.
 const MOVED: f64 = 0.1;
 
+/// What two shots' zeros may differ by when their edges agree, and where no edge tells, in samples:
+/// standard deviations.
+const ZERO: f64 = 0.08;
+const ZERO_UNTOLD: f64 = 0.2;
+
 /// From a standard deviation to half a 95 % interval.
 const HALF_95: f64 = 1.96;
 
@@ -48,10 +53,14 @@ const HALF_95: f64 = 1.96;
 pub(super) struct Sight<'a> {
     watch: &'a Watch,
     shots: &'a [Trace],
-    /// Their mean power, the zero moved back.
+    /// Their mean power.
+    taken: Vec<f64>,
+    /// The same with the zero moved back.
     power: Vec<f64>,
     /// Samples by which their zero is late.
     shift: f64,
+    /// Standard deviation of that.
+    zero: f64,
     fall: Vec<f64>,
     /// Fall of the first bins: the launch.
     level: f64,
@@ -66,7 +75,7 @@ enum End {
 
 impl<'a> Sight<'a> {
     pub(super) fn of(watch: &'a Watch, shots: &'a [Trace]) -> Self {
-        let mut power = match shots {
+        let taken = match shots {
             [only] => powers(only),
             several => mean_power(&several.iter().collect::<Vec<_>>()),
         };
@@ -76,22 +85,30 @@ impl<'a> Sight<'a> {
             let fall = bins.fall(&before, &bins.sums(power));
             median(&mut cut(&fall, 0, (bins.count / 8).max(8)).to_vec())
         };
-        let launch = level(&power);
+        let launch = level(&taken);
         let levels: Vec<f64> = match shots {
             [only] => only.levels().to_vec(),
-            _ => decibels(&power),
+            _ => decibels(&taken),
         };
-        let shift = shift::shift(&watch.mean, &levels, &watch.marks, launch);
-        if shift.abs() > MOVED {
-            power = shift::moved(&power, shift);
-        }
+        let pulse = watch.mean.samples_in(watch.mean.pulse().get());
+        let fall = bins.fall(&before, &bins.sums(&taken));
+        let lower = shift::falls_before(&watch.marks, (bins, &fall), pulse, launch);
+        let told = shift::shift(&watch.mean, &levels, &watch.marks, &lower);
+        let shift = told.unwrap_or(0.0);
+        let power = if shift.abs() > MOVED {
+            shift::moved(&taken, shift)
+        } else {
+            taken.clone()
+        };
         let fall = bins.fall(&before, &bins.sums(&power));
         Self {
             watch,
             shots,
             level: launch,
+            taken,
             power,
             shift,
+            zero: told.map_or(ZERO_UNTOLD, |_| ZERO),
             fall,
         }
     }
@@ -170,17 +187,15 @@ impl<'a> Sight<'a> {
             });
         }
         match self.end_of(&analysis) {
-            Some(change) => End::Changed(self.in_its_zero(change)),
+            Some(change) => End::Changed(self.with_zero(change)),
             None => self.dark_from().map_or(End::AsBefore, End::Changed),
         }
     }
 
-    /// A place told by the shots alone, in the reference's zero, with what zeros may differ by.
-    fn in_its_zero(&self, change: Change) -> Change {
-        let spacing = self.watch.settings.spacing;
-        let zero = (spacing * (HALF_95 * fit::ZERO)).get();
+    /// A place told by the shots alone, with what zeros may differ by.
+    fn with_zero(&self, change: Change) -> Change {
+        let zero = (self.watch.settings.spacing * (HALF_95 * self.zero)).get();
         Change {
-            at: change.at - spacing * self.late(),
             plus_minus: OpticalLength::of(change.plus_minus.get().hypot(zero)),
             ..change
         }
@@ -228,8 +243,10 @@ impl<'a> Sight<'a> {
             watch.mean.index_of(near.get()),
             watch.mean.index_of(far.get()),
         );
-        // A bright end may send back as much as all the glass behind it did.
-        let usual = |power: &[f64]| median(&mut cut(power, from, to).to_vec());
+        // A bright end may send back as much as all the glass behind it did; and where a file says
+        // "no light" there is at most noise.
+        let least = watch.dark.max(f64::MIN_POSITIVE);
+        let usual = |power: &[f64]| median(&mut cut(power, from, to).to_vec()).max(least);
         let differs = fall(usual(&watch.power), usual(&self.power)) - self.level;
         to < from + 3 || differs.abs() > MAY_BE_GONE_DB
     }
@@ -324,9 +341,13 @@ impl<'a> Sight<'a> {
         last
     }
 
-    /// The mean of the shots as a trace, with its zero where the reference has it.
+    /// The mean of the shots as a trace, sample by sample as they were taken, its places told from
+    /// the reference's zero: between two samples the foot of a bright end would be seen too early.
     fn trace(&self) -> Option<Trace> {
-        store::rounded(self.shots.first()?, &self.power)
+        let trace = store::rounded(self.shots.first()?, &self.taken)?;
+        let late = self.watch.settings.spacing * self.shift;
+        let first = trace.settings().first - late;
+        Some(trace.told_from(first))
     }
 
     /// Bins that lie wholly before a break.
@@ -390,6 +411,7 @@ impl<'a> Sight<'a> {
             pulse: watch.mean.pulse().get() / watch.mean.step_m(),
             fade: watch.fade(),
             late: self.late(),
+            zero: self.zero,
         };
         let sought = Sought {
             bins: step.bins,
@@ -464,7 +486,9 @@ impl<'a> Sight<'a> {
             sigmas: Some(changed.sigmas),
             near: None,
         };
-        let known = peaks::changed(&watch.peaks, &self.power, noise.share, to);
+        let samples = watch.mean.pulse().get() / watch.mean.step_m();
+        let phase = peaks::by_phase(samples, self.shift.abs().max(self.zero));
+        let known = peaks::changed(&watch.peaks, &self.power, (noise.share, phase), to);
         let mut changes: Vec<Change> = known
             .iter()
             .map(|changed| {

@@ -35,9 +35,6 @@ const MOST_POINTS: usize = 160;
 /// A point's deviation in decibels at the most: beyond, decibels of noise are no noise.
 const MOST_NOISE_DB: f64 = 0.3;
 
-/// What two shots' zeros may differ by when their edges agree, in samples: a standard deviation.
-pub(super) const ZERO: f64 = 0.08;
-
 /// Part of the pulse by which its unknown shape may shift a start; no more than this many
 /// deviations of what the samples leave open.
 const SHAPE: f64 = 0.018;
@@ -58,6 +55,8 @@ pub(super) struct Scene<'a> {
     pub(super) fade: f64,
     /// Samples by which the shots' zero is late and has not been moved back.
     pub(super) late: f64,
+    /// Standard deviation of that.
+    pub(super) zero: f64,
 }
 
 /// Where a known event lies, in samples.
@@ -153,7 +152,7 @@ impl Scene<'_> {
 
     fn fitted(&self, nodes: &[Node], noise: &Noise<'_>, known: &[Known], step: f64) -> Fitted {
         let density = |node: &Node, event: &Known| {
-            let sd = event.sd.hypot(ZERO).hypot(0.3 * step);
+            let sd = event.sd.hypot(self.zero).hypot(0.3 * step);
             let off = (node.start - self.late - event.at) / sd;
             (-0.5 * off * off).exp() / sd / 2.506_6
         };
@@ -177,7 +176,7 @@ impl Scene<'_> {
         let open = half
             .max(0.5 * step)
             .hypot(HALF_95 * shape)
-            .hypot(HALF_95 * ZERO);
+            .hypot(HALF_95 * self.zero);
         Fitted {
             ramp: Ramp {
                 at: start,

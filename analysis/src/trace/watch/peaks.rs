@@ -23,6 +23,9 @@ const LEAST_SIGMAS: f64 = 7.0;
 /// And by this much, in decibels.
 const LEAST_DB: f64 = 1.0;
 
+/// The fastest receivers' time constant, in pulses.
+const FASTEST: f64 = 0.2;
+
 /// A reflection that adds less than this part of the glass's power is too small to follow.
 const LEAST_RISE: f64 = 0.15;
 
@@ -147,19 +150,36 @@ impl Peak {
     }
 }
 
+/// By which part of itself the samples of a reflection may read otherwise where a zero of so many
+/// samples' doubt puts them elsewhere on it: a pulse of `pulse` samples is two of them or one.
+///
+/// The first harmonic of a sampled box, through a fast receiver.
+pub(super) fn by_phase(pulse: f64, zero: f64) -> f64 {
+    use std::f64::consts::PI;
+    let slow = 2.0 * PI * FASTEST * pulse;
+    let harmonic = 2.0 / (PI * pulse.max(0.5)) / (1.0 + slow * slow).sqrt();
+    harmonic * 2.0 * (PI * zero.min(0.5)).sin()
+}
+
 /// Which known reflections changed.
 ///
-/// `share` is the variance of this comparison as a part of one shot's; what lies from sample `to`
-/// on is not looked at.
-pub(super) fn changed(peaks: &[Peak], power: &[f64], share: f64, to: usize) -> Vec<Changed> {
+/// `share` is the variance of this comparison as a part of one shot's, `phase` by which part of
+/// itself a reflection may read otherwise besides; what lies from sample `to` on is not looked at.
+pub(super) fn changed(
+    peaks: &[Peak],
+    power: &[f64],
+    (share, phase): (f64, f64),
+    to: usize,
+) -> Vec<Changed> {
+    let phase_db = 10.0 * (1.0 + phase).log10();
     let change = |peak: &Peak| {
         let delta = peak.change(power)?;
         let sd = peak.sd_db * share.sqrt();
-        let sigmas = delta.abs() / sd;
+        let sigmas = (delta.abs() - phase_db).max(0.0) / sd;
         (sigmas > LEAST_SIGMAS && delta.abs() > LEAST_DB).then_some(Changed {
             from: peak.from,
             delta,
-            sd: peak.sd_of(delta, sd),
+            sd: peak.sd_of(delta, sd).hypot(0.5 * phase_db),
             sigmas,
         })
     };
@@ -261,13 +281,31 @@ mod tests {
 
     #[test]
     fn a_reflection_ten_times_as_strong_is_ten_decibels_more() {
-        let found = changed(&[PEAK], &peaked(100.0), 1.0, 400);
+        let found = changed(&[PEAK], &peaked(100.0), (1.0, 0.0), 400);
         assert!((found[0].delta - 10.0).abs() < 1e-6, "{found:?}");
-        assert_eq!(changed(&[PEAK], &peaked(10.5), 1.0, 400), []);
-        assert_eq!(changed(&[PEAK], &peaked(100.0), 1.0, 205), []);
+        assert_eq!(changed(&[PEAK], &peaked(10.5), (1.0, 0.0), 400), []);
+        assert_eq!(changed(&[PEAK], &peaked(100.0), (1.0, 0.0), 205), []);
         // A launch at half its power changes nothing.
         let low: Vec<f64> = peaked(10.0).iter().map(|p| 0.5 * p).collect();
-        assert_eq!(changed(&[PEAK], &low, 1.0, 400), []);
+        assert_eq!(changed(&[PEAK], &low, (1.0, 0.0), 400), []);
+    }
+
+    #[test]
+    fn a_pulse_of_few_samples_reads_otherwise_where_the_zero_moves_and_a_long_one_does_not() {
+        assert!(by_phase(1.5, 0.3) > 0.2);
+        assert!(by_phase(1.5, 0.0).abs() < 1e-12);
+        assert!(by_phase(10.0, 0.5) < 0.02);
+        // So a reflection must change by more before it is told.
+        let phase = by_phase(1.5, 0.3);
+        let near = 10_f64.powf(0.145);
+        assert_eq!(
+            changed(&[PEAK], &peaked(10.0 * near), (1.0, 0.0), 400).len(),
+            1
+        );
+        assert_eq!(
+            changed(&[PEAK], &peaked(10.0 * near), (1.0, phase), 400),
+            []
+        );
     }
 
     #[test]

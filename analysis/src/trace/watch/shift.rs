@@ -3,11 +3,15 @@
 //! Edges tell: the rise of a reflection, the end. All of them move together when a trigger drifts;
 //! on a fibre without edges the zero does not matter.
 
-use crate::trace::line::quantile;
+use super::bins::Bins;
+use crate::trace::line::{median, quantile};
 use crate::trace::samples::{Trace, cut, whole};
 
 /// Edges that are looked at.
 const MARKS: usize = 128;
+
+/// Fewer edges tell nothing.
+const FEWEST_MARKS: usize = 4;
 
 /// A change of less between the neighbours of a sample is no edge, in decibels.
 const LEAST_EDGE_DB: f64 = 0.15;
@@ -18,6 +22,17 @@ const OVER_NOISE_DB: f64 = 1.5;
 /// How far a zero is sought, in samples, and how finely.
 const REACH: i32 = 16;
 const FINE: f64 = 8.0;
+
+/// Pulses and bins before an edge that tell how much lower it is, and the fewest that do.
+const BEFORE_PULSES: usize = 3;
+const BEFORE_BINS: usize = 16;
+const FEWEST_BINS: usize = 6;
+
+/// Light that differs by less from what went in than this may be as before, in decibels.
+const LEAST_OFF_DB: f64 = 0.05;
+
+/// Light that fell by this much is gone.
+const GONE_DB: f64 = 3.0;
 
 /// An edge counts no more than this, in decibels: one that is gone says nothing of the zero.
 const MOST_OFF_DB: f64 = 1.0;
@@ -48,26 +63,73 @@ pub(super) fn marks(mean: &Trace, to: usize) -> Vec<usize> {
     steep.map(|(i, _)| i + 1).collect()
 }
 
-/// How many samples later a shot shows the same edges; zero where that explains little.
+/// How much lower the light is just before each edge than it was, in decibels: that of the `launch`
+/// where nothing else stands out, none where the light is gone.
 ///
-/// `fall` is how much lower its level is, in decibels.
-pub(super) fn shift(mean: &Trace, shot: &[f64], marks: &[usize], fall: f64) -> f64 {
-    if marks.len() < 4 {
-        return 0.0;
+/// A loss lowers all edges behind it, and a lower edge that falls looks like an earlier one.
+pub(super) fn falls_before(
+    marks: &[usize],
+    (bins, falls): (&Bins, &[f64]),
+    pulse: usize,
+    launch: f64,
+) -> Vec<Option<f64>> {
+    let wide = BEFORE_BINS.max((BEFORE_PULSES * pulse).div_ceil(bins.size));
+    let (mut found, mut before, mut here) = (Vec::new(), None, Some(launch));
+    for &mark in marks {
+        // Edges that stand together have the same glass before them.
+        if before.is_none_or(|before| mark > before + BEFORE_PULSES * pulse + bins.size) {
+            let to = bins.of(mark).saturating_sub(1);
+            here = told(cut(falls, to.saturating_sub(wide), to), launch);
+        }
+        before = Some(mark);
+        found.push(here);
+    }
+    found
+}
+
+/// What the falls of some bins say together, where they say another thing than the launch.
+fn told(falls: &[f64], launch: f64) -> Option<f64> {
+    if falls.len() < FEWEST_BINS {
+        return Some(launch);
+    }
+    let middle = median(&mut falls.to_vec());
+    let mut offs: Vec<f64> = falls.iter().map(|fall| (fall - middle).abs()).collect();
+    let known = 1.25 * 1.4826 * median(&mut offs) / (falls.len() as f64).sqrt();
+    let off = middle - launch;
+    if off > GONE_DB {
+        None
+    } else if off.abs() > LEAST_OFF_DB.max(4.0 * known) {
+        Some(middle)
+    } else {
+        Some(launch)
+    }
+}
+
+/// How many samples later a shot shows the same edges; zero where that explains little, none where
+/// too few edges are left to tell.
+///
+/// `falls` is how much lower the glass before each of the edges is, in decibels; an edge whose light
+/// is gone has none.
+pub(super) fn shift(
+    mean: &Trace,
+    shot: &[f64],
+    marks: &[usize],
+    falls: &[Option<f64>],
+) -> Option<f64> {
+    if falls.iter().flatten().count() < FEWEST_MARKS {
+        return None;
     }
     let misfit = |steps: i32| {
         let moved = f64::from(steps) / FINE;
-        let off = |mark: &usize| {
-            let wanted = mean.levels().get(*mark)? - fall;
+        let off = |(mark, fall): (&usize, &Option<f64>)| {
+            let wanted = mean.levels().get(*mark)? - (*fall)?;
             let off = at(shot, *mark as f64 + moved)? - wanted;
             Some(off.abs().min(MOST_OFF_DB).powi(2))
         };
-        marks.iter().filter_map(off).sum::<f64>()
+        marks.iter().zip(falls).filter_map(off).sum::<f64>()
     };
     let all: Vec<(i32, f64)> = (-REACH..=REACH).map(|s| (s, misfit(s))).collect();
-    let Some(&(best, least)) = all.iter().min_by(|a, b| a.1.total_cmp(&b.1)) else {
-        return 0.0;
-    };
+    let &(best, least) = all.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
     let here = misfit(0);
     let at = |steps: i32| all.iter().find(|(s, _)| *s == steps).map(|(_, m)| *m);
     // The lowest point of the parabola through three neighbours.
@@ -75,10 +137,15 @@ pub(super) fn shift(mean: &Trace, shot: &[f64], marks: &[usize], fall: f64) -> f
         let curve = (a + b - 2.0 * least).max(f64::MIN_POSITIVE);
         (0.5 * (a - b) / curve).clamp(-0.5, 0.5)
     });
-    if least > 0.8 * here {
-        return 0.0;
+    // What fits ever better towards the end of what was tried is no moved edge.
+    if best.abs() == REACH {
+        return None;
     }
-    (f64::from(best) + bend) / FINE
+    Some(if least > 0.8 * here {
+        0.0
+    } else {
+        (f64::from(best) + bend) / FINE
+    })
 }
 
 /// A shot's power as it would be with its zero moved back by so many samples: in power a narrow
@@ -128,8 +195,56 @@ mod tests {
         // A first sample farther along the glass shows all edges earlier.
         for (phase, wanted) in [(1.25, -0.25), (2.5, -0.5), (3.75, -0.75), (0.0, 0.0)] {
             let shot = plan(phase, 2).trace();
-            let found = shift(&mean, shot.levels(), &marks, 0.0);
+            let found = shift(&mean, shot.levels(), &marks, &vec![Some(0.0); marks.len()]).unwrap();
             assert!((found - wanted).abs() < 0.12, "{phase}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_loss_before_an_edge_does_not_move_it() {
+        let mean = plan(0.0, 1).trace();
+        let marks = marks(&mean, 2_450);
+        let bent = Plan {
+            features: [plan(0.0, 2).features, vec![bend(4_000.0)]].concat(),
+            ..plan(0.0, 2)
+        };
+        let shot = bent.trace();
+        let bins = Bins::over(&mean, 40, 2_390);
+        let sums = |trace: &Trace| bins.sums(&super::super::bins::powers(trace));
+        let falls = bins.fall(&sums(&mean), &sums(&shot));
+        let pulse = mean.samples_in(mean.pulse().get());
+        let found = falls_before(&marks, (&bins, &falls), pulse, 0.0);
+        let behind = found
+            .iter()
+            .flatten()
+            .filter(|fall| (**fall - 1.0).abs() < 0.1);
+        assert!(behind.count() >= 4, "{found:?}");
+        let moved = shift(&mean, shot.levels(), &marks, &found);
+        assert!(moved.is_some_and(|moved| moved.abs() < 0.1), "{moved:?}");
+        let unaware = shift(&mean, shot.levels(), &marks, &vec![Some(0.0); marks.len()]);
+        assert!(unaware.is_none_or(|moved| moved.abs() > 0.1), "{unaware:?}");
+    }
+
+    #[test]
+    fn edges_whose_light_is_gone_tell_nothing() {
+        let mean = plan(0.0, 1).trace();
+        let marks = marks(&mean, 2_450);
+        let bins = Bins::over(&mean, 40, 2_390);
+        let dark = vec![12.0; bins.count];
+        let found = falls_before(&marks, (&bins, &dark), 10, 0.0);
+        // But those of the launch, before the first glass.
+        let left = marks.iter().zip(&found).filter(|(_, fall)| fall.is_some());
+        assert!(left.clone().all(|(mark, _)| *mark < 60), "{found:?}");
+        let gone = vec![None; marks.len()];
+        let shot = plan(0.0, 2).trace();
+        assert_eq!(shift(&mean, shot.levels(), &marks, &gone), None);
+    }
+
+    fn bend(at_m: f64) -> Feature {
+        Feature {
+            at_m,
+            loss_db: 1.0,
+            reflectance_db: None,
         }
     }
 

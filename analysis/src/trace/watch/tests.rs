@@ -6,6 +6,10 @@ use silkline_protocol::unit::OpticalLength;
 const APART: u64 = 1_000_003;
 
 fn shot(seed: u64, loss: Option<f64>) -> Trace {
+    plan(seed, loss).trace()
+}
+
+fn plan(seed: u64, loss: Option<f64>) -> Plan {
     let feature = |loss_db| Feature {
         at_m: 7_000.0,
         loss_db,
@@ -27,7 +31,6 @@ fn shot(seed: u64, loss: Option<f64>) -> Trace {
         seed: seed * APART,
         ..Plan::default()
     }
-    .trace()
 }
 
 fn watch() -> Watch {
@@ -294,4 +297,84 @@ fn a_known_joint_that_loses_more_and_one_that_reflects_more_are_told_apart() {
         kinds(fibre(0.3, -47.0, 52)),
         [ChangeKind::ReflectanceChange]
     );
+}
+
+/// A shot of an instrument that is as old as `age` tells, from new to a year.
+fn aged(age: f64, seed: u64) -> Trace {
+    let old = |phase_m: f64| Plan {
+        phase_m,
+        end_reflectance_db: Some(-40.0),
+        ..plan(seed, None)
+    };
+    let trace = old(-0.6 * age).trace();
+    let top = trace.levels()[60];
+    let level = |level: &f64| top + (level - top) * (1.0 + 0.005 * age) - 0.4 * age;
+    let levels = trace.levels().iter().map(level).collect();
+    // The instrument does not know that its zero has moved.
+    Trace::new(*old(0.0).trace().settings(), levels, None).unwrap()
+}
+
+#[test]
+fn a_year_of_ageing_launch_scale_and_zero_is_no_change_of_the_line() {
+    let watch = Watch::learn(&(0..8).map(|k| aged(0.0, 690 + k)).collect::<Vec<_>>()).unwrap();
+    for week in 0..52_u64 {
+        let age = week as f64 / 51.0;
+        let look = watch.look(&[aged(age, 700 + week)]);
+        assert_eq!(look.comparison.changes, [], "week {week}");
+        assert_eq!(look.comparison.launch_loss, None, "week {week}");
+        let drift = look.drift.unwrap();
+        assert!(
+            (drift.launch_db.get() - 0.4 * age).abs() < 0.1,
+            "week {week}: {drift:?}"
+        );
+    }
+    // What goes on beyond what connectors repeat is the launch, and time to learn anew.
+    let look = watch.look(&[aged(2.0, 800)]);
+    assert_eq!(look.comparison.changes, []);
+    assert!(
+        look.comparison
+            .launch_loss
+            .is_some_and(|loss| loss.get() > 0.6)
+    );
+    assert!(
+        look.notes.iter().any(|note| note.contains("learn anew")),
+        "{:?}",
+        look.notes
+    );
+}
+
+#[test]
+fn a_fibre_that_goes_on_where_a_file_said_no_light_has_moved_its_end() {
+    // Behind the end this file has no light at all: nothing to take a logarithm of.
+    let dark = |end_m: f64, seed: u64| {
+        let trace = Plan {
+            end_m,
+            end_reflectance_db: Some(-40.0),
+            ..plan(seed, None)
+        }
+        .trace();
+        let floor = -34.0;
+        let behind = end_m + 60.0;
+        let level = |(i, level): (usize, &f64)| {
+            if trace.position(i as f64).get() > behind {
+                floor
+            } else {
+                level.max(floor)
+            }
+        };
+        let levels = trace.levels().iter().enumerate().map(level).collect();
+        Trace::new(*trace.settings(), levels, Some(Db::of(floor))).unwrap()
+    };
+    let shots: Vec<Trace> = (900..912).map(|seed| dark(12_000.0, seed)).collect();
+    let watch = Watch::learn(&shots).unwrap();
+    let found = watch.examine(&[dark(12_400.0, 920)]).unwrap();
+    let moved = found
+        .changes
+        .iter()
+        .find(|c| c.kind == ChangeKind::EndMoved);
+    assert!(
+        moved.is_some_and(|c| (c.at.get() - 12_400.0).abs() < 6.0),
+        "{found:?}"
+    );
+    assert_eq!(watch.examine(&[dark(12_000.0, 921)]).unwrap().changes, []);
 }

@@ -59,6 +59,7 @@ fn fitted(shots: &Shots, sigma: f64, known: &[Known]) -> Fitted {
         pulse: PULSE,
         fade: 0.0,
         late: 0.0,
+        zero: 0.08,
     };
     let sought = Sought {
         bins: [138, 148],
