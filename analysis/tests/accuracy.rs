@@ -190,7 +190,7 @@ fn events_and_ends_of_synthetic_fibres_are_found_where_they_are() {
         for (n, (noise, _)) in draw::Noise::ALL.into_iter().enumerate() {
             for k in 0..6 {
                 let seed = 77_000 + (p as u64 * 3 + n as u64) * 100 + k;
-                let score = score::score(&draw::case(pulse_ns, noise, seed), seed);
+                let score = score::score(&draw::case(pulse_ns, noise, seed), seed, false);
                 wrong += score.false_events.len();
                 let is_end = |outcome: &&score::Outcome| outcome.kind.is_end();
                 let (of_ends, others): (Vec<_>, Vec<_>) = score.outcomes.iter().partition(is_end);

@@ -84,7 +84,7 @@ fn sweep(seed: u64, traces: u64, ends_alone: bool) -> Vec<Score> {
     let run = |offset: usize| -> Vec<Score> {
         let own = jobs.iter().skip(offset).step_by(threads);
         own.map(|(pulse, noise, seed)| {
-            score::score_of(&draw::case(*pulse, *noise, *seed), *seed, ends_alone)
+            score::score(&draw::case(*pulse, *noise, *seed), *seed, ends_alone)
         })
         .collect()
     };

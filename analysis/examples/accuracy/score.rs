@@ -83,13 +83,8 @@ pub(crate) struct FalseEvent {
     pub(crate) seed: u64,
 }
 
-/// Takes, analyses and scores one case.
-pub(crate) fn score(case: &Case, seed: u64) -> Score {
-    score_of(case, seed, false)
-}
-
-/// The same for all marks, or for the end alone.
-pub(crate) fn score_of(case: &Case, seed: u64, end_alone: bool) -> Score {
+/// Takes, analyses and scores one case: all marks, or the end alone.
+pub(crate) fn score(case: &Case, seed: u64, end_alone: bool) -> Score {
     let shot = forward::shoot(&case.fibre, &case.instrument, &case.shot);
     let physics = Physics::of(case);
     let Some(trace) = read(&shot) else {

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 use silkline_protocol::unit::{Db, OpticalLength};
 
+mod again;
 mod behind;
 mod place;
 mod short;
@@ -61,14 +62,6 @@ const NOISE_PEAK: f64 = 5.0;
 
 /// Receivers recover at once from a fall that is smaller than this and has no peak.
 const FAINT_DROP_DB: f64 = 12.0;
-
-/// So many pulses behind an end the light of more glass may have settled, and so many are looked through
-/// where nothing is seen.
-const STOP_BEHIND_PULSES: f64 = 1.0;
-const MOST_FADING: usize = 30;
-
-/// Glass scatters no more than this much more than glass before it, in one-way decibels.
-const LARGEST_GAIN_DB: f64 = 1.0;
 
 /// How the fibre stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,71 +149,7 @@ pub(crate) fn search(trace: &Trace, windows: &[Window]) -> Search {
         limit: clipped_at(trace),
         noise: noise_level(trace, windows),
     };
-    let first = first_end(trace, windows, sky);
-    match farther(trace, windows, sky, &first) {
-        Some(ended) => Search::Found(Box::new(ended)),
-        None => first,
-    }
-}
-
-/// The end behind one that was found, or before the light was said to fade, where the light of a
-/// few pulses of glass stops.
-fn farther(trace: &Trace, windows: &[Window], sky: Sky, first: &Search) -> Option<Ended> {
-    let noise = sky.noise?;
-    let pulse = trace.samples_in(trace.pulse().get());
-    let lit = windows.iter().rfind(|window| window.level > noise);
-    let lit = lit.map_or(0, |window| window.to);
-    let from = match first {
-        Search::Found(ended) => {
-            trace.index_of((ended.end.at + trace.pulse() * STOP_BEHIND_PULSES).get())
-        }
-        Search::Fades => last_clear(windows, noise)?
-            .from
-            .saturating_sub(MOST_FADING * pulse),
-        Search::Beyond | Search::NoFibre => return None,
-    };
-    let to = lit.max(from + MOST_FADING * pulse) + MOST_FADING * pulse / 2;
-    // A peak's cut-off top is level too.
-    let glass = match first {
-        Search::Found(ended) => ended.end.level.get() + LARGEST_GAIN_DB,
-        _ => f64::MAX,
-    };
-    let brightest = sky
-        .limit
-        .map_or(glass, |limit| glass.min(limit - LARGEST_GAIN_DB));
-    let stop = stop::last(trace, [from, to], [noise, brightest])?;
-    if let Search::Found(ended) = first
-        && is_image(trace, &ended.end, &stop)
-    {
-        return None;
-    }
-    let [start, glass_to] = stop.glass;
-    let line = as_glass(trace, Line::robust(trace.stretch(start, glass_to), start)?);
-    let range = place::Range {
-        start,
-        glass_to,
-        stop: stop.behind,
-        drop: stop.drop,
-        noise_level: Some(noise),
-        limit: sky.limit,
-    };
-    let end = place::locate(trace, &line, range, None);
-    let end = end.unwrap_or_else(|| {
-        let peak = first_peak(trace, &line, ([glass_to, stop.behind], Some(noise)));
-        place::rough(trace, &line, range, peak)
-    });
-    Some(Ended { end, line, range })
-}
-
-/// Whether a stop may be that of the fibre's mirror image in a bright end.
-fn is_image(trace: &Trace, end: &EndOfFibre, stop: &stop::Stop) -> bool {
-    let bright = end.peak.is_some_and(|peak| peak.get() > BRIGHT_DB);
-    let panel = trace.settings().launch.get();
-    let image_ends = 2.0 * (end.at.get() + panel) - panel + 4.0 * trace.pulse().get();
-    let [_, at] = stop.glass;
-    bright
-        && end.level.get() - stop.level > MIRROR_DROP_DB
-        && trace.position(at as f64).get() < image_ends
+    again::look(trace, windows, sky, first_end(trace, windows, sky))
 }
 
 /// The end that windows show.

@@ -66,13 +66,8 @@ pub(super) fn last(
     [noise, brightest]: [f64; 2],
 ) -> Option<Stop> {
     let light = Light::of(trace, [from, to], noise);
-    let stride = (light.level / 18).max(1);
-    let brightest = 10_f64.powf((brightest - noise) / 5.0);
     let mut best: Option<(f64, usize, Kink)> = None;
-    for at in (light.level..light.count()).step_by(stride) {
-        let Some(kink) = light.kink(at).filter(|kink| kink.before < brightest) else {
-            continue;
-        };
+    for (at, kink) in light.kinks(brightest - noise) {
         let apart = light.fall + light.behind;
         let better = best.is_none_or(|(sure, old, _)| at > old + apart || kink.sure > sure);
         if better {
@@ -147,6 +142,14 @@ impl Light {
     fn mean(&self, from: usize, count: usize) -> Option<f64> {
         let [sum, _] = self.sum(from, from + count)?;
         Some(sum / count.max(1) as f64)
+    }
+
+    /// All places where level light of at most so many decibels stops.
+    fn kinks(&self, brightest: f64) -> impl Iterator<Item = (usize, Kink)> + '_ {
+        let brightest = 10_f64.powf(brightest / 5.0);
+        let places = (self.level..self.count()).step_by((self.level / 18).max(1));
+        let kinks = places.filter_map(|at| Some((at, self.kink(at)?)));
+        kinks.filter(move |(_, kink)| kink.before < brightest)
     }
 
     /// The place before sample `at`, if level light stops there.

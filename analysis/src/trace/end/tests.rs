@@ -197,3 +197,4 @@ fn a_fibre_of_a_few_pulses_has_an_end() {
 }
 
 mod left;
+mod panel;
