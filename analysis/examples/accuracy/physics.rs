@@ -140,4 +140,16 @@ impl<'a> Physics<'a> {
         let fading = self.fading_db().powi(2) * self.fading_samples();
         (white + fading).sqrt() / mark.step_db.abs() * (self.case.pulse_m * self.step_m()).sqrt()
     }
+
+    /// Deviation of where a step faint beside the noise seems to be, in metres: longer than a pulse
+    /// where noise makes it climb anywhere.
+    ///
+    /// # Source
+    ///
+    /// Yao (1987), the variance of a change point in white noise: 26·(σ/S)⁴ square samples.
+    pub(crate) fn change_point(&self, mark: &Mark) -> f64 {
+        // σ²·dz/S², with what neighbours share, is the square of the bound over the pulse.
+        let bound = self.place_bound(mark);
+        26_f64.sqrt() * bound * bound / self.case.pulse_m
+    }
 }

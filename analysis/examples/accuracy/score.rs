@@ -44,6 +44,8 @@ pub(crate) struct Outcome {
     /// Distance to the nearest other event, in pulses.
     pub(crate) room: f64,
     pub(crate) place: Option<Place>,
+    /// Whether it was found within a pulse or three samples.
+    pub(crate) within: bool,
     pub(crate) loss: Option<Value>,
     pub(crate) reflectance_error: Option<f64>,
     pub(crate) seed: u64,
@@ -119,7 +121,8 @@ pub(crate) fn score(case: &Case, seed: u64, end_alone: bool) -> Score {
         let found = if mark.kind.is_end() {
             end_event(&analysis)
         } else {
-            take_nearest(&mut left, mark.at_m, tolerance)
+            let reach = reach(&physics, k).max(tolerance);
+            take_nearest(&mut left, mark.at_m, reach)
         };
         let blank = outcome(&physics, k, z, seed);
         if found.is_none() {
@@ -129,10 +132,29 @@ pub(crate) fn score(case: &Case, seed: u64, end_alone: bool) -> Score {
         }
         outcomes.push(found.map_or_else(
             || blank.clone(),
-            |event| held(&physics, &shot, k, &event, blank.clone()),
+            |event| {
+                let off = (event.at.get() - mark.at_m).abs();
+                let blank = Outcome {
+                    within: mark.kind.is_end() || off <= tolerance,
+                    ..blank.clone()
+                };
+                held(&physics, &shot, k, &event, blank)
+            },
         ));
     }
-    // An event stands for all that happens in its dead zone: its loss is theirs.
+    take_along(case, &missed, &taken, &mut outcomes);
+    let false_events = left
+        .iter()
+        .map(|event| false_event(case, event, tolerance, seed))
+        .collect();
+    Score {
+        outcomes,
+        false_events,
+    }
+}
+
+/// An event stands for all that happens in its dead zone: its loss is theirs.
+fn take_along(case: &Case, missed: &[usize], taken: &[(usize, usize)], outcomes: &mut [Outcome]) {
     for mark in missed.iter().filter_map(|k| case.marks.get(*k)) {
         let off = |k: &usize| {
             let other = case.marks.get(*k).map_or(f64::MAX, |other| other.at_m);
@@ -147,14 +169,6 @@ pub(crate) fn score(case: &Case, seed: u64, end_alone: bool) -> Score {
             value.error -= mark.step_db;
         }
     }
-    let false_events = left
-        .iter()
-        .map(|event| false_event(case, event, tolerance, seed))
-        .collect();
-    Score {
-        outcomes,
-        false_events,
-    }
 }
 
 /// The trace as the analysis gets it, without a threshold of the file's own.
@@ -162,6 +176,20 @@ pub(crate) fn read(shot: &forward::Trace) -> Option<Trace> {
     let mut sor = silkline_sor::read(&shot.sor(&Labels::default())).ok()?;
     sor.acquisition.thresholds.loss = None;
     Trace::from_sor(&sor).ok()
+}
+
+/// Where a mark may be seen: three deviations of the place where a step of its size appears to be
+/// in such noise, and nearer to it than to any other mark.
+fn reach(physics: &Physics<'_>, k: usize) -> f64 {
+    let Some(mark) = physics.case.marks.get(k) else {
+        return 0.0;
+    };
+    let others = physics.case.marks.iter().enumerate();
+    let nearest = others
+        .filter(|(other, _)| *other != k)
+        .map(|(_, other)| (other.at_m - mark.at_m).abs())
+        .fold(f64::MAX, f64::min);
+    (3.0 * physics.change_point(mark)).min(0.4 * nearest)
 }
 
 fn strength(physics: &Physics<'_>, k: usize) -> f64 {
@@ -215,6 +243,7 @@ fn outcome(physics: &Physics<'_>, k: usize, z: f64, seed: u64) -> Outcome {
         bound_m: physics.place_bound(&mark),
         room: room / case.pulse_m,
         place: None,
+        within: false,
         loss: None,
         reflectance_error: None,
         seed,

@@ -45,9 +45,24 @@ fn figures(scores: &[Score], all: &[&Outcome]) {
         [99.0, 100.0],
         percent(found, strong.len()),
     );
+    let within = strong.iter().filter(|o| o.within).count();
+    line(
+        "the same within a pulse or 3 samples, %",
+        "99",
+        [99.0, 100.0],
+        percent(within, strong.len()),
+    );
     let wrong = scores.iter().map(|s| s.false_events.len()).sum::<usize>();
-    let a_trace = wrong as f64 / (scores.len() as f64).max(1.0);
-    line("false events a trace", "0.05", [0.0, 0.05], a_trace);
+    let a_trace = |wrong: usize| wrong as f64 / (scores.len() as f64).max(1.0);
+    line("false events a trace", "0.05", [0.0, 0.05], a_trace(wrong));
+    let off = |o: &&Outcome| o.place.is_some() && !o.within;
+    let astray = wrong + all.iter().filter(|o| off(o)).count();
+    line(
+        "the same with those off by more than a pulse",
+        "0.05",
+        [0.0, 0.05],
+        a_trace(astray),
+    );
     let steps = strong
         .iter()
         .filter(|o| o.room >= 4.0 && o.kind != Kind::Reflective);

@@ -20,7 +20,10 @@ mod hidden;
 mod measure;
 mod place;
 mod response;
+mod rise;
+mod second;
 mod segments;
+mod split;
 mod tail;
 
 use serde::{Deserialize, Serialize};
@@ -143,8 +146,8 @@ fn glass(grid: &mut Grid) -> Vec<Cut> {
     let before = excess::before(grid);
     let mut honest = before.powi(-2);
     grid.set_excess(before);
-    let candidates = &candidates::candidates(grid);
-    let mut cuts = segments::best(grid, candidates, honest);
+    let mut candidates = candidates::candidates(grid);
+    let mut cuts = segments::best(grid, &candidates, honest);
     for _ in 0..MOST_PASSES {
         let last = grid.levels.len();
         let ends = cuts.iter().skip(1).map(|cut| cut.from).chain([last]);
@@ -153,12 +156,16 @@ fn glass(grid: &mut Grid) -> Vec<Cut> {
         grid.doubt = found.doubt;
         let same = (found.factor / grid.excess - 1.0).abs() < 0.05
             && (found.honest / honest - 1.0).abs() < 0.1;
-        if same {
+        if !same {
+            honest = found.honest;
+            grid.set_excess(found.factor);
+        }
+        let better = split::places(grid, &cuts, honest);
+        if same && better.is_empty() {
             break;
         }
-        honest = found.honest;
-        grid.set_excess(found.factor);
-        cuts = segments::best(grid, candidates, honest);
+        candidates.add(&better);
+        cuts = segments::best(grid, &candidates, honest);
     }
     cuts
 }

@@ -3,18 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::grid::Grid;
+use super::rise::{Rise, rises};
 use crate::trace::line::quantile;
 use crate::trace::samples::{cut, whole};
-
-/// The top of a reflection is above this share of its height, and ends within so many edges.
-/// Light that lingers may keep it from falling so far.
-const TOP_SHARES: [f64; 3] = [0.25, 0.6, 0.9];
-const MOST_TOP: f64 = 12.0;
-
-/// What rises no higher may be a gain, and what falls farther behind another event: its top, if
-/// it has one, is that of a receiver within its range.
-const LOW_DB: f64 = 2.5;
-const LOW_TOP: f64 = 2.5;
 
 /// Window lengths in pulses.
 const SCALES: [f64; 5] = [0.7, 2.0, 5.0, 12.0, 30.0];
@@ -24,12 +15,6 @@ const FINE: usize = 16;
 
 /// Jumps below this many standard deviations are nothing.
 const LEAST_Z: f64 = 3.0;
-
-/// A point this many deviations over the glass before it may start a peak.
-const PEAK_Z: f64 = 6.0;
-
-/// And this much over it, in decibels.
-pub(crate) const PEAK_DB: f64 = 0.12;
 
 /// A step that clear is seen late: the receiver goes on falling, so the largest jump lies behind
 /// the place where its glass ends. That is tried so many edges before.
@@ -56,19 +41,13 @@ pub(crate) struct Candidates {
     pub(crate) rises: Vec<Rise>,
 }
 
-/// A reflection that stands over the glass before it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rise {
-    /// The last point before it.
-    pub(crate) at: usize,
-    /// How high it stands, in decibels.
-    pub(crate) height: f64,
-    /// The level it rose from.
-    low: f64,
-    /// Whether it is beyond the receiver's range.
-    pub(crate) clipped: bool,
-    /// The first point that is no longer on its top.
-    pub(crate) until: usize,
+impl Candidates {
+    /// The same with further places.
+    pub(super) fn add(&mut self, places: &[usize]) {
+        self.places.extend(places);
+        self.places.sort_unstable();
+        self.places.dedup();
+    }
 }
 
 /// Finds the candidates.
@@ -174,88 +153,4 @@ fn maxima(jumps: &[f64], width: usize) -> impl Iterator<Item = (usize, f64)> + '
         let highest = around.iter().all(|other| other * z.signum() <= z.abs());
         highest.then_some((i, z.abs()))
     })
-}
-
-/// Where reflections rise out of what lies before them: the last point before each rise.
-///
-/// A level that has risen must fall again, or stay, before another rise counts.
-fn rises(grid: &Grid) -> Vec<Rise> {
-    let mut found: Vec<Rise> = Vec::new();
-    let (mut low, mut at, mut high) = (f64::MAX, 0, f64::MIN);
-    let (mut up, mut up_at) = (false, 0);
-    let flat = 2 * grid.pulse.max(2);
-    for (i, (level, sigma)) in grid.levels.iter().zip(&grid.sigma).enumerate() {
-        let least = (PEAK_Z * sigma * (2.0 * grid.excess).sqrt()).max(PEAK_DB);
-        if up {
-            high = high.max(*level);
-            if let Some(rise) = found.last_mut() {
-                rise.height = high - low;
-            }
-            // Behind a gain, and behind the launch, the level stays up.
-            let near = cut(&grid.levels, (i + 1).saturating_sub(flat), i + 1);
-            let lowest = near.iter().copied().fold(f64::MAX, f64::min);
-            let highest = near.iter().copied().fold(f64::MIN, f64::max);
-            let stays = i >= up_at + flat && highest - lowest < least;
-            if *level < high - least || stays {
-                (up, low, at) = (false, *level, i);
-            }
-            continue;
-        }
-        // Glass falls: what counts is the rise over the last pulses.
-        if *level <= low || i > at + 2 * grid.pulse.max(2) {
-            let near = cut(&grid.levels, i.saturating_sub(grid.pulse.max(2)), i + 1);
-            let lowest = near
-                .iter()
-                .copied()
-                .enumerate()
-                .min_by(|a, b| a.1.total_cmp(&b.1));
-            let (back, value) = lowest.unwrap_or((0, *level));
-            (low, at) = (value, i + 1 + back - near.len());
-        }
-        if *level > low + least {
-            let height = level - low;
-            let until = at;
-            found.push(Rise {
-                at,
-                height,
-                low,
-                clipped: false,
-                until,
-            });
-            (up, up_at, high) = (true, i, *level);
-        }
-    }
-    for rise in &mut found {
-        rise.until = rise.end(grid);
-        rise.clipped = grid
-            .limit
-            .is_some_and(|limit| rise.low + rise.height >= limit);
-    }
-    found
-}
-
-impl Rise {
-    /// Where its top ends; where it rose if it never does, for then more light stays.
-    fn end(&self, grid: &Grid) -> usize {
-        let most = if self.height < LOW_DB {
-            LOW_TOP
-        } else {
-            MOST_TOP
-        };
-        let reach = whole(most * grid.edge.max(grid.pulse_points)).max(4);
-        let top = cut(&grid.levels, self.at + 1, self.at + 1 + reach);
-        let shares = if self.height < LOW_DB {
-            cut(&TOP_SHARES, 0, 1)
-        } else {
-            &TOP_SHARES
-        };
-        let fallen = shares.iter().find_map(|share| {
-            let limit = self.low + share * self.height;
-            let risen = top.iter().position(|level| *level > limit)?;
-            let rest = cut(top, risen, top.len()).iter();
-            let after = rest.take_while(|level| **level >= limit).count();
-            (risen + after < top.len()).then_some(risen + after)
-        });
-        fallen.map_or(self.at, |after| self.at + 1 + after)
-    }
 }

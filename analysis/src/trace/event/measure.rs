@@ -2,9 +2,9 @@
 
 use silkline_protocol::unit::{Db, DbPerKm, OpticalLength};
 
-use super::candidates::PEAK_DB;
 use super::grid::{Fit, Grid};
 use super::place::{self, Edge, Place};
+use super::rise::PEAK_DB;
 use super::segments::Cut;
 use super::{Event, EventKind, reflectance};
 use crate::trace::joint::{self, Constant, Course, Found, Glass, Start};

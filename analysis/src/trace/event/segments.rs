@@ -4,13 +4,15 @@
 //! misfit of a line through every stretch in units of noise, a price an event, and for hidden
 //! points what honest ones would cost.
 
-use super::candidates::{Candidates, Rise};
+use super::candidates::Candidates;
 use super::grid::{Fit, Grid};
+use super::rise::Rise;
+use super::second::Falls;
 use crate::trace::product::{highest, lowest};
 use crate::trace::samples::{cut, whole};
 
 /// Price of an event, in units of squared noise: a false alarm a few hundred traces.
-const PRICE: f64 = 25.0;
+pub(super) const PRICE: f64 = 25.0;
 
 /// What a way may cost more than an event at the place looked at and still be followed: that event
 /// needs room behind it, which other places do not leave.
@@ -112,6 +114,7 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut
         .map(|pulses| whole((pulses * grid.edge).round()).max(1))
         .to_vec();
     lengths.dedup();
+    let longest = lengths.last().copied().unwrap_or(1);
     let coarse = whole(2.0 * grid.edge);
     let lattice = whole(LATTICE * grid.edge).max(1);
     let prices = Prices::new(grid, candidates, honest);
@@ -129,7 +132,8 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut
         let Some((before, previous)) = search.cheapest(place) else {
             continue;
         };
-        let event = |to: usize| Some(before + prices.event(place, to)?);
+        let stop = prices.stop(place, place + longest);
+        let event = |to: usize| Some(before + prices.event(place, to)?).filter(|_| to <= stop);
         // A way that costs more than a fresh event here will hardly be the cheapest again.
         fresh.clear();
         fresh.extend(lengths.iter().map(|length| event(place + length)));
@@ -184,6 +188,7 @@ struct Prices<'a> {
     rises: Vec<(f64, f64)>,
     /// Where reflections have their tops: no glass begins there.
     tops: Vec<[usize; 2]>,
+    falls: Falls<'a>,
 }
 
 impl<'a> Prices<'a> {
@@ -210,7 +215,17 @@ impl<'a> Prices<'a> {
             longest: settles * ((high - low) / quiet).max(1.0).ln(),
             rises,
             tops: tops.collect(),
+            falls: Falls::of(grid),
         }
+    }
+
+    /// The last point that an event may hide: no more than one event does.
+    fn stop(&self, from: usize, most: usize) -> usize {
+        let within = |[at, _]: &&[usize; 2]| (from..=from + self.grid.edge_points()).contains(at);
+        let rise = self.tops.iter().find(within);
+        let step = from + self.grid.edge_points();
+        let top = rise.map_or(step, |[_, until]| *until);
+        self.falls.stop(from, top, most)
     }
 
     fn is_on_top(&self, point: usize) -> bool {
@@ -259,7 +274,8 @@ impl<'a> Prices<'a> {
             return 0.0;
         };
         let sigma = self.grid.sigma.get(from).copied().unwrap_or(1.0) * self.grid.excess;
-        self.settles * ((before - after).abs() / sigma).max(1.0).ln()
+        let glass = self.grid.slope * (self.grid.km(to) - self.grid.km(from));
+        self.settles * ((after - before - glass).abs() / sigma).max(1.0).ln()
     }
 
     /// The launch, whose own reflection, up to `top`, is free.
@@ -383,9 +399,10 @@ fn launches(grid: &Grid, prices: &Prices<'_>) -> Vec<Way> {
     let least = launch_top(grid);
     let most = whole(MOST_LAUNCH * grid.pulse_points + MOST_LAUNCH_KM / grid.step_km);
     let lengths = (-6..40).map(|i| whole(grid.pulse as f64 * 1.25_f64.powi(i)));
+    let stop = prices.falls.stop(0, least, least + most);
     let mut lengths: Vec<usize> = lengths
         .map(|length| length.min(most) + least)
-        .filter(|n| n + 8 < grid.levels.len())
+        .filter(|n| n + 8 < grid.levels.len() && *n <= stop)
         .collect();
     lengths.dedup();
     let way = |to: usize| {
