@@ -55,10 +55,12 @@ fn have_tools() -> bool {
 }
 
 async fn send(tool: &str, arguments: &[&str]) -> Output {
+    // The tools keep engine ids there, and make the folder where they may.
+    let kept = tempfile::tempdir().unwrap();
     let mut command = Command::new(tool);
     command
         .args(arguments)
-        .env("SNMP_PERSISTENT_DIR", "/nonexistent")
+        .env("SNMP_PERSISTENT_DIR", kept.path())
         .env("MIBS", "");
     tokio::task::spawn_blocking(move || command.output().unwrap())
         .await
