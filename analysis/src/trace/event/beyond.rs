@@ -45,6 +45,14 @@ const MOST: usize = 24;
 /// Part of the pulse by which a foot may be misplaced.
 const SHAPE: f64 = 0.05;
 
+/// Noise alone rises so high once in so many traces: seen by those pulses of the farther half of what
+/// is behind the end that are not dark, so many of them at the least, and drawn on from these two
+/// shares of them as if it fell off evenly. Each pulse is looked at so many times.
+const SELDOM: f64 = 100.0;
+const FEWEST_PULSES: usize = 8;
+const SHARES: [f64; 2] = [0.2, 0.05];
+const LOOKS: f64 = 4.0;
+
 /// Light behind the end, as multiples of the backscatter just before it.
 struct Light<'a> {
     trace: &'a Trace,
@@ -129,10 +137,12 @@ impl<'a> Light<'a> {
         let n = self.pulse;
         let mut found = Vec::new();
         let mut at = (BEFORE + 1) * n;
+        let noise = self.highest_noise();
         while let Some(here) = mean(at, at + n) {
             let before = (1..=BEFORE).filter_map(|k| mean(at - k * n, at - (k - 1) * n));
             let before = before.fold(0.0, f64::max);
-            let rises = |sigma: f64| here > RISES * before && here > before + STANDS * sigma;
+            let stands = here > RISES * before && here > noise;
+            let rises = |sigma: f64| stands && here > before + STANDS * sigma;
             // Few samples rise so far that their neighbours' scatter matters.
             let sigma = rises(self.noise).then(|| self.noise.max(self.scatter(at)));
             if let Some(sigma) = sigma.filter(|sigma| rises(*sigma)) {
@@ -143,6 +153,31 @@ impl<'a> Light<'a> {
             at += 1;
         }
         found
+    }
+
+    /// How high noise alone lifts a pulse anywhere behind the end, whatever an instrument made of it:
+    /// smoothed noise that is cut off where it is negative is dark with humps as wide as pulses, and
+    /// a receiver that comes back from a bright end shows none of them at first.
+    fn highest_noise(&self) -> f64 {
+        let far = cut(&self.powers, self.powers.len() / 2, self.powers.len());
+        let pulses = far.chunks_exact(self.pulse.max(1));
+        let all = pulses.len();
+        let mut lit: Vec<f64> = pulses
+            .map(|pulse| pulse.iter().sum::<f64>() / pulse.len() as f64)
+            .filter(|mean| *mean > 0.0)
+            .collect();
+        if lit.len() < FEWEST_PULSES {
+            return 0.0;
+        }
+        // The nearer half has as many.
+        let looks = 2.0 * LOOKS * lit.len() as f64;
+        let sparse = 2 * lit.len() < all;
+        let [often, rare] = SHARES.map(|share| quantile(&mut lit, 1.0 - share));
+        let [many, few] = SHARES;
+        let falls = (rare - often) / (many / few).ln();
+        // Where most is dark, the tops of noise are left, which fall off from nothing on.
+        let tops = if sparse { -often / many.ln() } else { 0.0 };
+        rare + falls.max(tops) * (few * looks * SELDOM).ln().max(0.0)
     }
 
     /// How much the samples before one scatter from one to the next.
