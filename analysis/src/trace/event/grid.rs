@@ -124,6 +124,8 @@ pub(crate) struct Fit {
     /// A tail over it: heights of its exponentials, their reach and its first point, in decibels
     /// and kilometres.
     pub(crate) tail: Option<[f64; 4]>,
+    /// Whether no tail that can't be would cost less: then more glass costs no less either.
+    pub(crate) least: bool,
 }
 
 impl Fit {
@@ -296,6 +298,7 @@ impl Grid {
             lever: 1.0 / line.xx,
             both: 0.0,
             tail: None,
+            least: true,
         })
     }
 
@@ -311,7 +314,7 @@ impl Grid {
             return Some(plain);
         }
         let prices = [price, 1.5 * price];
-        let mut best = plain;
+        let (mut best, mut odd) = (plain, false);
         for tail in &self.tails {
             let limits = prices.map(|price| best.cost - price);
             tail.fits(
@@ -319,6 +322,10 @@ impl Grid {
                 (length, scale),
                 (&line, limits),
                 |number, fit| {
+                    let Some(fit) = fit else {
+                        odd = true;
+                        return;
+                    };
                     let cost = fit.cost + prices.get(number).copied().unwrap_or(price);
                     if cost < best.cost {
                         best = Fit { cost, ..fit };
@@ -326,7 +333,10 @@ impl Grid {
                 },
             );
         }
-        Some(best)
+        Some(Fit {
+            least: !odd,
+            ..best
+        })
     }
 
     /// Whether a stretch is long enough for every tail.

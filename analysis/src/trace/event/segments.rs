@@ -335,15 +335,17 @@ impl Search<'_> {
             way.seen = Some(way.least.max(way.seen.unwrap_or(f64::MIN)));
             return None;
         }
-        let exact = if way.cut.bright {
-            way.cost + way.cut.glass(self.grid, place)?.cost
-        } else {
-            plain
-        };
+        if !way.cut.bright {
+            way.seen = Some(plain);
+            return Some(plain);
+        }
+        let glass = way.cut.glass(self.grid, place)?;
+        let exact = way.cost + glass.cost;
         way.seen = Some(exact);
-        if way.cut.bright && self.grid.is_long(way.cut.to, place) {
-            // All tails were tried: more glass may make one of them sane, hardly more.
-            way.least = way.least.max(exact - TAIL_PRICE);
+        if self.grid.is_long(way.cut.to, place) {
+            // All tails were tried: more glass may make one of them sane that is not yet.
+            let less = if glass.least { 0.0 } else { TAIL_PRICE };
+            way.least = way.least.max(exact - less);
         }
         way.seen.filter(|cost| *cost < limit)
     }

@@ -172,14 +172,14 @@ impl Tail {
     }
 
     /// The line with this tail, of one exponential and of two, over points whose plain sums are
-    /// known, `length_km` long; `scale` multiplies weights. Each that stands and costs no more than
-    /// its limit is handed on with its number: most do not, and are not made.
+    /// known, `length_km` long; `scale` multiplies weights. Each that costs no more than its limit is
+    /// handed on with its number, and as none where such a tail can't be: most do not, and are not made.
     pub(crate) fn fits(
         &self,
         [from, to]: [usize; 2],
         (length_km, scale): (f64, f64),
         (line, limits): (&Line, [f64; 2]),
-        mut each: impl FnMut(usize, Fit),
+        mut each: impl FnMut(usize, Option<Fit>),
     ) {
         // What dies away slower than the glass is long might as well be its slope.
         if length_km < self.shortest_km() {
@@ -203,6 +203,7 @@ impl Tail {
             let [slope, height, second] = found.values;
             let usual = height > 0.0 && height <= MOST_HEIGHT_DB;
             if !(usual && (LEAST_SECOND_DB..=0.0).contains(&second)) {
+                each(number, None);
                 return;
             }
             let fit = Fit {
@@ -214,8 +215,9 @@ impl Tail {
                 lever: found.slope_variance,
                 both: found.level_slope(mean),
                 tail: Some([height, second, self.reach_km, start]),
+                least: true,
             };
-            each(number, fit);
+            each(number, Some(fit));
         };
         let [one, two] = limits.map(|limit| line.yy - limit);
         if let Some(found) = normal.one(one) {
@@ -347,7 +349,7 @@ mod tests {
             (length, 1.0),
             (line, [f64::MAX; 2]),
             |number, fit| {
-                found[number] = Some(fit);
+                found[number] = fit;
             },
         );
         found
