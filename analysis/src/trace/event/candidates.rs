@@ -103,12 +103,13 @@ fn largest(mut found: Vec<(usize, f64)>, apart: usize) -> Vec<(usize, f64)> {
 /// Sums of the levels before each point, the usual slope taken off.
 fn sums(grid: &Grid) -> Vec<f64> {
     let mut total = 0.0;
-    let flat = grid.levels.iter().enumerate();
-    let sums = flat.map(|(i, level)| {
+    let mut sums = Vec::with_capacity(grid.levels.len() + 1);
+    sums.push(total);
+    sums.extend(grid.levels.iter().enumerate().map(|(i, level)| {
         total += level - grid.slope * grid.km(i);
         total
-    });
-    [0.0].into_iter().chain(sums).collect()
+    }));
+    sums
 }
 
 /// The jump at every so many points in standard deviations: levels behind a pulse's gap against

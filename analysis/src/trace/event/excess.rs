@@ -75,18 +75,16 @@ fn off_line(levels: &[f64], size: usize) -> f64 {
 
 /// Measures it between the cuts.
 pub(crate) fn excess(grid: &Grid, cuts: &[Cut]) -> Excess {
-    let stretches = residuals(grid, cuts);
+    let mut stretches = residuals(grid, cuts);
     let mut factor: f64 = 1.0;
     let mut single: f64 = 1.0;
     let mut doubt: f64 = 1.0;
     let mut size = 1;
     let longest = MOST_PULSES * grid.pulse.max(grid.edge_points());
     while size <= longest.max(4) {
-        let mut sums: Vec<f64> = stretches
-            .iter()
-            .filter(|stretch| stretch.len() >= 5 * size)
-            .flat_map(|stretch| sums(stretch, size))
-            .collect();
+        let mut sums: Vec<f64> = Vec::new();
+        let long = stretches.iter().filter(|s| s.points >= 5 * size);
+        long.for_each(|stretch| sums.extend(stretch.sizes(size)));
         let fewest = match size <= MOST_PULSES * grid.pulse {
             true => FEWEST,
             false => FEWEST_LONG,
@@ -103,6 +101,7 @@ pub(crate) fn excess(grid: &Grid, cuts: &[Cut]) -> Excess {
             doubt = quantile(&mut sums, WIDE_SHARE) / WIDE_IN_SIGMAS / scatter;
         }
         size *= 2;
+        stretches.iter_mut().for_each(Stretch::pair);
     }
     Excess {
         factor,
@@ -111,8 +110,30 @@ pub(crate) fn excess(grid: &Grid, cuts: &[Cut]) -> Excess {
     }
 }
 
-/// Residuals of each stretch of glass in units of white noise.
-fn residuals(grid: &Grid, cuts: &[Cut]) -> Vec<Vec<f64>> {
+/// What a stretch of glass leaves over, in units of white noise: sums of as many neighbours each.
+struct Stretch {
+    points: usize,
+    sums: Vec<f64>,
+}
+
+impl Stretch {
+    /// Sums of twice as many.
+    fn pair(&mut self) {
+        let (pairs, _) = self.sums.as_chunks::<2>();
+        self.sums = pairs.iter().map(|[a, b]| a + b).collect();
+    }
+
+    /// How large its sums of `size` neighbours are, for white noise of deviation 1; the line took its
+    /// share.
+    fn sizes(&self, size: usize) -> impl Iterator<Item = f64> + '_ {
+        let left = 1.0 - 2.0 * size as f64 / self.points as f64;
+        let scale = (size as f64 * left.max(0.2)).sqrt();
+        self.sums.iter().map(move |sum| sum.abs() / scale)
+    }
+}
+
+/// Each stretch of glass, point by point.
+fn residuals(grid: &Grid, cuts: &[Cut]) -> Vec<Stretch> {
     let ends = cuts.iter().skip(1).map(|cut| cut.from);
     let pairs = cuts.iter().zip(ends.chain([grid.levels.len()]));
     let off = |(glass, end): (&Cut, usize)| {
@@ -123,18 +144,13 @@ fn residuals(grid: &Grid, cuts: &[Cut]) -> Vec<Vec<f64>> {
         let residual = |(i, (level, sigma)): (usize, (&f64, &f64))| {
             (level - fit.lit(grid.km(glass.to + i))) / sigma
         };
-        Some(points.map(residual).collect())
+        let sums: Vec<f64> = points.map(residual).collect();
+        Some(Stretch {
+            points: sums.len(),
+            sums,
+        })
     };
     pairs.filter_map(off).collect()
-}
-
-/// Absolute sums of `size` neighbours, for white noise of deviation 1; the line took its share.
-fn sums(stretch: &[f64], size: usize) -> impl Iterator<Item = f64> + '_ {
-    let left = 1.0 - 2.0 * size as f64 / stretch.len() as f64;
-    let scale = (size as f64 * left.max(0.2)).sqrt();
-    stretch
-        .chunks_exact(size)
-        .map(move |chunk| chunk.iter().sum::<f64>().abs() / scale)
 }
 
 #[cfg(test)]
