@@ -119,7 +119,7 @@ struct Shown {
 }
 
 /// What the blocks show of one edge from the first on that does, one list for each of the shares of
-/// [`Shown`]; and how much light it is of.
+/// [`Shown`]; and how much light it is of. All but the first list end where nothing changes any more.
 struct Sight {
     start: usize,
     step: Vec<f64>,
@@ -287,8 +287,14 @@ impl Model {
         let blocks = rest(&self.blocks, start);
         let mut sight = Sight::new(start, blocks.len(), slow.is_some());
         for block in blocks {
+            let first = block.at - place - self.half(block);
+            if slow.is_none() && eyes.quick.is_complete(first) {
+                break;
+            }
             sight.push(&self.shown(block, place, &mut eyes), slow.is_some());
         }
+        // From there on nothing changes, and nothing reflects.
+        sight.step.resize(blocks.len(), Seen::COMPLETE.step);
         Sight {
             unit,
             height: unit * edge.height.map_or(0.0, |index| at(values, index)),
@@ -305,12 +311,6 @@ impl Model {
     /// What a block shows of an edge, averaged over its samples where that matters.
     fn shown(&self, block: &Block, place: f64, eyes: &mut Eyes) -> Shown {
         let (middle, half) = (block.at - place, self.half(block));
-        if eyes.slow.is_none() && eyes.quick.is_complete(middle - half) {
-            return Shown {
-                seen: Seen::COMPLETE,
-                ..Shown::default()
-            };
-        }
         let bends = |corner: f64| (middle - corner).abs() <= half;
         let near = block.fine && (bends(0.0) || bends(self.pulse));
         if !near {

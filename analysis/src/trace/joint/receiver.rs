@@ -216,7 +216,7 @@ impl Receiver {
 pub(super) fn grown(x: f64) -> f64 {
     const LITTLE: f64 = 0.03;
     if x.abs() < LITTLE {
-        1.0 + x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0)))
+        1.0 + x * (1.0 + x * (1.0 / 2.0 + x * (1.0 / 6.0 + x * (1.0 / 24.0))))
     } else {
         x.exp()
     }
