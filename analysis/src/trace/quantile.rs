@@ -88,17 +88,23 @@ fn in_buckets(values: &mut [f64], rank: usize) -> f64 {
         let [last, ..] = ((value - low) * scale + ROUNDS).to_bits().to_le_bytes();
         last
     };
-    let mut counts = [0_usize; BUCKETS];
-    for value in values.iter() {
-        if let Some(count) = counts.get_mut(usize::from(bucket(*value))) {
+    let numbers: Vec<u8> = values.iter().map(|value| bucket(*value)).collect();
+    // One for every byte, so that no number needs a look whether there is one.
+    let mut counts = [0_usize; 256];
+    for number in &numbers {
+        if let Some(count) = counts.get_mut(usize::from(*number)) {
             *count += 1;
         }
     }
     let mut before = 0;
-    for (number, count) in (0..=u8::MAX).zip(counts) {
+    for (bucket, count) in (0..=u8::MAX).zip(counts) {
         if before + count > rank {
             let mut inside = Vec::with_capacity(count);
-            inside.extend(values.iter().filter(|value| bucket(**value) == number));
+            let all = values.iter().zip(&numbers);
+            inside.extend(
+                all.filter(|(_, number)| **number == bucket)
+                    .map(|(value, _)| *value),
+            );
             return nth(&mut inside, rank - before);
         }
         before += count;
