@@ -109,12 +109,10 @@ impl Trace {
             loss_threshold: acquisition.thresholds.loss.map(db),
         };
         let decibels = sor.curve.decibels();
-        let mut floor = None;
-        for (level, &db) in sor.curve.levels().zip(&decibels) {
-            if level == Level::NoLight {
-                floor = Some(Db::of(f64::from(db)));
-            }
-        }
+        let mut levels = sor.curve.levels();
+        let dark = levels.position(|level| level == Level::NoLight);
+        let floor = dark.and_then(|at| decibels.get(at));
+        let floor = floor.map(|db| Db::of(f64::from(*db)));
         Self::new(
             settings,
             decibels.into_iter().map(f64::from).collect(),
