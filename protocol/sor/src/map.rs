@@ -286,11 +286,7 @@ impl Map {
         // of its size.
         let first = self.entries.first().map_or(0, |first| first.offset);
         let behind = bytes.get(first.min(self.end)..)?;
-        let Some(at) = behind
-            .windows(header.len())
-            // Most bytes are samples: one look at each.
-            .position(|window| window.first() == header.first() && window == header)
-        else {
+        let Some(at) = position(behind, &header) else {
             let entry = entry.filter(|_| self.is_unnamed(bytes))?;
             return Self::body_at(bytes, entry.offset, entry.size);
         };
@@ -395,6 +391,24 @@ fn clip(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
 }
 
+/// Where a name of at least two bytes stands first. Most bytes are samples: they are looked at many
+/// at a time, for its first two bytes.
+fn position(bytes: &[u8], name: &[u8]) -> Option<usize> {
+    const TOGETHER: usize = 64;
+    let (first, second) = (name.first()?, name.get(1)?);
+    let follows = bytes.get(1..)?;
+    let chunks = bytes.chunks(TOGETHER).zip(follows.chunks(TOGETHER));
+    let mut likely = chunks.enumerate().filter(|(_, (one, next))| {
+        let pairs = one.iter().zip(*next);
+        pairs.fold(false, |any, (a, b)| any | ((a == first) & (b == second)))
+    });
+    likely.find_map(|(chunk, _)| {
+        let from = chunk * TOGETHER;
+        let begins = |at: &usize| bytes.get(*at..).is_some_and(|rest| rest.starts_with(name));
+        (from..from + TOGETHER).find(begins)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -403,6 +417,18 @@ mod tests {
         let mut bytes = encode(&[("GenParams", 200, 12), ("Cksum", 200, 8)]);
         bytes.extend_from_slice(b"GenParams\0ENCksum\0\x34\x12");
         bytes
+    }
+
+    #[test]
+    fn a_name_is_found_wherever_it_stands() {
+        for at in 0..200 {
+            let mut bytes = vec![b'N'; 204];
+            bytes[at..at + 4].copy_from_slice(b"Nam\0");
+            assert_eq!(position(&bytes, b"Nam\0"), Some(at));
+            assert_eq!(position(&bytes, b"Nab\0"), None);
+        }
+        assert_eq!(position(b"N", b"Na"), None);
+        assert_eq!(position(b"", b"Na"), None);
     }
 
     #[test]
