@@ -239,33 +239,32 @@ mod tests {
         assert!((sum - 1.0).abs() < 1e-6);
     }
 
+    /// By how much the shares of two places differ, at the most.
+    fn off(a: &Seen, b: &Seen) -> f64 {
+        let shares = |seen: &Seen| {
+            [
+                seen.step,
+                seen.rise,
+                seen.slope,
+                seen.step_more,
+                seen.rise_more,
+            ]
+        };
+        let pairs = shares(a).into_iter().zip(shares(b));
+        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    }
+
     #[test]
     fn a_pair_shows_the_mean_of_its_places() {
-        for fade in [0.0, 2e-3] {
+        for (fade, apart) in [(0.0, 0.5), (0.0, 60.0), (2e-3, 12.0), (2e-3, 60.0)] {
             let receiver = Receiver::new(100.0, 20.0, fade);
-            for off in [0.5, 12.0, 60.0] {
-                let pair = receiver.pair(off);
-                for i in -10..60 {
-                    let u = f64::from(i) * 9.7;
-                    let (found, wanted) = (
-                        receiver.around(u, &pair),
-                        receiver.at(u - off).mean(&receiver.at(u + off)),
-                    );
-                    let pairs = [
-                        (found.step, wanted.step),
-                        (found.rise, wanted.rise),
-                        (found.slope, wanted.slope),
-                        (found.step_more, wanted.step_more),
-                        (found.rise_more, wanted.rise_more),
-                    ];
-                    for (found, wanted) in pairs {
-                        // Fading is a series of four terms where it is little.
-                        assert!(
-                            (found - wanted).abs() < 1e-8,
-                            "{fade} {off} {u}: {found} {wanted}"
-                        );
-                    }
-                }
+            let pair = receiver.pair(apart);
+            for i in -10..60 {
+                let u = f64::from(i) * 9.7;
+                let wanted = receiver.at(u - apart).mean(&receiver.at(u + apart));
+                // Fading is a series of four terms where it is little.
+                let off = off(&receiver.around(u, &pair), &wanted);
+                assert!(off < 1e-8, "{fade} {apart} {u}: {off}");
             }
         }
     }
