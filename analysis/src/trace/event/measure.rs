@@ -324,7 +324,9 @@ fn better_known(trace: &Trace, joint: &Joint, found: &Found, event: Event) -> Ev
         loss_plus_minus: told.then(|| Db::of(1.96 * loss_sigma)),
         reflectance: match told_height {
             Some(height) => reflectance(trace, height),
-            None => height.and_then(|_| reflectance(trace, joint.peak.top - 1.0)),
+            // At least what is seen: of light beyond the receiver's range the fit knows nothing.
+            None if reflects => reflectance(trace, joint.peak.top - 1.0),
+            None => None,
         },
         ..event
     }

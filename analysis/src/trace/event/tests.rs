@@ -399,3 +399,38 @@ fn reflections_that_stand_out_of_such_humps_are_told() {
         assert!(near(second, 6_300.0, 10.0), "{seed}: {second:?}");
     }
 }
+
+#[test]
+fn a_reflection_beyond_the_receivers_range_is_told_by_what_is_seen() {
+    for seed in 0..12 {
+        let plan = Plan {
+            features: vec![
+                feature(700.0, 0.3, Some(-22.0)),
+                feature(1_600.0 + 9.3 * seed as f64, 0.4, Some(-25.0)),
+            ],
+            end_m: 5_000.0,
+            pulse_ns: 100.0,
+            step_m: 0.5,
+            range_m: 9_000.0,
+            dynamic_db: 25.0,
+            seed,
+            ..Plan::default()
+        };
+        let trace = plan.trace();
+        let top = trace.levels()[trace.index_of(300.0)] + 6.0;
+        let cut_off = trace.levels().iter().map(|level| level.min(top)).collect();
+        let trace = Trace::new(*trace.settings(), cut_off, None).unwrap();
+        let events = analyse(&trace).events;
+        for feature in &plan.features {
+            let seen = events.iter().find(|event| near(event, feature.at_m, 5.0));
+            let seen = seen.unwrap_or_else(|| panic!("seed {seed}: {events:?}"));
+            assert!(seen.saturated, "seed {seed}: {seen:?}");
+            let told = seen.reflectance.map_or(0.0, Db::get);
+            let truth = feature.reflectance_db.unwrap();
+            assert!(
+                (-60.0..truth + 1.0).contains(&told),
+                "seed {seed}: {seen:?}"
+            );
+        }
+    }
+}
