@@ -160,11 +160,10 @@ fn glass(grid: &mut Grid) -> Vec<Cut> {
             honest = found.honest;
             grid.set_excess(found.factor);
         }
-        let better = split::places(grid, &cuts, honest);
-        if same && better.is_empty() {
+        let better = candidates.add(split::places(grid, &cuts, honest));
+        if same && !better {
             break;
         }
-        candidates.add(&better);
         cuts = segments::best(grid, &candidates, honest);
     }
     cuts

@@ -42,11 +42,13 @@ pub(crate) struct Candidates {
 }
 
 impl Candidates {
-    /// The same with further places.
-    pub(super) fn add(&mut self, places: &[usize]) {
+    /// Adds places; whether any is new.
+    pub(super) fn add(&mut self, places: Vec<usize>) -> bool {
+        let known = self.places.len();
         self.places.extend(places);
         self.places.sort_unstable();
         self.places.dedup();
+        self.places.len() > known
     }
 }
 
