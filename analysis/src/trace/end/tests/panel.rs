@@ -30,7 +30,8 @@ fn recovering(plan: &Plan, dice: &mut Dice) -> Trace {
 }
 
 fn launched(seed: u64, dice: &mut Dice) -> Plan {
-    let pulse_ns = [10.0, 30.0, 100.0, 300.0, 1_000.0][seed as usize % 5];
+    let pulses = [10.0, 30.0, 100.0, 300.0, 1_000.0];
+    let pulse_ns = pulses[usize::try_from(seed).unwrap() % pulses.len()];
     Plan {
         end_m: 0.0,
         features: vec![Feature {
