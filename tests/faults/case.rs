@@ -10,6 +10,7 @@ use silkline_sim::fault::Fault;
 
 use crate::bed::{Noise, Wire};
 use crate::chance::Chance;
+use crate::mistake::Mistake;
 use crate::odd::{self, Odd};
 
 /// Rows of the report, with how many of a thousand cases each gets.
@@ -150,15 +151,6 @@ pub(crate) enum What {
     Drained(NodeId),
 }
 
-/// What is not right in the collector's plant file.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Mistake {
-    Missing(String),
-    Wrong(String, f64),
-    /// The amplifier of a site has its directions the wrong way round.
-    Direction(SiteId),
-}
-
 /// One case.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
@@ -188,7 +180,7 @@ pub(crate) struct Case {
     pub(crate) run: Duration,
 }
 
-const LAND: &str = "baku-poti";
+pub(crate) const LAND: &str = "baku-poti";
 pub(crate) const SEA: &str = "sumgait-aktau";
 
 /// A poor day: polls that are lost or wrong, late answers, meters that flicker.
@@ -570,35 +562,5 @@ pub(crate) fn at_node(line: &Line, what: What, chance: &mut Chance) -> Cause {
         at: None,
         also: None,
         since: secs(4.0 + chance.unit()),
-    }
-}
-
-impl Mistake {
-    /// The plant file with the mistake in it.
-    pub(crate) fn made(&self, plant: &Plant) -> Plant {
-        let mut plant = plant.clone();
-        let mut lines = plant.lines.iter_mut();
-        let line = lines.find(|line| line.id.as_str() == LAND).unwrap();
-        match self {
-            Self::Missing(name) => {
-                line.landmarks.retain(|landmark| landmark.name != *name);
-                line.marks.retain(|mark| mark.landmark != *name);
-            }
-            Self::Wrong(name, by) => {
-                for landmark in line.landmarks.iter_mut().filter(|l| l.name == *name) {
-                    landmark.at = landmark.at + RouteLength::of(*by);
-                }
-            }
-            Self::Direction(site) => {
-                let devices = plant.devices.iter_mut().filter(|d| d.site == *site);
-                for port in devices.flat_map(|device| &mut device.ports) {
-                    port.direction = match port.direction {
-                        Direction::AToB => Direction::BToA,
-                        Direction::BToA => Direction::AToB,
-                    };
-                }
-            }
-        }
-        plant
     }
 }

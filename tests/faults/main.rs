@@ -23,6 +23,7 @@ mod chance;
 mod cpu;
 mod drums;
 mod gear;
+mod mistake;
 mod odd;
 mod outcome;
 mod posterior;

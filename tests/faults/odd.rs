@@ -10,8 +10,9 @@ use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::{Db, RouteLength};
 use silkline_sim::fault::Fault;
 
-use crate::case::{Case, Mistake, SEA, What, at_node, secs, somewhere, views_around};
+use crate::case::{Case, SEA, What, at_node, secs, somewhere, views_around};
 use crate::chance::Chance;
+use crate::mistake::Mistake;
 
 /// A kind of odd case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

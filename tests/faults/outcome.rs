@@ -13,7 +13,8 @@ use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::RouteLength;
 
 use crate::bed::{Bed, Central, Ground, clock};
-use crate::case::{Case, Cause, Kind, Mistake, What};
+use crate::case::{Case, Cause, Kind, What};
+use crate::mistake::Mistake;
 
 /// What came of a case.
 #[derive(Clone, Debug)]
