@@ -26,14 +26,6 @@ const BEFORE: usize = 3;
 const SCATTER_PULSES: usize = 8;
 const SCATTER_SAMPLES: usize = 40;
 
-/// Smoothed noise wanders for longer than that: how far it goes is seen over so many pulses and so
-/// many samples around the peak, between two quantiles that a dozen reflectors do not move and noise
-/// below zero, which no decibel shows, does not either; that many deviations lie between them.
-const WANDERS_PULSES: usize = 200;
-const WANDERS_SAMPLES: usize = 4_000;
-const QUANTILES: [f64; 2] = [0.5, 0.75];
-const BETWEEN: f64 = 0.674;
-
 /// A peak falls to half of its height within so many pulses and so many metres; what does not is a
 /// receiver that comes back.
 const MOST_PULSES: f64 = 6.0;
@@ -147,7 +139,7 @@ impl<'a> Light<'a> {
             let sigma = rises(self.noise).then(|| self.noise.max(self.scatter(at)));
             if let Some(sigma) = sigma.filter(|sigma| rises(*sigma)) {
                 let (peak, next) = self.peak(at, before, sigma);
-                found.extend(peak.filter(|peak| peak.height > STANDS * self.wanders(at)));
+                found.extend(peak);
                 at = next;
             }
             at += 1;
@@ -188,14 +180,6 @@ impl<'a> Light<'a> {
         let mean = near.iter().sum::<f64>() / count;
         let square = near.iter().map(|power| (power - mean).powi(2)).sum::<f64>();
         (square / count).sqrt()
-    }
-
-    /// How far light wanders around a sample, whatever its noise is smoothed by.
-    fn wanders(&self, at: usize) -> f64 {
-        let reach = (WANDERS_PULSES * self.pulse).max(WANDERS_SAMPLES);
-        let mut around = cut(&self.powers, at.saturating_sub(reach), at + reach).to_vec();
-        let [middle, above] = QUANTILES.map(|share| quantile(&mut around, share));
-        (above - middle) / BETWEEN
     }
 
     /// The peak that rises near a sample, if it falls again, and where to go on.
