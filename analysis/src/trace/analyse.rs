@@ -57,13 +57,7 @@ pub fn analyse(trace: &Trace) -> Analysis {
     }
     let mut warnings = Vec::new();
     let mut fades = false;
-    let mut search = end::search(trace, &windows);
-    if !matches!(search, Search::Found(..))
-        && let Some(close) = survey_closely(trace)
-        && let again @ Search::Found(..) = end::search(trace, &close)
-    {
-        (search, windows) = (again, close);
-    }
+    let search = search(trace, &mut windows);
     if let Some(hidden) = hidden(trace, &windows, &search) {
         return hidden;
     }
@@ -121,6 +115,19 @@ pub fn analyse(trace: &Trace) -> Analysis {
         fades,
         seen_to: fades.then(|| end::seen_to(trace, &windows)).flatten(),
     }
+}
+
+/// Looks for the end, where wide windows show none in narrow ones, which stand for them from there on.
+fn search(trace: &Trace, windows: &mut Vec<Window>) -> Search {
+    let wide = end::search(trace, windows);
+    if !matches!(wide, Search::Found(..))
+        && let Some(close) = survey_closely(trace)
+        && let narrow @ Search::Found(..) = end::search(trace, &close)
+    {
+        *windows = close;
+        return narrow;
+    }
+    wide
 }
 
 /// A receiver's constant told less surely than this, as a share, says nothing new of the end.
