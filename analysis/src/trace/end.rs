@@ -51,6 +51,11 @@ const SINKS: f64 = 6.0;
 /// A tail falls in a window by so much of what it falls from there to the next, at the least.
 const OWN_SHARE: f64 = 0.3;
 
+/// Or in each of so many steps to the windows behind, by so much of their mean: where windows are many
+/// to a tail, no two of them are far apart.
+const TAIL_STEPS: usize = 6;
+const EVEN_SHARE: f64 = 0.2;
+
 /// Light stands over the dark up to the last sample by more than this.
 const LEAST_LIGHT_DB: f64 = 1.0;
 
@@ -382,6 +387,9 @@ fn sinks(trace: &Trace, windows: &[Window], j: usize) -> bool {
         let sure = fall > LEAST_SINK_DB && fall > 0.5 * SINKS * (share(a) + share(b)).sqrt();
         sure.then_some(fall)
     };
+    if falls_everywhere(windows, j, steepest) {
+        return true;
+    }
     let near = [j.checked_sub(1), Some(j + 1)].map(|k| windows.get(k?));
     let [Some(before), Some(behind)] = near else {
         return false;
@@ -391,6 +399,20 @@ fn sinks(trace: &Trace, windows: &[Window], j: usize) -> bool {
         (Some(first), Some(second)) => falls > OWN_SHARE * first.min(second),
         (None, _) | (_, None) => false,
     }
+}
+
+/// Whether light falls from each window to the next, from this one on, much faster than in glass: splices
+/// stand in some places, a receiver comes back in all.
+fn falls_everywhere(windows: &[Window], j: usize, steepest: f64) -> bool {
+    let run = cut(windows, j, j + TAIL_STEPS + 1);
+    let falls: Vec<f64> = run
+        .iter()
+        .zip(run.iter().skip(1))
+        .map(|(a, b)| a.level - b.level - steepest * (b.middle() - a.middle()))
+        .collect();
+    let sum: f64 = falls.iter().sum();
+    let least = EVEN_SHARE * sum / TAIL_STEPS as f64;
+    falls.len() == TAIL_STEPS && sum > LEAST_SINK_DB && falls.iter().all(|fall| *fall > least)
 }
 
 /// Whether a peak begins in a window that follows a line.

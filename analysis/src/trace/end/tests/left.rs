@@ -105,6 +105,31 @@ fn a_tail_that_falls_through_the_old_level_into_the_noise_is_no_glass() {
 }
 
 #[test]
+fn a_tail_in_many_windows_is_no_glass_where_nothing_tells_the_noise() {
+    // Windows of eight metres in a tail of two hundred, behind which the instrument writes "no light".
+    for seed in 1..12 {
+        let plan = Plan {
+            end_m: 3_600.0 + 3.7 * seed as f64,
+            end_reflectance_db: Some(-17.0),
+            pulse_ns: 10.0,
+            step_m: 0.16,
+            range_m: 4_100.0,
+            dynamic_db: 7.0,
+            roughness_db: 0.05,
+            ..short(seed)
+        };
+        let lingers = |behind: f64| match behind {
+            ..1.0 => 0.0,
+            1.0..200.0 => 1.6 * (-behind / 55.0).exp() + 0.1 * (-behind / 150.0).exp(),
+            _ => -9.0,
+        };
+        let end = analyse(&left(&plan, lingers, 0)).end;
+        let off = end.map(|end| (end.at.get() - plan.end_m).abs());
+        assert!(off.is_some_and(|off| off < 1.0), "seed {seed}: {end:?}");
+    }
+}
+
+#[test]
 fn a_peak_that_begins_in_a_noisy_window_ends_the_fibre() {
     let mut ends = 0;
     // The leg behind a splitter: 1.5 dB over the noise, its end reflects.
