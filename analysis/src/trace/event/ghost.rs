@@ -18,6 +18,10 @@ const DOUBT_DB: f64 = 5.0;
 /// What a panel reflects: polished at an angle, or open.
 const PANEL_DB: [f64; 2] = [-65.0, -14.0];
 
+/// Instruments have joints of their own so far before their panel, in metres, whose images lie as much
+/// farther than the panel's.
+const INSIDE_M: f64 = 50.0;
+
 /// Nothing in glass reflects more: a peak that is cut off may be as strong as this.
 const STRONGEST_DB: f64 = -14.0;
 
@@ -52,8 +56,8 @@ pub(crate) fn mark_from(trace: &Trace, events: &mut [Event], first: usize) {
     }
 }
 
-/// The reflectors whose image an event is, the near one first, from the panel; none where it is no
-/// ghost.
+/// The reflectors whose image an event is, the near one first, from the panel (before it where it is
+/// inside the instrument); none where it is no ghost.
 pub(crate) fn parents(
     trace: &Trace,
     events: &[Event],
@@ -137,8 +141,16 @@ fn path(
                     true => first.doubt + one.doubt + two.doubt,
                     false => 0.0,
                 };
-                if fits && (image.at - at).abs() < near + doubt.min(4.0 * near) {
-                    return Some([first.at, one.at, two.at]);
+                let reach = near + doubt.min(4.0 * near);
+                let inside = if is_beyond && first.at <= 0.0 {
+                    INSIDE_M
+                } else {
+                    0.0
+                };
+                let off = at - image.at;
+                if fits && (-reach..reach + inside).contains(&off) {
+                    let before = if off > reach { off } else { 0.0 };
+                    return Some([first.at - before, one.at, two.at]);
                 }
             }
         }
@@ -240,6 +252,19 @@ mod tests {
         };
         assert!(at_8(-66.0) && at_8(-90.0));
         assert!(!at_8(-50.0), "no panel makes so bright an image");
+    }
+
+    #[test]
+    fn a_joint_inside_the_instrument_makes_an_image_a_little_farther() {
+        let behind_9_km = |at_m| {
+            let mut end = event(9_000.0, -14.0, 0.0);
+            end.kind = EventKind::End;
+            let mut beyond = event(at_m, -70.0, 0.0);
+            beyond.loss = None;
+            marked(&[end, beyond]).last() == Some(&EventKind::Ghost)
+        };
+        assert!(behind_9_km(18_000.0) && behind_9_km(18_024.0));
+        assert!(!behind_9_km(18_200.0) && !behind_9_km(17_900.0));
     }
 
     #[test]
