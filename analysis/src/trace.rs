@@ -31,6 +31,7 @@ mod product;
 mod quantile;
 pub mod report;
 mod samples;
+mod splitter;
 mod totals;
 mod watch;
 mod windows;

@@ -5,6 +5,7 @@ use silkline_protocol::unit::{Db, OpticalLength};
 use super::end::{self, EndOfFibre, Search};
 use super::event::{self, Before, Event, EventKind};
 use super::samples::Trace;
+use super::splitter;
 use super::totals::totals;
 use super::windows::{Window, survey, survey_closely};
 
@@ -91,6 +92,7 @@ pub fn analyse(trace: &Trace) -> Analysis {
         event::add_beyond(trace, dark, &ended.end, &mut events);
     }
     warnings.extend(images(trace, &events));
+    warnings.extend(splitter::told(&events));
     let totals = totals(
         trace,
         &windows,
