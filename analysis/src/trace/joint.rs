@@ -24,6 +24,7 @@ mod model;
 mod noise;
 mod receiver;
 mod solve;
+mod veil;
 
 use crate::trace::samples::{Trace, whole};
 
@@ -78,6 +79,8 @@ pub(crate) struct Course {
     pub(crate) limit: f64,
     /// Usual slope of the glass, level a metre.
     pub(crate) slope: f64,
+    /// Light of the faintest and of the brightest reflection there are, over that of the glass.
+    pub(crate) heights: [f64; 2],
 }
 
 /// One event as all that is known of it together says.

@@ -38,6 +38,11 @@ const MOST_GAIN_DB: f64 = 2.0;
 /// No receiver sees light behind more than this: what comes out larger is the dark.
 const MOST_LOSS_DB: f64 = 35.0;
 
+/// What reflects does so between these: polished at an angle, and open to the air. What glass sends
+/// back of a nanosecond where the file does not say.
+const REFLECTANCES_DB: [f64; 2] = [-70.0, -14.0];
+const USUAL_BACKSCATTER_DB: f64 = -81.5;
+
 /// Edges are this many pulses long at the least and at the most.
 const LEAST_EDGE: f64 = 0.15;
 const MOST_EDGE: f64 = 4.0;
@@ -296,8 +301,17 @@ fn together(
         tail: joints.first().and_then(|joint| tail(&joint.before)),
         limit: grid.limit.unwrap_or(f64::MAX),
         slope: grid.slope / 1_000.0,
+        heights: heights(trace),
     };
     joint::solve(trace, &course, &starts)
+}
+
+/// Light of the faintest and of the brightest reflection there are, over that of the glass.
+fn heights(trace: &Trace) -> [f64; 2] {
+    let settings = trace.settings();
+    let backscatter = settings.backscatter.map_or(USUAL_BACKSCATTER_DB, Db::get);
+    let height = |db: f64| 10_f64.powf((db - backscatter) / 10.0) / settings.pulse_ns;
+    REFLECTANCES_DB.map(height)
 }
 
 /// An event with what was found of it together with its neighbours.

@@ -25,6 +25,11 @@ impl Columns {
         }
     }
 
+    /// How many there are.
+    pub(super) const fn count(&self) -> usize {
+        self.starts.len()
+    }
+
     /// Adds numbers to a column from a start on.
     pub(super) fn add(&mut self, column: usize, start: usize, numbers: impl Iterator<Item = f64>) {
         let from = column * self.length;
@@ -34,6 +39,16 @@ impl Columns {
         if let Some(before) = self.starts.get_mut(column) {
             *before = start.min(*before);
         }
+    }
+
+    /// One more column, of what another set of columns has in one of its own beyond this set's.
+    pub(super) fn append(&mut self, own: usize, other: &Self, theirs: usize) {
+        let (_, own) = self.column(own);
+        let (_, theirs) = other.column(theirs);
+        let more: Vec<f64> = theirs.iter().zip(own).map(|(a, b)| a - b).collect();
+        let start = more.iter().position(|more| more.abs() > 0.0);
+        self.starts.push(start.unwrap_or(self.length));
+        self.values.extend(more);
     }
 
     /// Each column with where it starts, to be changed from there on.
@@ -104,5 +119,15 @@ mod tests {
         for (found, wanted) in side.iter().zip(wanted) {
             assert!((found - wanted).abs() < 1e-12, "{side:?}");
         }
+    }
+
+    #[test]
+    fn a_column_is_added_as_what_another_set_has_more() {
+        let [mut few, mut more] = [Columns::new(3, 1), Columns::new(3, 2)];
+        few.add(0, 0, [1.0, 1.0, 1.0].into_iter());
+        more.add(1, 0, [1.0, 3.0, 1.5].into_iter());
+        few.append(0, &more, 1);
+        assert!((few.at(1, 1) - 2.0).abs() < 1e-12 && (few.at(2, 1) - 0.5).abs() < 1e-12);
+        assert_eq!(few.each().last().unwrap().0, 1);
     }
 }

@@ -1,9 +1,10 @@
 //! Least squares for the unknowns of a model, with what the noise lets them stray.
 
 use super::blocks::Whitener;
+use super::columns::Columns;
 use super::model::{Light, Model};
 use super::noise::Noise;
-use super::solve::{Normal, Root};
+use super::solve::{Normal, Rest, Root};
 use crate::trace::product::dot;
 
 /// Steps towards the bottom, at the most.
@@ -129,6 +130,27 @@ impl Problem<'_> {
             return 0.0;
         }
         dot(&step, &side)
+    }
+
+    /// What lights of other models cost more than that of these values, and how the unknowns follow
+    /// each of them.
+    pub(super) fn beside(
+        &self,
+        values: &[f64],
+        others: &[Columns],
+    ) -> Option<(Rest, Vec<Vec<f64>>)> {
+        let light = self.model.light(values);
+        let whitener = self.whitener(&light);
+        let (mut columns, lacks) = (light.columns, self.model.layout.count);
+        for other in others {
+            columns.append(lacks, other, other.count().saturating_sub(1));
+        }
+        whitener.apply(&mut columns);
+        let (mut normal, rows) = columns.products().split_at(lacks);
+        for (k, belief) in self.beliefs.iter().enumerate() {
+            normal.stiffen(k, belief.sigma.powi(-2) + 1e-12 * normal.own(k) + 1e-30);
+        }
+        Some(Rest::of(&normal.root(0.0)?, &rows, lacks))
     }
 
     fn whitener(&self, light: &Light) -> Whitener {

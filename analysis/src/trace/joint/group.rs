@@ -1,9 +1,12 @@
 //! A few events so near that one disturbs the other: what explains the samples around them.
 
+mod veiled;
+
 use super::blocks::{Block, Frame};
 use super::fit::{Belief, Bottom, Problem};
 use super::model::{Layout, Model};
 use super::noise::{Noise, POWER_A_DB};
+use super::veil::Veil;
 use super::{Course, Found, Start};
 use crate::trace::samples::{Trace, whole};
 
@@ -30,8 +33,8 @@ const GOOD_FIT: f64 = 2.0;
 /// A reflection that the search did not see must explain so much, in squared deviations.
 const REFLECTS: f64 = 11.0;
 
-/// It is looked for where a single straight step would gain this share of that.
-const PROMISING: f64 = 0.1;
+/// One that lingers is looked for where a single straight step would gain this share of that.
+const LIKELY: f64 = 0.1;
 
 /// What lingers of a reflection does so for about as many pulses, within this logarithm; one of
 /// at least this height, over the light of the glass, may.
@@ -77,31 +80,19 @@ struct Parts {
 }
 
 impl Parts {
-    /// Every explanation with one part more; reflections last among those that matter.
-    fn richer(&self, starts: &[Start], first: bool) -> Vec<Self> {
+    /// Every explanation in which one thing more lingers.
+    fn richer(&self, starts: &[Start]) -> Vec<Self> {
         let mut all = Vec::new();
         for (k, start) in starts.iter().enumerate() {
-            let [mut shines, mut lingers] = [self.clone(), self.clone()];
-            let reflects = self.reflects.get(k).copied().unwrap_or(true);
-            if !reflects {
-                shines
-                    .reflects
-                    .iter_mut()
-                    .skip(k)
-                    .take(1)
-                    .for_each(|one| *one = true);
-                all.push(shines);
-            } else if first && start.height > 0.0 && !self.lingers.get(k).copied().unwrap_or(true) {
-                lingers
-                    .lingers
-                    .iter_mut()
-                    .skip(k)
-                    .take(1)
-                    .for_each(|one| *one = true);
-                all.push(lingers);
+            let reflects = self.reflects.get(k).copied().unwrap_or(true) && start.height > 0.0;
+            if reflects && !self.lingers.get(k).copied().unwrap_or(true) {
+                let mut richer = self.clone();
+                let own = richer.lingers.iter_mut().skip(k).take(1);
+                own.for_each(|one| *one = true);
+                all.push(richer);
             }
         }
-        if first && !self.before {
+        if !self.before {
             let before = true;
             all.push(Self {
                 before,
@@ -109,6 +100,15 @@ impl Parts {
             });
         }
         all
+    }
+
+    /// The explanation in which an event reflects, if it does not do so yet.
+    fn shining(&self, k: usize) -> Option<Self> {
+        let mut richer = self.clone();
+        let own = richer.reflects.get_mut(k)?;
+        let dim = !*own;
+        *own = true;
+        dim.then_some(richer)
     }
 }
 
@@ -119,6 +119,8 @@ struct Solved {
     layout: Layout,
     bottom: Bottom,
     belief: Belief,
+    /// What may reflect after all.
+    veils: Vec<Veil>,
 }
 
 impl<'a> Group<'a> {
@@ -193,21 +195,31 @@ impl<'a> Group<'a> {
         let first = before.is_none();
         let values = before.map(|solved| solved.bottom.values);
         self.solved = self.explain(&self.parts, constant, values);
-        let cost = |solved: &Option<Solved>| solved.as_ref().map_or(f64::MAX, |s| s.bottom.cost);
         let fits =
             |solved: &Option<Solved>| solved.as_ref().is_some_and(|s| s.bottom.excess() < FITS);
-        for parts in self.parts.richer(self.starts, !fits(&self.solved)) {
-            if !self.lacks(first) {
-                break;
-            }
-            if !self.promises(&parts, constant) {
-                continue;
-            }
-            let other = self.explain(&parts, constant, None);
-            if cost(&other) + REFLECTS < cost(&self.solved) {
-                (self.solved, self.parts) = (other, parts);
+        if !fits(&self.solved) {
+            for parts in self.parts.richer(self.starts) {
+                if !self.lacks(first) {
+                    break;
+                }
+                if !self.promises(&parts, constant) {
+                    continue;
+                }
+                self.choose(parts, constant, None);
             }
         }
+        self.unveil(constant);
+    }
+
+    /// Takes another explanation where it costs so much less that it is worth its price; whether it did.
+    fn choose(&mut self, parts: Parts, constant: Belief, known: Option<Vec<f64>>) -> bool {
+        let cost = |solved: &Option<Solved>| solved.as_ref().map_or(f64::MAX, |s| s.bottom.cost);
+        let other = self.explain(&parts, constant, known);
+        let better = cost(&other) + REFLECTS < cost(&self.solved);
+        if better {
+            (self.solved, self.parts) = (other, parts);
+        }
+        better
     }
 
     /// Whether so much is left over that a richer explanation may be worth its price.
@@ -225,25 +237,15 @@ impl<'a> Group<'a> {
         let Some(solved) = &self.solved else {
             return true;
         };
-        let (model, mut values, beliefs) = self.model(parts, constant);
-        for [from, to] in solved.layout.shared(&model.layout) {
-            let known = solved.bottom.values.get(from).copied();
-            if let (Some(value), Some(known)) = (values.get_mut(to), known) {
-                *value = known;
-            }
-        }
+        let (model, values, beliefs) = self.model(parts, constant);
+        let values = solved.led(&model.layout, values);
         let shares: Vec<usize> = model.layout.new_shares(&solved.layout).collect();
-        for share in &shares {
-            if let Some(value) = values.get_mut(*share) {
-                *value = 0.0;
-            }
-        }
         let problem = Problem {
             model: &model,
             beliefs: &beliefs,
             noise: self.noise,
         };
-        problem.promise(&values, &shares) > PROMISING * REFLECTS
+        problem.promise(&values, &shares) > LIKELY * REFLECTS
     }
 
     /// The model of an explanation, where its unknowns begin, and what is believed of them.
@@ -293,6 +295,7 @@ impl<'a> Group<'a> {
             layout: model.layout,
             bottom,
             belief: constant,
+            veils: Vec::new(),
         })
     }
 
@@ -394,13 +397,15 @@ impl<'a> Group<'a> {
         let at = solved.layout.constant;
         let mut own = vec![0.0; solved.layout.count];
         own.iter_mut().skip(at).take(1).for_each(|one| *one = 1.0);
-        let after = solved.bottom.sigma(&own).powi(-2);
+        let [moved, veiled] = solved.veiled(&own);
+        let excess = solved.bottom.excess();
+        let after = (solved.bottom.sigma(&own).powi(2) + veiled / excess).recip();
         let before = solved.belief.sigma.powi(-2);
         let precise = after - before;
         (precise > 1e-3 * before).then_some(())?;
-        let value = solved.bottom.values.get(at)? - self.pulse.ln();
+        let value = solved.bottom.values.get(at)? + moved - self.pulse.ln();
         let alone = (value * after - solved.belief.value * before) / precise;
-        Some([alone, precise / solved.bottom.excess()])
+        Some([alone, precise / excess])
     }
 
     /// What is known of each event; none where the model does not hold.
@@ -456,12 +461,36 @@ impl Solved {
         self.bottom.excess() < GOOD_FIT
     }
 
+    /// By how much what may reflect after all moves a sum of the unknowns, and the variance of that.
+    fn veiled(&self, shares: &[f64]) -> [f64; 2] {
+        let moves = self.veils.iter().map(|veil| veil.moves(shares));
+        moves.fold([0.0; 2], |[a, b], [by, variance]| [a + by, b + variance])
+    }
+
+    /// Values of another explanation of the same events with what is known by this one, the shares
+    /// of light that this one lacks none.
+    fn led(&self, layout: &Layout, mut values: Vec<f64>) -> Vec<f64> {
+        for [from, to] in self.layout.shared(layout) {
+            let known = self.bottom.values.get(from).copied();
+            if let (Some(value), Some(known)) = (values.get_mut(to), known) {
+                *value = known;
+            }
+        }
+        for share in layout.new_shares(&self.layout) {
+            if let Some(value) = values.get_mut(share) {
+                *value = 0.0;
+            }
+        }
+        values
+    }
+
     /// One event's answer.
     fn answer(&self, k: usize) -> Option<Found> {
         let Self { layout, bottom, .. } = self;
         let value = |at: usize| bottom.values.get(at).copied().unwrap_or(0.0);
         let doubt = bottom.excess().sqrt() * self.doubt;
-        let sigma = |shares: &[(usize, f64)]| {
+        // By how much a sum of the unknowns is moved, and its deviation.
+        let known = |shares: &[(usize, f64)]| {
             let mut row = vec![0.0; layout.count];
             for (at, share) in shares {
                 row.iter_mut()
@@ -469,7 +498,8 @@ impl Solved {
                     .take(1)
                     .for_each(|one| *one += share);
             }
-            bottom.sigma(&row) * doubt
+            let [moved, veiled] = self.veiled(&row);
+            (moved, (bottom.sigma(&row) * doubt).hypot(veiled.sqrt()))
         };
         let edge = layout.edges.get(k)?;
         let at = value(edge.place);
@@ -484,14 +514,14 @@ impl Solved {
             (*tilt, start - at),
             (edge.place, value(*slope) - value(*tilt)),
         ];
-        let loss = [before - after, UNSEEN * sigma(&shares)].map(|loss| loss / POWER_A_DB);
-        let height = edge
-            .height
-            .map(|index| [value(index), sigma(&[(index, 1.0)])]);
-        let place = sigma(&[(edge.place, 1.0)]);
-        place.is_finite().then_some(Found {
-            at,
-            sigma: place,
+        let (moved, sigma) = known(&shares);
+        let loss = [before - after + moved, UNSEEN * sigma].map(|loss| loss / POWER_A_DB);
+        let height = |index: usize| [value(index), known(&[(index, 1.0)]).1];
+        let height = edge.height.map(height);
+        let (moved, sigma) = known(&[(edge.place, 1.0)]);
+        sigma.is_finite().then_some(Found {
+            at: at + moved,
+            sigma,
             loss,
             height,
         })

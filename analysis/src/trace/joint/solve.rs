@@ -34,6 +34,12 @@ impl Normal {
         (self, side, own)
     }
 
+    /// Apart: so many first unknowns, and what the rows behind them share with all before each.
+    pub(super) fn split_at(mut self, count: usize) -> (Self, Vec<Vec<f64>>) {
+        let others = self.rows.split_off(count.min(self.rows.len()));
+        (self, others)
+    }
+
     /// Its root `L` with `L·Lᵀ`, the diagonal grown by a share; none where it is not positive.
     pub(super) fn root(&self, damping: f64) -> Option<Root> {
         let mut root: Vec<Vec<f64>> = Vec::with_capacity(self.rows.len());
@@ -94,6 +100,55 @@ impl Root {
     }
 }
 
+/// What columns beside the unknowns change in what is left over, as far as the unknowns do not
+/// follow them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rest {
+    /// Their products with one another, and with what is left over.
+    pub(super) products: Vec<Vec<f64>>,
+    pub(super) left: Vec<f64>,
+}
+
+impl Rest {
+    /// By rows that hold products with the unknowns first, then with what is left over, then with one
+    /// another up to their own; what is left over has the first row. Beside it how the unknowns follow.
+    pub(super) fn of(root: &Root, rows: &[Vec<f64>], unknowns: usize) -> (Self, Vec<Vec<f64>>) {
+        let shared = |row: &Vec<f64>| row.get(..unknowns).unwrap_or_default().to_vec();
+        let halves: Vec<Vec<f64>> = rows.iter().map(|row| root.half(&shared(row))).collect();
+        let product = |i: usize, j: usize| {
+            let (low, high) = (i.min(j), i.max(j));
+            let own = rows.get(high).and_then(|row| row.get(unknowns + low));
+            let halves = halves.get(i).zip(halves.get(j));
+            own.copied().unwrap_or(0.0) - halves.map_or(0.0, |(a, b)| dot(a, b))
+        };
+        let each = 1..rows.len();
+        let products = each
+            .clone()
+            .map(|i| each.clone().map(|j| product(i, j)).collect());
+        let rest = Self {
+            products: products.collect(),
+            left: each.map(|i| product(i, 0)).collect(),
+        };
+        let follow = rows.iter().skip(1).map(|row| root.solve(&shared(row)));
+        (rest, follow.collect())
+    }
+
+    /// What shares of columns, counted from one, cost more than none.
+    pub(super) fn cost(&self, shares: &[(usize, f64)]) -> f64 {
+        let column = |(k, share): &(usize, f64)| Some((k.checked_sub(1)?, *share));
+        let shares = || shares.iter().filter_map(column);
+        let product = |i: usize, j: usize| self.products.get(i).and_then(|row| row.get(j));
+        let mut cost = 0.0;
+        for (i, a) in shares() {
+            cost += 2.0 * a * self.left.get(i).copied().unwrap_or(0.0);
+            for (j, b) in shares() {
+                cost += a * b * product(i, j).copied().unwrap_or(0.0);
+            }
+        }
+        cost
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +192,24 @@ mod tests {
         normal.stiffen(1, 0.5);
         assert!((normal.own(1) - 1.5).abs() < 1e-12);
         assert!(normal.root(0.0).is_some());
+    }
+
+    #[test]
+    fn what_unknowns_follow_costs_nothing() {
+        // Unknowns, what is left over, a copy of an unknown, and something of its own.
+        let columns = [
+            [1.0, 0.0, 1.0, 0.0],
+            [0.0, 1.0, 1.0, 0.0],
+            [0.0, 0.0, 0.0, 0.5],
+            [2.0, 0.0, 2.0, 0.0],
+            [0.0, 0.0, 0.0, 1.0],
+        ];
+        let row = |i: usize| (0..=i).map(|j| dot(&columns[i], &columns[j])).collect();
+        let (normal, rows) = Normal::of((0..5).map(row).collect()).split_at(2);
+        let (rest, follow) = Rest::of(&normal.root(0.0).unwrap(), &rows, 2);
+        assert!(rest.cost(&[(1, 1.0)]).abs() < 1e-12 && rest.cost(&[(0, 1.0)]).abs() < 1e-12);
+        // 1.5² - 0.5².
+        assert!((rest.cost(&[(2, 1.0)]) - 2.0).abs() < 1e-12);
+        assert!((follow[0][0] - 2.0).abs() < 1e-12 && follow[1][0].abs() < 1e-12);
     }
 }

@@ -60,6 +60,7 @@ fn course(trace: &Trace, plan: &Plan) -> Course {
         tail: None,
         limit: f64::MAX,
         slope: -plan.slope_db_per_km / 1_000.0,
+        heights: [1e-3, 1e4],
     }
 }
 
