@@ -21,8 +21,14 @@ const SHARE: f64 = 0.3;
 const WEIGHED: usize = 60;
 const GROWTH: f64 = 2.2;
 
-/// Heights in units of the step: none shifts it by more pulses than this.
-const MOST: f64 = 2.0;
+/// Heights in units of the step: one so much higher than its step is seen.
+const MOST: f64 = 8.0;
+
+/// By how many pulses a step seems to lie behind its place for a reflection of a height over it: in
+/// proportion first, and by a pulse where nearly all of what is seen falls behind the reflection.
+pub(super) fn shift(height: f64) -> f64 {
+    height / height.hypot(1.0)
+}
 
 /// Heights over the step to be tried where reflections have heights in a range: two at the least, or
 /// none.
@@ -209,9 +215,15 @@ mod tests {
     }
 
     #[test]
+    fn a_step_is_shifted_by_what_hides_its_reflection_and_by_a_pulse_at_most() {
+        assert!((shift(0.01) - 0.01).abs() < 1e-5);
+        assert!((0.99..1.0).contains(&shift(MOST)));
+    }
+
+    #[test]
     fn heights_that_only_just_occur_are_tried_by_their_ends() {
-        assert_eq!(tries([1.9, 1e4]).len(), 2);
-        assert!(tries([2.1, 1e4]).is_empty() && tries([f64::INFINITY; 2]).is_empty());
+        assert_eq!(tries([MOST - 0.1, 1e4]).len(), 2);
+        assert!(tries([MOST + 0.1, 1e4]).is_empty() && tries([f64::INFINITY; 2]).is_empty());
         let few = tries([1e-3, 1e4]);
         assert!((few[0] - 1e-3).abs() < 1e-12 && (few.last().unwrap() - MOST).abs() < 1e-9);
     }

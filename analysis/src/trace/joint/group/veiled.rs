@@ -84,7 +84,7 @@ impl Group<'_> {
         let mut values = self.solved.as_ref()?.led(layout, values);
         let [step, unit] = self.step(k)?;
         let edge = layout.edges.get(k)?;
-        *values.get_mut(edge.place)? += height * self.pulse * step.signum();
+        *values.get_mut(edge.place)? += veil::shift(height) * self.pulse * step.signum();
         *values.get_mut(edge.height?)? = height * step.abs() / unit;
         Some(values)
     }
@@ -114,7 +114,7 @@ impl Group<'_> {
         let (changes, follow) = problem.beside(&solved.bottom.values, &lights?)?;
         let place = solved.layout.edges.get(k)?.place;
         let tried = |(height, mut moved): (f64, Vec<f64>)| {
-            let shift = height * self.pulse * step.signum();
+            let shift = veil::shift(height) * self.pulse * step.signum();
             let own = moved.iter_mut().skip(place).take(1);
             own.for_each(|own| *own += shift);
             Try { height, moved }
