@@ -35,6 +35,9 @@ use group::Group;
 const APART: f64 = 4.0;
 const MOST_TOGETHER: usize = 3;
 
+/// So many pulses before the end may be glass behind a closure that nobody saw.
+const CLOSURE: f64 = 4.0;
+
 /// A receiver's constant in pulses before anything is seen, and how far it may lie from that, as
 /// a factor's logarithm; what occurs at all.
 const USUAL_CONSTANT: f64 = 0.38;
@@ -120,6 +123,20 @@ pub(crate) fn solve(
     let open = told(&[]);
     for group in &mut groups {
         group.decide(open);
+    }
+    let brief = Course {
+        to: course
+            .to
+            .saturating_sub(whole(CLOSURE * trace.pulse().get() / trace.step_m())),
+        ..*course
+    };
+    if let Some(last) = groups.last_mut()
+        && let Some(mut group) = last.before(trace, &brief, starts)
+    {
+        group.decide(open);
+        if last.strays_from(&group) {
+            *last = group;
+        }
     }
     let tales: Vec<Option<[f64; 2]>> = groups.iter().map(Group::tale).collect();
     for (k, group) in groups.iter_mut().enumerate() {

@@ -49,6 +49,11 @@ const BRIGHT: f64 = 3.0;
 const RISEN: f64 = 6.0;
 const SURELY: f64 = 0.3;
 
+/// Glass behind the last event is cut short where this many pulses are left, and where what is cut
+/// off strays by so many deviations from what noise makes of it.
+const LEAST_GLASS: f64 = 3.0;
+const STRAYS: f64 = 2.0;
+
 /// Events that are solved together.
 pub(super) struct Group<'a> {
     /// Which of all events the first is.
@@ -186,6 +191,38 @@ impl<'a> Group<'a> {
                 before: before.map_or(course.tail, |before| before.tail).is_some(),
             },
             solved: None,
+        })
+    }
+
+    /// The same events on glass that ends sooner; none where little of it would be left.
+    pub(super) fn before(
+        &self,
+        trace: &Trace,
+        course: &'a Course,
+        starts: &'a [Start],
+    ) -> Option<Self> {
+        let end = self.first + self.starts.len();
+        let [_, clear] = self.starts.last()?.hidden;
+        let least = whole(LEAST_GLASS * self.pulse / self.spacing);
+        let scale = 10_f64.powf(self.unit / 5.0);
+        let noise = Noise {
+            receiver: self.noise.receiver * scale,
+            ..self.noise
+        };
+        (end == starts.len() && clear + least < course.to)
+            .then(|| Self::of((trace, noise), course, starts, [self.first, end]))?
+    }
+
+    /// Whether what lies behind the same events on shorter glass is no glass as that before it.
+    pub(super) fn strays_from(&self, brief: &Self) -> bool {
+        let Some(brief_solved) = &brief.solved else {
+            return false;
+        };
+        let more = self.blocks.len().saturating_sub(brief.blocks.len()) as f64;
+        self.solved.as_ref().is_none_or(|solved| {
+            let over =
+                (solved.bottom.cost - brief_solved.bottom.cost) / brief_solved.bottom.excess();
+            over > more + STRAYS * (2.0 * more).sqrt()
         })
     }
 
