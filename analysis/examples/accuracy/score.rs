@@ -48,6 +48,9 @@ pub(crate) struct Outcome {
     pub(crate) within: bool,
     pub(crate) loss: Option<Value>,
     pub(crate) reflectance_error: Option<f64>,
+    /// What it reflects, and whether it was told to.
+    pub(crate) reflectance_db: Option<f64>,
+    pub(crate) told_reflects: bool,
     pub(crate) seed: u64,
     pub(crate) at_m: f64,
 }
@@ -246,6 +249,8 @@ fn outcome(physics: &Physics<'_>, k: usize, z: f64, seed: u64) -> Outcome {
         within: false,
         loss: None,
         reflectance_error: None,
+        reflectance_db: mark.reflectance_db,
+        told_reflects: false,
         seed,
         at_m: mark.at_m,
     }
@@ -284,6 +289,7 @@ fn held(
         .filter(|_| !event.saturated);
     Outcome {
         place: Some(place),
+        told_reflects: event.kind == EventKind::Reflective,
         loss,
         // An instrument takes the file's coefficient for that of the glass.
         reflectance_error: reflectance

@@ -232,6 +232,31 @@ fn by_pulse(cell: impl Fn(u16, Noise) -> String) {
     }
 }
 
+/// One row a pulse, one column a kind of event.
+fn by_kind(cell: impl Fn(u16, Kind) -> String) {
+    let kinds = || Kind::ALL.into_iter().filter(|(kind, _)| !kind.is_end());
+    print!("{:>10}", "pulse ns");
+    for (_, name) in kinds() {
+        print!(" {name:>26}");
+    }
+    println!();
+    for pulse in PULSES_NS {
+        print!("{pulse:>10}");
+        for (kind, _) in kinds() {
+            print!(" {:>26}", cell(pulse, kind));
+        }
+        println!();
+    }
+}
+
+/// How many of some intervals hold the truth.
+fn held(values: impl Iterator<Item = (f64, f64)>) -> String {
+    let values: Vec<_> = values.collect();
+    let inside = values.iter().filter(|(error, half)| error.abs() <= *half);
+    let few = if values.len() < FEW { "*" } else { "" };
+    format!("{}{few}", share(inside.count(), values.len()))
+}
+
 fn false_events(scores: &[Score], each: bool) {
     println!("\nfalse events a trace (beside a real one, within a pulse | elsewhere)");
     by_pulse(|pulse, noise| {
@@ -323,7 +348,7 @@ fn every(scores: &[Score]) {
             .loss
             .map_or([f64::NAN; 3], |v| [v.error, v.half, v.best_half]);
         println!(
-            "every {:?} {:?} {} {:.2} {:.2} {:.4} {:.6} {:.6} {:.6} {:.6} {:.6} {:.6} {:.6} {:.6} {:.4} {} {:.2}",
+            "every {:?} {:?} {} {:.2} {:.2} {:.4} {:.6} {:.6} {:.6} {:.6} {:.6} {:.6} {:.6} {:.6} {:.4} {} {:.2} {:.2} {} {:.4}",
             o.kind,
             o.noise,
             o.pulse_ns,
@@ -341,6 +366,9 @@ fn every(scores: &[Score]) {
             o.reflectance_error.unwrap_or(f64::NAN),
             o.seed,
             o.at_m,
+            o.reflectance_db.unwrap_or(f64::NAN),
+            u8::from(o.told_reflects),
+            p.best_error_m / o.pulse_m,
         );
     }
 }
@@ -436,6 +464,13 @@ fn places(all: &[&Outcome]) {
             .collect();
         cover(&here)
     });
+    by_kind(|pulse, kind| {
+        let here = all
+            .iter()
+            .filter(good)
+            .filter(|o| o.kind == kind && o.pulse_ns == pulse);
+        held(here.filter_map(|o| Some((o.place?.error_m, o.place?.half_m))))
+    });
     for (kind, name) in Kind::ALL {
         let here: Vec<_> = all.iter().filter(good).filter(|o| o.kind == kind).collect();
         if kind.is_end() {
@@ -505,6 +540,13 @@ fn losses(all: &[&Outcome]) {
             .filter(|o| o.pulse_ns == pulse && o.noise == noise)
             .collect();
         cell(&here)
+    });
+    by_kind(|pulse, kind| {
+        let here = all
+            .iter()
+            .filter(good)
+            .filter(|o| o.kind == kind && o.pulse_ns == pulse);
+        held(here.filter_map(|o| Some((o.loss?.error, o.loss?.half))))
     });
     for (kind, name) in Kind::ALL {
         let here: Vec<_> = all.iter().filter(good).filter(|o| o.kind == kind).collect();
