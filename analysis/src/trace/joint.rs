@@ -24,6 +24,7 @@ mod model;
 mod noise;
 mod receiver;
 mod solve;
+mod unseen;
 mod veil;
 
 use crate::trace::samples::{Trace, whole};

@@ -6,16 +6,13 @@ use super::blocks::{Block, Frame};
 use super::fit::{Belief, Bottom, Problem};
 use super::model::{Layout, Model};
 use super::noise::{Noise, POWER_A_DB};
+use super::unseen::unseen;
 use super::veil::Veil;
 use super::{Course, Found, Start};
 use crate::trace::samples::{Trace, whole};
 
 /// How far a stretch's slope may lie from the usual one, in dB/km: wide on purpose.
 const SLOPE_SPREAD: f64 = 0.25;
-
-/// Events too small to be found lie in the glass beside, and shift a loss as if noise were so much
-/// larger.
-const UNSEEN: f64 = 1.12;
 
 /// So few independent samples tell noise so badly that variances are to be doubled.
 const FEW: f64 = 5.0;
@@ -552,7 +549,11 @@ impl Solved {
             (edge.place, value(*slope) - value(*tilt)),
         ];
         let (moved, sigma) = known(&shares);
-        let loss = [before - after + moved, UNSEEN * sigma].map(|loss| loss / POWER_A_DB);
+        let sigma_db = sigma / POWER_A_DB;
+        let loss = [
+            (before - after + moved) / POWER_A_DB,
+            unseen(sigma_db) * sigma_db,
+        ];
         let height = |index: usize| [value(index), known(&[(index, 1.0)]).1];
         let height = edge.height.map(height);
         let (moved, sigma) = known(&[(edge.place, 1.0)]);
