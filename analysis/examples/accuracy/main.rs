@@ -16,6 +16,7 @@ mod physics;
 mod posterior;
 mod score;
 mod table;
+mod tally;
 
 use draw::{Noise, PULSES_NS};
 use score::Score;

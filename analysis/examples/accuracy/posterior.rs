@@ -27,10 +27,15 @@ pub(crate) fn place(physics: &Physics<'_>, trace: &Trace, index: usize) -> Optio
     let pulse = physics.case.pulse_m;
     let (mut low, mut high) = (mark.at_m - 1.5 * pulse, mark.at_m + 1.5 * pulse);
     let mut best = None;
-    for _ in 0..4 {
+    for pass in 0..4 {
         let scored = fit.over(low, high)?;
         let found = summary(&scored)?;
         let step = (high - low) / f64::from(PLACES - 1);
+        // It follows something that its model lacks: an image, or what lingers of another reflection.
+        let edge = (found.middle_m - low).min(high - found.middle_m);
+        if pass == 0 && !mark.kind.is_end() && edge < 2.0 * step {
+            return None;
+        }
         best = Some(found);
         let reach = 6.0 * found.sigma_m.max(step / 2.0);
         if reach > 0.35 * (high - low) {

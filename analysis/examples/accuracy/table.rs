@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::draw::{Kind, Noise, PULSES_NS};
 use crate::score::{Outcome, Score};
-
-/// Fewer than this in a stratum is said to be few.
-const FEW: usize = 100;
+use crate::tally::{FEW, by_kind, held, middle, most, rms, share, spread};
 
 /// Prints everything.
 pub(crate) fn print(scores: &[Score], seed: u64, traces: u64, each: bool) {
@@ -209,13 +207,6 @@ fn detection(all: &[&Outcome]) {
     }
 }
 
-fn share(some: usize, all: usize) -> String {
-    if all == 0 {
-        return "-".into();
-    }
-    format!("{:.1} % of {all}", 100.0 * some as f64 / all as f64)
-}
-
 /// One row a pulse, one column a noise.
 fn by_pulse(cell: impl Fn(u16, Noise) -> String) {
     print!("{:>10}", "pulse ns");
@@ -230,31 +221,6 @@ fn by_pulse(cell: impl Fn(u16, Noise) -> String) {
         }
         println!();
     }
-}
-
-/// One row a pulse, one column a kind of event.
-fn by_kind(cell: impl Fn(u16, Kind) -> String) {
-    let kinds = || Kind::ALL.into_iter().filter(|(kind, _)| !kind.is_end());
-    print!("{:>10}", "pulse ns");
-    for (_, name) in kinds() {
-        print!(" {name:>26}");
-    }
-    println!();
-    for pulse in PULSES_NS {
-        print!("{pulse:>10}");
-        for (kind, _) in kinds() {
-            print!(" {:>26}", cell(pulse, kind));
-        }
-        println!();
-    }
-}
-
-/// How many of some intervals hold the truth.
-fn held(values: impl Iterator<Item = (f64, f64)>) -> String {
-    let values: Vec<_> = values.collect();
-    let inside = values.iter().filter(|(error, half)| error.abs() <= *half);
-    let few = if values.len() < FEW { "*" } else { "" };
-    format!("{}{few}", share(inside.count(), values.len()))
 }
 
 fn false_events(scores: &[Score], each: bool) {
@@ -446,11 +412,6 @@ fn cover(here: &[&&Outcome]) -> String {
     format!("{}{few}, width {ratio}", share(inside, places.len()))
 }
 
-fn middle(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
 fn places(all: &[&Outcome]) {
     println!(
         "\n95 % intervals of place that hold the truth (z >= 6, at least 4 pulses of room), and mean/median width over the posterior's; * fewer than {FEW}"
@@ -489,14 +450,22 @@ fn places(all: &[&Outcome]) {
             .iter()
             .filter_map(|o| Some(o.place?.best_error_m / o.place?.best?.sigma_m))
             .collect();
+        let own_bound: Vec<f64> = here
+            .iter()
+            .filter(|o| o.place.is_some_and(|p| p.best.is_some()))
+            .filter_map(|o| Some(o.place?.best_error_m / o.bound_m))
+            .collect();
         println!(
-            "              error over bound: rms {:.2}, median {:.2}; over the posterior's deviation: rms {:.2}, median {:.2} (posterior's own: {:.2}, {:.2})",
+            "              error over bound: rms {:.2}, of 19 in 20 {:.2}, median {:.2}; over the posterior's deviation: of 19 in 20 {:.2}, median {:.2} (posterior's own: {:.2}, {:.2}; over bound {:.2}, {:.2})",
             rms(&bound),
+            most(&bound),
             spread(&bound),
-            rms(&best),
+            most(&best),
             spread(&best),
-            rms(&own),
-            spread(&own)
+            most(&own),
+            spread(&own),
+            most(&own_bound),
+            spread(&own_bound)
         );
     }
     let here: Vec<_> = all
@@ -504,15 +473,6 @@ fn places(all: &[&Outcome]) {
         .filter(|o| o.z >= 6.0 && o.room < 4.0 && !o.kind.is_end())
         .collect();
     println!("     crowded: {}", cover(&here));
-}
-
-fn rms(values: &[f64]) -> f64 {
-    (values.iter().map(|v| v * v).sum::<f64>() / (values.len() as f64).max(1.0)).sqrt()
-}
-
-/// The deviation that the median of the sizes tells.
-fn spread(values: &[f64]) -> f64 {
-    middle(&mut values.iter().map(|v| v.abs()).collect::<Vec<_>>()) / 0.674_5
 }
 
 fn losses(all: &[&Outcome]) {
