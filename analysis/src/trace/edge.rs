@@ -17,48 +17,37 @@
 //! more than noise, everything is less sure by as much.
 
 mod attempt;
+mod axis;
+mod belief;
 mod bottom;
 mod column;
 mod shape;
 mod whiten;
 
 use attempt::tries;
+use axis::{Axis, PLACES, REACH, Start, around, axes, beside};
+use belief::Belief;
 use column::Data;
 pub(crate) use shape::{Curve, Shape};
 pub(crate) use whiten::Noise;
 
-/// Edge positions, time constants and closures tried a pass, and positions where it may be anywhere.
-const PLACES: usize = 11;
-const ALL_PLACES: usize = 15;
-const CONSTANTS: usize = 7;
-const CLOSURES: usize = 9;
-
 /// Passes at the most, each around the one before.
 const PASSES: usize = 13;
 
-/// A pass makes no axis shorter than by this: what is likely moves while the others close in.
-const SHRINK: f64 = 2.6;
-
-/// An axis is fine enough once the deviation is this part of its step: sums over a bell are exact
-/// to a thousandth then.
-const FINE: f64 = 0.6;
-
 /// Where a plainer explanation misses no more than this, in units of noise, a richer one is looked
-/// for beside it alone: so many pulses earlier and later, or deviations; and as far in the
-/// logarithm of the constant.
+/// for beside it alone.
 const WELL: f64 = 1.25;
-const BESIDE: [f64; 2] = [0.5, 0.8];
-const BESIDE_SIGMAS: f64 = 6.0;
-const BESIDE_CONSTANT: f64 = 0.3;
+
+/// An explanation with a reflection leaves no more than the same without, but for this, and one without
+/// hardly so much more as this, in units of what noise leaves, unless it was looked for elsewhere.
+const RICHER: f64 = 2.0;
+const PLAINER: f64 = 25.0;
 
 /// Of the valleys that the first pass sees so many are followed to the bottom.
 const VALLEYS: usize = 3;
 
 /// A pass that lowers the misfit by more than this share is not the last.
 const FALLS: f64 = 0.05;
-
-/// Axes reach so many deviations to both sides of what is likely.
-const REACH: f64 = 4.5;
 
 /// After so many passes an explanation that misses so much more than noise does is given up.
 const TRIAL: usize = 4;
@@ -68,9 +57,6 @@ const ABSURD: f64 = 60.0;
 /// mostly 0.35 to 0.5 over the pulse width.
 const CONSTANT_RANGE: [f64; 2] = [0.01, 2.5];
 const USUAL_CONSTANT: f64 = 0.38;
-
-/// A constant that other events tell is looked for within so many deviations.
-const TOLD: f64 = 4.0;
 
 /// A closure may lie this many pulses before the end.
 const CLOSURE_REACH: f64 = 4.5;
@@ -85,6 +71,10 @@ const LAG: f64 = 0.8;
 
 /// Points before which the fit thins its input.
 const MOST_POINTS: usize = 100;
+
+/// The share of what is believed that an interval holds, and its half in deviations if normal.
+const INSIDE: f64 = 0.95;
+const INTERVAL: f64 = 1.96;
 
 /// An explanation this much less likely than the best is not looked into further.
 const HOPELESS: f64 = 12.0;
@@ -111,6 +101,8 @@ pub(crate) struct Edge {
     pub(crate) height_sigma: f64,
     /// How much the best explanation misses, in units of what noise does: about 1 or below.
     pub(crate) misfit: f64,
+    /// Logarithm of how probable the points are.
+    pub(crate) evidence: f64,
 }
 
 /// What is known before the fit.
@@ -124,14 +116,32 @@ pub(crate) struct Guess {
     pub(crate) filter: f64,
     /// Noise of a point.
     pub(crate) noise: Noise,
+    /// Where the receiver's noise is what it is told to be: over a line that falls it grows.
+    pub(crate) noise_at: f64,
+    /// What is left of light that lingered behind the edge and was taken off.
+    pub(crate) lingers: Option<Lingers>,
     /// By how much the light of the line falls a metre, both ways, as a natural logarithm.
     pub(crate) fade: f64,
+    /// How sure the slope of the line is: a standard deviation, as a share of the light, a pulse.
+    pub(crate) slope_sigma: f64,
     /// Height of the faintest reflection that occurs, over the backscatter.
     pub(crate) faintest: f64,
     /// The receiver's constant in pulses, where other events tell it: its logarithm and deviation.
     pub(crate) constant: Option<[f64; 2]>,
     /// Error of the model's shape, as a share of how far the light is from the line.
     pub(crate) shape_error: f64,
+}
+
+/// Light of reflections long before the edge that dies away and does not stop there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Lingers {
+    /// How much of it may be left, a standard deviation, relative to the light of the line where
+    /// its noise is told.
+    pub(crate) sigma: f64,
+    /// The same with what the error of its rate makes of it a metre farther on.
+    pub(crate) rate_sigma: f64,
+    /// How fast it dies away a metre, over what the line falls.
+    pub(crate) rate: f64,
 }
 
 /// Fits the edge; none for fewer than five points.
@@ -165,7 +175,31 @@ pub(crate) fn fit(points: &[Point], guess: &Guess) -> Option<Edge> {
         };
         found.extend(explore(&data, guess, [reflects, closure], axes));
     }
+    mended(&data, guess, &mut found);
     mixture(&found, data.count())
+}
+
+/// An explanation that leaves much more than the same with a reflection, or without, was looked for in
+/// the wrong valley: again around the other one.
+fn mended(data: &Data, guess: &Guess, found: &mut [Explored]) {
+    let least = found.iter().map(|e| e.misfit).fold(f64::MAX, f64::min);
+    let unit = excess(least, data.count());
+    for k in 0..found.len() {
+        let again = found.get(k).and_then(|own| {
+            let twin = |e: &&Explored| e.closure == own.closure && e.reflects != own.reflects;
+            let margin = if own.reflects { RICHER } else { PLAINER };
+            let other = found.iter().find(twin)?;
+            if own.misfit < other.misfit + margin * unit {
+                return None;
+            }
+            let axes = around(guess, &other.spread, own.closure);
+            let again = explore(data, guess, [own.reflects, own.closure], Start::Open(axes));
+            again.filter(|again| again.misfit < own.misfit)
+        });
+        if let (Some(again), Some(own)) = (again, found.get_mut(k)) {
+            *own = again;
+        }
+    }
 }
 
 /// The place over all explanations by their weights.
@@ -177,13 +211,12 @@ fn mixture(found: &[Explored], count: usize) -> Option<Edge> {
     let best = found.iter().max_by(|a, b| log(a).total_cmp(&log(b)))?;
     let weight = |e: &Explored| (log(e) - log(best)).exp();
     let total: f64 = found.iter().map(weight).sum();
-    let mean =
-        |f: &dyn Fn(&Explored) -> f64| found.iter().map(|e| weight(e) * f(e)).sum::<f64>() / total;
-    let at = mean(&|e| e.at);
-    let variance = mean(&|e| e.sigma.powi(2) + (e.at - at).powi(2));
+    let beliefs = found.iter().map(|e| (weight(e), &e.belief));
+    let [low, high] = Belief::of_all(beliefs).within(INSIDE);
     Some(Edge {
-        at,
-        sigma: variance.sqrt(),
+        at: f64::midpoint(low, high),
+        sigma: (high - low) / 2.0 / INTERVAL,
+        evidence: log(best) + total.ln(),
         height: best.height,
         height_sigma: best.height_sigma * excess.sqrt(),
         misfit: least / (count as f64 - 4.0).max(1.0),
@@ -225,12 +258,10 @@ struct Try {
 }
 
 /// What one explanation comes to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Explored {
     reflects: bool,
     closure: bool,
-    at: f64,
-    sigma: f64,
     misfit: f64,
     /// Logarithm of how much of the prior explains as well as the best does.
     log_volume: f64,
@@ -238,103 +269,8 @@ struct Explored {
     height: f64,
     height_sigma: f64,
     spread: Spread,
-}
-
-/// One axis of the grid.
-#[derive(Clone, Copy, Debug)]
-struct Axis {
-    low: f64,
-    high: f64,
-    count: usize,
-}
-
-impl Axis {
-    /// One value alone.
-    const fn at(value: f64) -> Self {
-        Self {
-            low: value,
-            high: value,
-            count: 1,
-        }
-    }
-
-    fn step(&self) -> f64 {
-        if self.count < 2 {
-            return 1.0;
-        }
-        (self.high - self.low) / (self.count - 1) as f64
-    }
-
-    fn values(self) -> impl Iterator<Item = f64> {
-        (0..self.count).map(move |i| self.low + self.step() * i as f64)
-    }
-
-    /// The axis around what is likely, and whether it is fine enough already.
-    fn closer(&self, mean: f64, sigma: f64) -> (Self, bool) {
-        if self.count < 2 {
-            return (*self, true);
-        }
-        let step = self.step();
-        let reach = (REACH * sigma).max((self.high - self.low) / 2.0 / SHRINK);
-        let fine = sigma > FINE * step;
-        let (low, high) = (
-            (mean - reach).max(self.low - step),
-            (mean + reach).min(self.high + step),
-        );
-        (Self { low, high, ..*self }, fine)
-    }
-}
-
-/// Where an explanation is looked for: anywhere, or beside a plainer one that explains nearly all.
-enum Start {
-    Open([Axis; 3]),
-    Beside([Axis; 3]),
-}
-
-/// All places, constants and closures that there may be.
-fn axes(guess: &Guess, closure: bool) -> [Axis; 3] {
-    let [low, high] = guess.between;
-    let high = high + LAG * USUAL_CONSTANT * guess.pulse;
-    let [shortest, longest] = guess.constant.map_or_else(
-        || CONSTANT_RANGE.map(f64::ln),
-        |[log, sigma]| [log - TOLD * sigma, log + TOLD * sigma],
-    );
-    let axis = |low: f64, high: f64, count: usize| Axis { low, high, count };
-    [
-        axis(low, high, ALL_PLACES),
-        axis(shortest, longest, CONSTANTS),
-        axis(
-            low - CLOSURE_REACH * guess.pulse,
-            high - CLOSURE_GAP * guess.pulse,
-            if closure { CLOSURES } else { 1 },
-        ),
-    ]
-}
-
-/// The part of the axes that a richer explanation may lead to from a plainer one.
-fn beside([places, constants, closures]: [Axis; 3], plainer: &Explored, pulse: f64) -> [Axis; 3] {
-    let cut = |axis: Axis, [low, high]: [f64; 2]| Axis {
-        low: low.max(axis.low),
-        high: high.min(axis.high),
-        ..axis
-    };
-    let Spread {
-        shown,
-        shown_sigma,
-        constant,
-        constant_sigma,
-        ..
-    } = plainer.spread;
-    let [early, late] = BESIDE.map(|pulses| (pulses * pulse).max(BESIDE_SIGMAS * shown_sigma));
-    let odd = BESIDE_CONSTANT.max(BESIDE_SIGMAS * constant_sigma);
-    [
-        Axis {
-            count: PLACES,
-            ..cut(places, [shown - early, shown + late])
-        },
-        cut(constants, [constant - odd, constant + odd]),
-        closures,
-    ]
+    /// Where it has the edge.
+    belief: Belief,
 }
 
 /// Closes in on what one explanation finds likely.
@@ -346,27 +282,27 @@ fn explore(data: &Data, guess: &Guess, parts: [bool; 2], start: Start) -> Option
     let mut found: Option<Explored> = None;
     for pass in 0..PASSES {
         let tries = tries(data, guess, parts, [places, constants, closures]);
-        let volume = places.step() * constants.step() * closures.step();
+        let volume = [places.step(), constants.step() * closures.step()];
         let Some(explored) = weigh(&tries, data, parts, volume) else {
             break;
         };
+        let (misfit, spread) = (explored.misfit, explored.spread);
         let before = found.replace(explored).map(|before| before.misfit);
         // While the misfit falls, deviations are those of an explanation that is not found yet.
-        let much = FALLS * explored.misfit.max(data.count() as f64);
-        let falls = before.is_some_and(|before| before - explored.misfit > much);
+        let much = FALLS * misfit.max(data.count() as f64);
+        let falls = before.is_some_and(|before| before - misfit > much);
         if open && pass == 0 {
             let axes = [places, constants, closures];
             if let Some((misfit, axes)) = near(data, guess, (parts, &tries), axes) {
                 [places, constants, closures] = axes;
-                found = Some(Explored { misfit, ..explored });
+                found = found.map(|found| Explored { misfit, ..found });
                 continue;
             }
         }
-        let spread = explored.spread;
         let (next_places, a) = places.closer(spread.shown, spread.shown_sigma);
         let (next_constants, b) = constants.closer(spread.constant, spread.constant_sigma);
         let (next_closures, c) = closures.closer(spread.closure, spread.closure_sigma);
-        let absurd = explored.misfit > ABSURD * data.count() as f64;
+        let absurd = misfit > ABSURD * data.count() as f64;
         if (a && b && c && !falls && pass > 0) || (pass >= TRIAL && absurd) {
             break;
         }
@@ -479,7 +415,7 @@ fn weigh(
     tries: &[Try],
     data: &Data,
     [reflects, closure]: [bool; 2],
-    volume: f64,
+    [place, volume]: [f64; 2],
 ) -> Option<Explored> {
     let least = tries.iter().map(|t| t.misfit).fold(f64::MAX, f64::min);
     let excess = excess(least, data.count());
@@ -496,14 +432,17 @@ fn weigh(
         let middle = mean(f);
         (middle, mean(&|t| (f(t) - middle).powi(2)).max(0.0).sqrt())
     };
-    if !top.is_finite() {
+    if !(top.is_finite() && place * volume > 0.0) {
         return None;
     }
-    let (at, sigma) = moments(&|t| t.at);
     let (shown, shown_sigma) = moments(&|t| t.shown_at);
     let (constant, constant_sigma) = moments(&|t| t.log_constant);
     let (closure_mean, closure_sigma) = moments(&|t| t.closure_at);
-    let log_volume = top + total.ln() + volume.ln();
+    let log_volume = top + total.ln() + (place * volume).ln();
+    let believed = tries
+        .iter()
+        .zip(&weights)
+        .map(|(t, weight)| (t.at, weight / total));
     let spread = Spread {
         shown,
         shown_sigma,
@@ -515,14 +454,13 @@ fn weigh(
     Some(Explored {
         reflects,
         closure,
-        at,
-        sigma,
         misfit: least,
         log_volume,
         log_evidence: log_volume - 0.5 * least / excess,
         height: likely.height,
         height_sigma: likely.height_sigma,
         spread,
+        belief: Belief::new(believed, place),
     })
 }
 

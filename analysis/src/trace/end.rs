@@ -10,6 +10,8 @@ use silkline_protocol::unit::{Db, OpticalLength};
 
 mod again;
 mod behind;
+mod foot;
+mod lingers;
 mod place;
 mod short;
 mod stop;
@@ -24,6 +26,10 @@ use super::windows::{GLASS_DB_PER_KM, Look, Window};
 
 /// A receiver's constant is told no better than this, as a share.
 const LEAST_TOLD: f64 = 0.000_5;
+
+/// Events tell the wrong constant once in twenty times: an end whose samples are less probable with it by
+/// this much, as a logarithm, contradicts them.
+const CONTRADICTS: f64 = 3.0;
 
 /// A fall of less is no candidate for an end, in one-way decibels.
 const LEAST_DROP_DB: f64 = 2.5;
@@ -120,18 +126,35 @@ pub(crate) struct Ended {
     /// The line of the glass before it.
     pub(crate) line: Line,
     range: place::Range,
+    /// How probable the samples around it are, as a logarithm.
+    evidence: Option<f64>,
 }
 
 impl Ended {
+    fn of(placed: place::Placed, line: Line, range: place::Range) -> Self {
+        Self {
+            end: placed.end,
+            line,
+            range,
+            evidence: placed.evidence,
+        }
+    }
+
     /// The end placed anew with what events tell of the receiver: the logarithm of its constant in
-    /// pulses, and how sure; as it was where that does not explain it.
+    /// pulses, and how sure; as it was where that does not explain it, or far worse than another does:
+    /// one of two events within a pulse makes a receiver seem slow.
     pub(crate) fn told(&mut self, trace: &Trace, [log, sigma]: [f64; 2]) {
         let told = [log, sigma.max(LEAST_TOLD)];
         let again = place::locate(trace, &self.line, self.range, Some(told));
         let far = self.end.plus_minus.get() + trace.pulse().get();
         let near = |end: &EndOfFibre| (end.at.get() - self.end.at.get()).abs() < far;
-        if let Some(end) = again.filter(near) {
-            self.end = end;
+        let likely = |told: Option<f64>| {
+            let own = self.evidence.map(|own| own - CONTRADICTS);
+            own.is_none_or(|least| told.is_some_and(|told| told > least))
+        };
+        let fits = |placed: &place::Placed| likely(placed.evidence) && near(&placed.end);
+        if let Some(placed) = again.filter(fits) {
+            self.end = placed.end;
         }
     }
 }
@@ -268,14 +291,15 @@ fn ends_behind(trace: &Trace, windows: &[Window], k: usize, sky: Sky) -> Option<
         limit: sky.limit,
     };
     let line = before;
-    let end = place::locate(trace, &line, range, None);
-    let end = end.unwrap_or_else(|| place::rough(trace, &line, range, peak));
+    let placed = place::locate(trace, &line, range, None);
+    let placed = placed.unwrap_or_else(|| place::rough(trace, &line, range, peak));
+    let end = &placed.end;
     let vague = peak.is_none() && faint(end.level.get());
     let elsewhere = near.is_some() && !end.reflective;
     if vague || elsewhere {
         return Some(Search::Fades);
     }
-    Some(Search::Found(Box::new(Ended { end, line, range })))
+    Some(Search::Found(Box::new(Ended::of(placed, line, range))))
 }
 
 /// The line of the glass up to window `k`, over as many windows before it as continue it: one

@@ -9,6 +9,9 @@ const FEWEST_SAMPLES: usize = 10;
 /// Half of the finest step that files resolve.
 const LEAST_STEP_DB: f64 = 0.000_5;
 
+/// No sample is lower.
+const LOWEST_DB: f64 = 200.0;
+
 /// What a trace needs to know about how it was taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
@@ -124,6 +127,16 @@ impl Trace {
     pub(crate) fn told_from(mut self, first: OpticalLength) -> Self {
         self.settings.first = first;
         self
+    }
+
+    /// The same with other levels from a sample on; those that are lower than any light are dark.
+    pub(crate) fn replaced(&self, from: usize, levels: impl Iterator<Item = f64>) -> Self {
+        let mut new = self.clone();
+        let lowest = self.floor.max(-LOWEST_DB);
+        for (old, level) in new.levels.iter_mut().skip(from).zip(levels) {
+            *old = level.max(lowest);
+        }
+        new
     }
 
     /// How it was taken.

@@ -1,19 +1,20 @@
 //! Least squares for combinations of place, constant and closure.
 
+use super::axis::Axis;
 use super::column::{Column, Data};
 use super::shape::Shape;
-use super::{Axis, CLOSURE_GAP, CLOSURE_REACH, CONSTANT_RANGE, Guess, LAG, Try, USUAL_CONSTANT};
+use super::{CLOSURE_GAP, CLOSURE_REACH, CONSTANT_RANGE, Guess, LAG, Try, USUAL_CONSTANT};
 
 /// How far the usual constants lie from one another, as a logarithm, and how many are usual.
 const USUAL_SPREAD: f64 = 0.2;
 const USUAL_SHARE: f64 = 0.7;
 
 /// How probable a closure before the end is.
-const CLOSURE_SHARE: f64 = 0.15;
+const CLOSURE_SHARE: f64 = 0.3;
 
 /// Natural logarithm of the range of heights, and of a closure's losses, that occur.
 const HEIGHTS: f64 = 14.0;
-const LOSSES: f64 = 5.0;
+const LOSSES: f64 = 4.2;
 
 /// A closure that takes a smaller share of the light, 0.02 dB, is rare.
 const LEAST_LOSS: f64 = 0.009;
@@ -118,6 +119,9 @@ fn attempt(data: &Data, part: Part<'_>, closure: Option<(&Column, f64)>) -> Opti
         }
         let doubt = loss_own.sqrt().recip();
         log_prior += prior.ln() + share(loss, doubt, (LOSSES, LEAST_LOSS));
+    }
+    if !(misfit + log_prior).is_finite() {
+        return None;
     }
     Some(Try {
         at: fall.at,

@@ -5,7 +5,7 @@
 //! point, give the whole shape.
 
 use super::shape::{Curve, Shape};
-use super::whiten::{Step, Whitener};
+use super::whiten::{Lit, Step, Whitener};
 use super::{Guess, Point, TILT};
 use crate::trace::line::median;
 use crate::trace::product::dot;
@@ -21,40 +21,50 @@ pub(super) struct Data {
     offsets: Vec<f64>,
     whitener: Whitener,
     power: Vec<f64>,
-    tilt: Vec<f64>,
+    /// What may come on top of everything, white, made independent of one another: a tilt before the
+    /// edge, and what lingers. Each as long as its prior lets it be.
+    extras: [Vec<f64>; EXTRAS],
     /// Light of 1 everywhere, white; and what of it the whitener carries into each point.
     lit: Vec<f64>,
     carried: Vec<f64>,
     /// Sums of that light's products over the points before each.
     sums: Vec<Products>,
-    /// Inverse variance of the tilt and what the points say about it, together.
-    stiffness: f64,
-    power_tilt: f64,
+    /// What of the data lies along the extras.
+    power_along: [f64; EXTRAS],
     power_square: f64,
 }
 
-/// Products of a shape with itself, the tilt and the data.
+/// How many extras there are.
+const EXTRAS: usize = 3;
+
+/// Products of a shape with itself, the extras and the data.
 #[derive(Clone, Copy, Debug, Default)]
 struct Products {
     own: f64,
-    tilt: f64,
+    along: [f64; EXTRAS],
     power: f64,
 }
 
 impl Products {
-    fn add(&mut self, value: f64, tilt: f64, power: f64) {
+    fn add(&mut self, value: f64, extras: [f64; EXTRAS], power: f64) {
         self.own += value * value;
-        self.tilt += value * tilt;
+        for (along, extra) in self.along.iter_mut().zip(extras) {
+            *along += value * extra;
+        }
         self.power += value * power;
     }
 }
 
-/// A shape at a place, whitened, with its products with itself and the data, tilt eliminated.
+fn along(a: &[f64; EXTRAS], b: &[f64; EXTRAS]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// A shape at a place, whitened, with its products with itself and the data, extras eliminated.
 pub(super) struct Column {
     pub(super) at: f64,
     pub(super) power: f64,
     pub(super) own: f64,
-    tilt: f64,
+    along: [f64; EXTRAS],
     /// The first point that the edge reaches, and the values from there on; before it there is
     /// all light or none.
     start: usize,
@@ -72,12 +82,13 @@ impl Data {
             let mut powers: Vec<f64> = around.unwrap_or_default().iter().map(|p| p.power).collect();
             median(&mut powers)
         };
-        let lights: Vec<(f64, f64)> = points
+        let lights: Vec<Lit> = points
             .iter()
             .enumerate()
-            .map(|(i, p)| {
-                let light = smooth(i).clamp(0.0, 1.0);
-                (light, guess.shape_error * (p.power - 1.0).abs())
+            .map(|(i, p)| Lit {
+                light: smooth(i).clamp(0.0, 1.0),
+                dark: (guess.fade * (p.at - guess.noise_at)).exp(),
+                error: guess.shape_error * (p.power - 1.0).abs(),
             })
             .collect();
         let whitener = Whitener::new(&lights, &guess.noise, step, offsets.len() as f64);
@@ -85,15 +96,24 @@ impl Data {
         let foot = guess.between.first().copied().unwrap_or(first.at) - guess.pulse;
         let off = |p: &Point| (p.at - foot).min(0.0) / guess.pulse;
         let tilt = whitener.apply(points.iter().map(off));
+        let mut raw = vec![(tilt, TILT.hypot(guess.slope_sigma))];
+        if let Some(left) = guess.lingers {
+            let ahead = |p: &Point| p.at - guess.noise_at;
+            let dying = |p: &Point| (-left.rate * ahead(p)).exp();
+            raw.push((whitener.apply(points.iter().map(dying)), left.sigma));
+            let slower = |p: &Point| ahead(p) * dying(p);
+            raw.push((whitener.apply(points.iter().map(slower)), left.rate_sigma));
+        }
+        let extras = independent(&raw, points.len());
         let (lit, carried) = whitener.lit();
+        let at = |i: usize| each(&extras, |extra| extra.get(i).copied().unwrap_or(0.0));
         let mut sum = Products::default();
         let mut sums = vec![sum];
-        for ((value, tilt), power) in lit.iter().zip(&tilt).zip(&power) {
-            sum.add(*value, *tilt, *power);
+        for (i, (value, power)) in lit.iter().zip(&power).enumerate() {
+            sum.add(*value, at(i), *power);
             sums.push(sum);
         }
-        let stiffness = TILT.powi(-2) + dot(&tilt, &tilt);
-        let power_tilt = dot(&power, &tilt);
+        let power_along = each(&extras, |extra| dot(&power, extra));
         Some(Self {
             first: first.at,
             step,
@@ -103,11 +123,10 @@ impl Data {
             lit,
             carried,
             sums,
-            stiffness,
-            power_tilt,
-            power_square: dot(&power, &power) - power_tilt * power_tilt / stiffness,
+            power_square: dot(&power, &power) - along(&power_along, &power_along),
+            power_along,
             power,
-            tilt,
+            extras,
         })
     }
 
@@ -152,28 +171,29 @@ impl Data {
             .and_then(|i| self.sums.get(i))
             .copied()
             .unwrap_or_default();
-        let points = rest(&self.tilt, start).iter().zip(rest(&self.power, start));
-        let white = |((step, (tilt, power)), sample): ((Step, (&f64, &f64)), f64)| {
+        let [a, b, c] = each(&self.extras, |extra| rest(extra, start));
+        let extras = a.iter().zip(b).zip(c).map(|((a, b), c)| [*a, *b, *c]);
+        let points = extras.zip(rest(&self.power, start));
+        let white = |((step, (extras, power)), sample): ((Step, ([f64; EXTRAS], &f64)), f64)| {
             let (value, next) = step.white(sample, carried);
             carried = next;
-            sums.add(value, *tilt, *power);
+            sums.add(value, extras, *power);
             value
         };
         let steps = self.whitener.from(start).zip(points).zip(samples);
         let values = steps.map(white).collect();
-        let Products { own, tilt, power } = sums;
         Column {
             at,
-            power: power - tilt * self.power_tilt / self.stiffness,
-            own: own - tilt * tilt / self.stiffness,
-            tilt,
+            power: sums.power - along(&sums.along, &self.power_along),
+            own: sums.own - along(&sums.along, &sums.along),
+            along: sums.along,
             start,
             values,
             lit,
         }
     }
 
-    /// Inner product with the tilt eliminated.
+    /// Inner product with the extras eliminated.
     pub(super) fn inner(&self, a: &Column, b: &Column) -> f64 {
         let (near, far) = if a.start <= b.start { (a, b) } else { (b, a) };
         let own = |i: usize| self.sums.get(i).map_or(0.0, |sum| sum.own);
@@ -187,6 +207,43 @@ impl Data {
             .split_at((far.start - near.start).min(near.values.len()));
         let lit = self.lit.get(near.start..far.start).unwrap_or_default();
         let between = if far.lit { dot(before, lit) } else { 0.0 };
-        both + between + dot(behind, &far.values) - a.tilt * b.tilt / self.stiffness
+        both + between + dot(behind, &far.values) - along(&a.along, &b.along)
     }
+}
+
+/// What a function makes of each extra.
+fn each<'a, T>(extras: &'a [Vec<f64>; EXTRAS], of: impl FnMut(&'a Vec<f64>) -> T) -> [T; EXTRAS] {
+    extras.each_ref().map(of)
+}
+
+/// White columns with the deviations of their sizes, as columns of length 1 at right angles, each prior
+/// being one more point; nothing for those that are not there.
+fn independent(raw: &[(Vec<f64>, f64)], count: usize) -> [Vec<f64>; EXTRAS] {
+    let mut made: [Vec<f64>; EXTRAS] = core::array::from_fn(|_| vec![0.0; count]);
+    let mut priors = [[0.0; EXTRAS]; EXTRAS];
+    for (k, (column, sigma)) in raw.iter().enumerate().take(EXTRAS) {
+        if *sigma <= 0.0 {
+            continue;
+        }
+        let (mut own, mut prior) = (column.clone(), [0.0; EXTRAS]);
+        if let Some(at) = prior.get_mut(k) {
+            *at = sigma.recip();
+        }
+        for (other, known) in made.iter().zip(&priors).take(k) {
+            let shared = dot(&own, other) + along(&prior, known);
+            own.iter_mut()
+                .zip(other)
+                .for_each(|(a, b)| *a -= shared * b);
+            prior
+                .iter_mut()
+                .zip(known)
+                .for_each(|(a, b)| *a -= shared * b);
+        }
+        let length = (dot(&own, &own) + along(&prior, &prior)).sqrt();
+        if let (Some(to), Some(known)) = (made.get_mut(k), priors.get_mut(k)) {
+            *to = own.iter().map(|a| a / length).collect();
+            *known = prior.map(|a| a / length);
+        }
+    }
+    made
 }

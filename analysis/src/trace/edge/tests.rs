@@ -49,7 +49,10 @@ fn guess(sigma: f64) -> Guess {
             fading: 0.0,
             reach: 30.0,
         },
+        noise_at: 0.0,
+        lingers: None,
         fade: 0.0,
+        slope_sigma: 0.0,
         faintest: 0.0,
         constant: None,
         shape_error: 0.0,
@@ -142,6 +145,37 @@ fn a_pulse_in_glass_is_what_its_integral_and_one_pole_make_of_it() {
         }
         out += (light(u + 0.5) - out) / shape.constant;
     }
+}
+
+#[test]
+fn what_is_left_of_lingering_light_does_not_move_the_edge() {
+    let mut dice = Dice::new(21);
+    let mut inside = 0;
+    for _ in 0..40 {
+        let truth = Truth {
+            edge: dice.between(-8.0, 8.0),
+            height: 0.0,
+            constant: dice.between(0.3, 0.45),
+            closure: None,
+            sigma: 0.002,
+        };
+        let left = 0.01 * dice.normal();
+        let mut points = points(truth, &mut dice);
+        for point in &mut points {
+            point.power += left * (-point.at / 600.0).exp();
+        }
+        let known = Guess {
+            lingers: Some(Lingers {
+                sigma: 0.01,
+                rate_sigma: 1e-6,
+                rate: 1.0 / 600.0,
+            }),
+            ..guess(truth.sigma)
+        };
+        let found = fit(&points, &known).unwrap();
+        inside += usize::from((found.at - truth.edge).abs() < 1.96 * found.sigma);
+    }
+    assert!(inside >= 34, "{inside} of 40 inside");
 }
 
 #[test]

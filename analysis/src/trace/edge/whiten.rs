@@ -16,6 +16,17 @@ pub(crate) struct Noise {
     pub(crate) reach: f64,
 }
 
+/// What is known of a sample.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lit {
+    /// Its light, relative to that of the line.
+    pub(super) light: f64,
+    /// The receiver's noise in it, over what is told of that.
+    pub(super) dark: f64,
+    /// What the model may err there.
+    pub(super) error: f64,
+}
+
 /// A filter that leaves independent numbers of deviation 1, sample by sample.
 ///
 /// # Source
@@ -39,14 +50,14 @@ pub(super) struct Step {
 }
 
 impl Whitener {
-    /// For samples with this much light and these model errors, `step` apart and each an average
-    /// of `group`.
-    pub(super) fn new(samples: &[(f64, f64)], noise: &Noise, step: f64, group: f64) -> Self {
+    /// For samples `step` apart and each an average of `group`.
+    pub(super) fn new(samples: &[Lit], noise: &Noise, step: f64, group: f64) -> Self {
         let keep = (-step / noise.reach.max(1e-9)).exp();
         let mut spread = 1.0;
-        let next = |&(lit, error): &(f64, f64)| {
-            let (light, rough) = (lit * noise.fading, lit * noise.rough);
-            let own = (noise.receiver.powi(2) + rough.powi(2)) / group + error * error;
+        let next = |lit: &Lit| {
+            let (light, rough) = (lit.light * noise.fading, lit.light * noise.rough);
+            let receiver = lit.dark * noise.receiver;
+            let own = (receiver.powi(2) + rough.powi(2)) / group + lit.error.powi(2);
             let variance = light * light * spread + own.max(1e-16);
             let gain = spread * light / variance;
             let left = spread * (1.0 - gain * light);
@@ -121,7 +132,12 @@ mod tests {
                 noise.fading * fading + noise.receiver.hypot(noise.rough) * dice.normal()
             })
             .collect();
-        let lit = vec![(1.0, 0.0); samples.len()];
+        let one = Lit {
+            light: 1.0,
+            dark: 1.0,
+            error: 0.0,
+        };
+        let lit = vec![one; samples.len()];
         let white = Whitener::new(&lit, &noise, 1.0, 1.0).apply(samples.into_iter());
         let mean = |lag: usize| {
             let pairs = white.iter().zip(white.iter().skip(lag));

@@ -1,6 +1,7 @@
 //! A second look at the end that windows show, by the light itself: whether the light of more glass stops
 //! behind it, and where exactly it does.
 
+use super::foot;
 use super::stop::{self, Stop};
 use super::{
     BRIGHT_DB, EndOfFibre, Ended, MIRROR_DROP_DB, Search, Sky, as_glass, first_peak, last_clear,
@@ -111,7 +112,7 @@ impl Look<'_> {
 
     /// The end at a stop.
     fn placed(&self, stop: &Stop) -> Option<Ended> {
-        let [start, glass_to] = stop.glass;
+        let [start, glass_to] = foot::of_peak(self.trace, stop.glass, self.noise);
         let glass = self.trace.stretch(start, glass_to);
         let line = as_glass(self.trace, Line::robust(glass, start)?);
         let range = place::Range {
@@ -122,16 +123,12 @@ impl Look<'_> {
             noise_level: Some(self.noise),
             limit: self.sky.limit,
         };
-        let end = place::locate(self.trace, &line, range, None).unwrap_or_else(|| {
+        let placed = place::locate(self.trace, &line, range, None).unwrap_or_else(|| {
             let between = ([glass_to, stop.behind], Some(self.noise));
-            place::rough(
-                self.trace,
-                &line,
-                range,
-                first_peak(self.trace, &line, between),
-            )
+            let peak = first_peak(self.trace, &line, between);
+            place::rough(self.trace, &line, range, peak)
         });
-        Some(Ended { end, line, range })
+        Some(Ended::of(placed, line, range))
     }
 
     /// A vague end where the light right before it stops, if that is surer.

@@ -2,9 +2,11 @@
 
 use silkline_protocol::unit::{Db, OpticalLength};
 
+use super::lingers::Lingering;
 use super::{EndKind, EndOfFibre};
-use crate::trace::edge::{self, Edge, Guess, Noise, Point};
+use crate::trace::edge::{self, Edge, Guess, Lingers, Noise, Point};
 use crate::trace::line::{Line, median};
+use crate::trace::power::POWER_A_DB;
 use crate::trace::product::{dot, highest};
 use crate::trace::samples::{Trace, cut, rest, whole};
 
@@ -40,6 +42,9 @@ const FOOT: f64 = 0.1;
 /// deviation.
 const SAMPLING: f64 = 0.15;
 
+/// A peak rises within about this part of the pulse.
+const RISE: f64 = 0.4;
+
 /// What the file's field of the spacing rounds off a sample, as one standard deviation: it counts
 /// in 1e-14 s.
 const SPACING_ERROR_M: f64 = 5.9e-7;
@@ -49,8 +54,18 @@ const SPACING_ERROR_M: f64 = 5.9e-7;
 const FAINTEST_DB: f64 = -65.0;
 const USUAL_BACKSCATTER_DB: f64 = -80.0;
 
-/// Relative power a one-way decibel.
-const POWER_A_DB: f64 = std::f64::consts::LN_10 / 5.0;
+/// An end that hardly reflects may lie so many pulses before the fall.
+const HIDDEN: f64 = 1.8;
+
+/// Samples before an onset that noise and line are taken from, and pulses behind its fall, at the most.
+const FARTHEST_NOISE: usize = 600;
+const AFTER: usize = 4;
+
+/// Deviations by which the noise of light may seem less than that of the dark and be the same.
+const LIKE_DARK: f64 = 3.0;
+
+/// Neighbours share noise: the slope of a line is less sure than its samples' scatter says.
+const SHARED: f64 = 2.0;
 
 /// Where to look for an onset, and what is known there.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,6 +84,14 @@ pub(super) struct Range {
     pub(super) limit: Option<f64>,
 }
 
+/// An end with the logarithm of how probable the samples around it are, where the model's own shape
+/// explains them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Placed {
+    pub(super) end: EndOfFibre,
+    pub(super) evidence: Option<f64>,
+}
+
 /// Finds the onset of the drop between two samples, with the receiver's constant where other
 /// events tell it.
 pub(super) fn locate(
@@ -76,75 +99,150 @@ pub(super) fn locate(
     before: &Line,
     range: Range,
     constant: Option<[f64; 2]>,
-) -> Option<EndOfFibre> {
-    let levels = trace.stretch(range.start, range.stop);
-    let step = trace.step_m();
-    let sigma = sigma_near(trace, before, [range.start, range.glass_to]);
-    let walk = Walk {
-        drop: range.drop,
-        sigma,
-        pulse: trace.pulse().get() / step,
+) -> Option<Placed> {
+    let found = Found::of(trace, before, range)?;
+    let Some(lingering) = found.lingering(range) else {
+        return found.placed(range, constant, None);
     };
-    let onset = onset(levels, range.start, before, walk)?;
-    let line = fresh_line(trace, before, onset.calm, sigma).unwrap_or(*before);
-    let peak = peak(trace, &line, onset.calm);
-    let noise = noise_before(trace, &line, onset.calm, range.noise_level);
-    let scene = Scene {
-        trace,
-        line: &line,
-        onset,
-        noise,
-        limit: range.limit,
-        bright: peak.height > (20.0 * sigma).max(1.0),
-        constant,
+    let pulse = trace.samples_in(trace.pulse().get());
+    let back = whole(before.count).max(FARTHEST_NOISE);
+    let around = [
+        found.onset.calm.saturating_sub(back),
+        found.onset.collapse + AFTER * pulse,
+    ];
+    let (clear, from) = lingering.taken_off(trace, &found.line, around);
+    let range = Range {
+        start: range.start.max(from),
+        ..range
     };
-    let found = place(&scene);
-    if constant.is_some() && found.is_none() {
-        return None;
-    }
-    let found = found.filter(|(edge, _)| edge.at.is_finite() && edge.sigma.is_finite());
-    let (edge, shape) = found.unwrap_or_else(|| {
-        let at = (onset.calm as f64 + 0.5) * step;
-        (
-            Edge {
-                at,
-                sigma: step,
-                height: 0.0,
-                height_sigma: 0.0,
-                misfit: 1.0,
-            },
-            0.0,
-        )
+    let glass = Line::robust(clear.stretch(range.start, range.glass_to), range.start);
+    let again = glass.and_then(|glass| Found::of(&clear, &glass, range));
+    let again = again.and_then(|again| {
+        let left = lingering.left(&clear, &again.line);
+        again.placed(range, constant, Some(left))
     });
-    let edge = if scene.bright {
-        held(edge, onset, [step, trace.pulse().get()])
-    } else {
-        edge
-    };
-    // A peak's rise is sharper than samples are placed; the foot of a ramp is not.
-    let sampling = if scene.bright { SAMPLING * step } else { 0.0 };
-    let rounding = SPACING_ERROR_M * edge.at / step;
-    let deviation = edge.sigma.hypot(shape).hypot(rounding).hypot(sampling);
-    // A shape that does not explain the samples does not say how much of the peak is hidden.
-    let explained = shape < PULSE_SHAPE * trace.pulse().get();
-    let hidden = if explained { edge.height } else { 0.0 };
-    let reflective =
-        peak.height > (5.0 * sigma).max(0.4) || (hidden > 0.1 && hidden > 5.0 * edge.height_sigma);
-    Some(EndOfFibre {
-        at: trace.position(edge.at / step),
-        plus_minus: OpticalLength::of(1.96 * deviation),
-        kind: EndKind::End,
-        reflective,
-        peak: reflective.then(|| Db::of(peak.height.max(5.0 * (1.0 + hidden).log10()))),
-        saturated: reflective && peak.flat,
-        level: Db::of(line.at(edge.at / step)),
-        drop: Db::of(range.drop),
-    })
+    again.or_else(|| found.placed(range, constant, None))
+}
+
+/// An onset with the line that leads to it.
+struct Found<'a> {
+    trace: &'a Trace,
+    line: Line,
+    onset: Onset,
+    peak: Peak,
+    sigma: f64,
+}
+
+impl<'a> Found<'a> {
+    fn of(trace: &'a Trace, before: &Line, range: Range) -> Option<Self> {
+        let levels = trace.stretch(range.start, range.stop);
+        let sigma = sigma_near(trace, before, [range.start, range.glass_to]);
+        let walk = Walk {
+            drop: range.drop,
+            sigma,
+            pulse: trace.pulse().get() / trace.step_m(),
+        };
+        let onset = onset(levels, range.start, before, walk)?;
+        let line = fresh_line(trace, before, onset.calm, sigma).unwrap_or(*before);
+        Some(Self {
+            trace,
+            line,
+            onset,
+            peak: peak(trace, &line, onset.calm),
+            sigma,
+        })
+    }
+
+    fn bright(&self) -> bool {
+        self.peak.height > (20.0 * self.sigma).max(1.0)
+    }
+
+    /// Light that lingers behind a fall; that of the end's own peak is none before it.
+    fn lingering(&self, range: Range) -> Option<Lingering> {
+        let noise = range.noise_level.filter(|_| !self.bright())?;
+        Lingering::behind(self.trace, self.onset.collapse, noise)
+    }
+
+    fn placed(
+        &self,
+        range: Range,
+        constant: Option<[f64; 2]>,
+        lingers: Option<Lingers>,
+    ) -> Option<Placed> {
+        let Self {
+            trace,
+            line,
+            onset,
+            peak,
+            sigma,
+        } = self;
+        let (onset, peak) = (*onset, *peak);
+        let step = trace.step_m();
+        let scene = Scene {
+            trace,
+            line,
+            onset,
+            noise: noise_before(trace, line, onset.calm, range.noise_level),
+            limit: range.limit,
+            bright: self.bright(),
+            constant,
+            lingers,
+        };
+        let found = place(&scene);
+        if constant.is_some() && found.is_none() {
+            return None;
+        }
+        let found = found.filter(|(edge, _)| edge.at.is_finite() && edge.sigma.is_finite());
+        let (edge, shape) = found.unwrap_or_else(|| (anywhere(onset, step), 0.0));
+        let explained = shape <= 0.0 && edge.evidence.is_finite();
+        let evidence = explained.then_some(edge.evidence);
+        let edge = if scene.bright {
+            held(edge, onset, [step, trace.pulse().get()])
+        } else {
+            edge
+        };
+        // A peak's rise is sharper than samples are placed; the foot of a ramp is not.
+        let sampling = if scene.bright {
+            scene.sampling(shape)
+        } else {
+            0.0
+        };
+        let rounding = SPACING_ERROR_M * edge.at / step;
+        let deviation = edge.sigma.hypot(shape).hypot(rounding).hypot(sampling);
+        // A shape that does not explain the samples does not say how much of the peak is hidden.
+        let explained = shape < PULSE_SHAPE * trace.pulse().get();
+        let hidden = if explained { edge.height } else { 0.0 };
+        let reflective = peak.height > (5.0 * sigma).max(0.4)
+            || (hidden > 0.1 && hidden > 5.0 * edge.height_sigma);
+        let end = EndOfFibre {
+            at: trace.position(edge.at / step),
+            plus_minus: OpticalLength::of(1.96 * deviation),
+            kind: EndKind::End,
+            reflective,
+            peak: reflective.then(|| Db::of(peak.height.max(5.0 * (1.0 + hidden).log10()))),
+            saturated: reflective && peak.flat,
+            level: Db::of(line.at(edge.at / step)),
+            drop: Db::of(range.drop),
+        };
+        Some(Placed { end, evidence })
+    }
+}
+
+/// Behind the last sample before a drop, where nothing more is known.
+fn anywhere(onset: Onset, step: f64) -> Edge {
+    Edge {
+        at: (onset.calm as f64 + 0.5) * step,
+        sigma: step,
+        height: 0.0,
+        height_sigma: 0.0,
+        misfit: 1.0,
+        evidence: f64::NEG_INFINITY,
+    }
 }
 
 /// The end where its onset can't be told: at its peak, or anywhere between the last glass and the
 /// dark.
-pub(super) fn rough(trace: &Trace, before: &Line, range: Range, peak: Option<usize>) -> EndOfFibre {
+pub(super) fn rough(trace: &Trace, before: &Line, range: Range, peak: Option<usize>) -> Placed {
     let pulse = trace.samples_in(trace.pulse().get());
     let [from, to] = match peak {
         Some(at) => [at.saturating_sub(pulse), at],
@@ -153,7 +251,7 @@ pub(super) fn rough(trace: &Trace, before: &Line, range: Range, peak: Option<usi
     let at = (from + to) as f64 / 2.0;
     let half = (to - from) as f64 / 2.0 + 1.0;
     let height = peak.map(|at| self::peak(trace, before, at.saturating_sub(1)));
-    EndOfFibre {
+    let end = EndOfFibre {
         at: trace.position(at),
         plus_minus: OpticalLength::of(half * trace.step_m()),
         kind: EndKind::End,
@@ -162,6 +260,10 @@ pub(super) fn rough(trace: &Trace, before: &Line, range: Range, peak: Option<usi
         saturated: height.is_some_and(|peak| peak.flat),
         level: Db::of(before.at(at)),
         drop: Db::of(range.drop),
+    };
+    Placed {
+        end,
+        evidence: None,
     }
 }
 
@@ -193,6 +295,8 @@ struct Scene<'a> {
     bright: bool,
     /// The receiver's constant, if it is known.
     constant: Option<[f64; 2]>,
+    /// What may be left of light that was taken off.
+    lingers: Option<Lingers>,
 }
 
 /// The onset by the model's pulse where that explains the samples, else by one behind a filter
@@ -229,19 +333,41 @@ fn place(scene: &Scene<'_>) -> Option<(Edge, f64)> {
 }
 
 impl Scene<'_> {
+    /// By how much the line's light falls a metre, both ways.
+    fn fade(&self) -> f64 {
+        (-self.line.slope / self.trace.step_m() * POWER_A_DB).max(0.0)
+    }
+
+    /// What misplaced samples do to a rise: where the model's own shape explains it, several of them
+    /// tell its place.
+    fn sampling(&self, shape: f64) -> f64 {
+        let step = self.trace.step_m();
+        let samples = RISE * self.trace.pulse().get() / step;
+        let many = if shape > 0.0 { 1.0 } else { samples.max(1.0) };
+        SAMPLING * step / many.sqrt()
+    }
+
     fn guess(&self, filter: f64, shape_error: f64) -> Guess {
         let (step, pulse) = (self.trace.step_m(), self.trace.pulse().get());
         let calm = self.onset.calm as f64 * step;
-        let ahead = (calm + 0.3 * pulse).max(self.onset.collapse as f64 * step);
+        let collapse = self.onset.collapse as f64 * step;
+        // A peak that hardly stands out of the noise is a pulse of light before the fall.
+        let hidden = if self.bright {
+            calm
+        } else {
+            collapse - HIDDEN * pulse
+        };
+        let back = (calm - (0.6 + filter) * pulse).min(hidden) - 2.0 * step;
+        let ahead = (calm + 0.3 * pulse).max(collapse) + 2.0 * step;
         Guess {
-            between: [
-                calm - (0.6 + filter) * pulse - 2.0 * step,
-                ahead + 2.0 * step,
-            ],
+            between: [back, ahead],
             pulse,
             filter: filter * pulse,
             noise: self.noise,
-            fade: (-self.line.slope / step * POWER_A_DB).max(0.0),
+            noise_at: calm,
+            lingers: self.lingers,
+            fade: self.fade(),
+            slope_sigma: slope_sigma(self.line) * POWER_A_DB * pulse / step,
             faintest: faintest(self.trace),
             constant: None,
             shape_error,
@@ -272,7 +398,8 @@ impl Scene<'_> {
         let power = |i: usize, level: f64| {
             if trace.is_dark(level) {
                 // Half of the noise is below zero and stored as nothing: this is its mean.
-                return -0.8 * self.noise.receiver;
+                let ahead = (i as f64 - onset.calm as f64) * step;
+                return -0.8 * self.noise.receiver * (ahead * self.fade()).exp();
             }
             10_f64.powf((level - line.at(i as f64)) / 5.0)
         };
@@ -326,7 +453,20 @@ fn noise_before(trace: &Trace, line: &Line, calm: usize, noise_level: Option<f64
         seen += shared(lag);
         wanted += keep.powf(lag as f64);
     }
-    let fading = (seen / wanted).clamp(0.0, 0.98 * variance);
+    // A line that falls has less of the receiver's noise farther back.
+    let fade = (-line.slope * POWER_A_DB).max(0.0);
+    let back = |i: usize| (2.0 * fade * (i as f64 - levels.len() as f64)).exp();
+    let shown = (0..levels.len()).map(back).sum::<f64>() / (levels.len() as f64).max(1.0);
+    let dark = noise_level.map(|level| 10_f64.powf((level - line.at(calm as f64)) / 5.0));
+    let dark = dark.map(|dark| (dark / POWER_A_DB).powi(2));
+    // As exactly as so few samples can tell, the noise of the light holds that of the dark.
+    let most = variance * (1.0 + LIKE_DARK * (2.0 / count).sqrt()).powi(2);
+    let dark = dark.filter(|dark| dark * shown < most);
+    let room = dark.map_or(0.98 * variance, |dark| most - dark * shown);
+    let fading = (seen / wanted).clamp(0.0, room);
+    let white = (variance - fading).max(ROUNDING_DB * ROUNDING_DB);
+    let receiver = dark.unwrap_or_else(|| white / shown.max(1e-6));
+    let rough = (variance - fading - receiver * shown).max(0.0);
     // Noise that changes more slowly than fading does is all of it shared.
     let slow = (shared(1) / variance.max(1e-18)).clamp(keep.min(0.99), 0.995);
     let reach = if fading < 0.97 * variance {
@@ -334,15 +474,18 @@ fn noise_before(trace: &Trace, line: &Line, calm: usize, noise_level: Option<f64
     } else {
         -1.0 / slow.ln()
     };
-    let white = (variance - fading).max(ROUNDING_DB * ROUNDING_DB).sqrt() * POWER_A_DB;
-    let dark = noise_level.map(|level| 10_f64.powf((level - line.at(calm as f64)) / 5.0));
-    let receiver = dark.unwrap_or(white).min(white);
+    let power = |variance: f64| variance.sqrt() * POWER_A_DB;
     Noise {
-        receiver,
-        rough: (white * white - receiver * receiver).max(0.0).sqrt(),
-        fading: fading.sqrt() * POWER_A_DB,
+        receiver: power(receiver.max(ROUNDING_DB * ROUNDING_DB)),
+        rough: power(rough),
+        fading: power(fading),
         reach: reach * trace.step_m(),
     }
+}
+
+/// Standard deviation of a line's slope, in decibels a sample.
+fn slope_sigma(line: &Line) -> f64 {
+    SHARED * line.rms / line.spread.max(1.0).sqrt()
 }
 
 /// The sample a line's stretch begins with.

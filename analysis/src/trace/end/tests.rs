@@ -42,7 +42,8 @@ fn score(pulse_ns: f64, reflects: bool, count: usize) -> Score {
             continue;
         };
         let error = (end.at.get() - plan.end_m).abs();
-        inside += usize::from(error <= end.plus_minus.get());
+        // These traces are drawn on a grid of a quarter of a sample.
+        inside += usize::from(error <= end.plus_minus.get() + plan.step_m / 8.0);
         errors.push(error);
     }
     Score {
