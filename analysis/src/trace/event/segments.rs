@@ -41,6 +41,13 @@ const LINGERING: f64 = 3e-4;
 const LINGERS: f64 = 6.0;
 const FOLLOWED: f64 = 0.3;
 
+/// From so many edges behind an event's start, a step that settles has left no more than so many times
+/// its exponential, a share that a receiver keeps for long, and so many deviations.
+const SETTLING_EDGES: f64 = 2.0;
+const LEFT: f64 = 2.0;
+const LEFT_FOR_LONG: f64 = 0.02;
+const LEFT_SIGMAS: f64 = 6.0;
+
 /// Price of a pulse hidden by the launch.
 const LAUNCH: f64 = 8.0;
 
@@ -267,15 +274,27 @@ impl<'a> Prices<'a> {
         (beyond < MOST_STEP).then_some(price + self.honest * points)
     }
 
-    /// Points over which the step between two points settles to the noise.
+    /// Points over which the step between two points settles to the noise; none where the light
+    /// between them does not.
     fn settled(&self, from: usize, to: usize) -> f64 {
         let level = |i: usize| self.grid.levels.get(i).copied();
         let (Some(before), Some(after)) = (level(from), level(to)) else {
             return 0.0;
         };
         let sigma = self.grid.sigma.get(from).copied().unwrap_or(1.0) * self.grid.excess;
-        let glass = self.grid.slope * (self.grid.km(to) - self.grid.km(from));
-        self.settles * ((after - before - glass).abs() / sigma).max(1.0).ln()
+        let km = |i: usize| self.grid.slope * (self.grid.km(to) - self.grid.km(i));
+        let step = (after - before - km(from)).abs();
+        let settles = |(i, level): (usize, &f64)| {
+            let behind = (i - from) as f64 - self.grid.edge;
+            let left = LEFT * (-behind / self.settles).exp() + LEFT_FOR_LONG;
+            (after - level - km(i)).abs() < left * step + LEFT_SIGMAS * sigma
+        };
+        let begins = from + whole(SETTLING_EDGES * self.grid.edge);
+        let mut between = (begins..to).zip(cut(&self.grid.levels, begins, to));
+        if !between.all(settles) {
+            return 0.0;
+        }
+        self.settles * (step / sigma).max(1.0).ln()
     }
 
     /// The launch, whose own reflection, up to `top`, is free.

@@ -434,3 +434,42 @@ fn a_reflection_beyond_the_receivers_range_is_told_by_what_is_seen() {
         }
     }
 }
+
+#[test]
+fn steps_a_few_pulses_apart_are_told_one_by_one_in_quiet_light() {
+    // A fast receiver, so that each step is complete where its pulse is.
+    let steps = [
+        [399.0, 0.11],
+        [755.0, 0.53],
+        [1_200.0, 0.15],
+        [1_589.0, 0.06],
+        [1_814.0, 0.75],
+        [2_091.0, 0.3],
+    ];
+    let splice = |[at_m, loss_db]: [f64; 2]| feature(at_m, loss_db, None);
+    for seed in 1..6 {
+        let plan = Plan {
+            end_m: 2_511.0,
+            features: steps.map(splice).to_vec(),
+            pulse_ns: 1_000.0,
+            step_m: 4.0,
+            range_m: 5_000.0,
+            roughness_db: 0.002,
+            dynamic_db: 18.0,
+            receiver: 0.085,
+            seed,
+            ..Plan::default()
+        };
+        let events = analyse(&plan.trace()).events;
+        for [at_m, loss_db] in steps {
+            let event = events.iter().find(|event| near(event, at_m, 50.0));
+            let loss = event.and_then(|event| event.loss).map(|loss| loss.get());
+            let off = loss.map(|loss| (loss - loss_db).abs());
+            assert!(
+                off.is_some_and(|off| off < 0.02),
+                "seed {seed}, {at_m} m: {events:?}"
+            );
+        }
+        assert_eq!(events.len(), steps.len() + 1, "seed {seed}: {events:?}");
+    }
+}
