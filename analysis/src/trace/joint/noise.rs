@@ -21,6 +21,10 @@ const MOST_PULSES: f64 = 60.0;
 const MOST_SAMPLES: usize = 1_500;
 const FEWEST_SAMPLES: usize = 24;
 
+/// Where samples are sparse, so many pulses and samples do.
+const SPARSE_PULSES: f64 = 5.0;
+const SPARSE_SAMPLES: usize = 10;
+
 /// Samples looked at, at the most.
 const MOST_LOOKED_AT: usize = 30_000;
 
@@ -95,7 +99,8 @@ pub(super) fn learn(trace: &Trace, glass: &[[usize; 2]]) -> Option<Noise> {
         let length = to.saturating_sub(*from) / count;
         (0..count).map(move |k| [from + k * length, from + (k + 1) * length])
     });
-    let cuts: Vec<[usize; 2]> = cuts.filter(|[a, b]| b - a >= FEWEST_SAMPLES).collect();
+    let fewest = whole(SPARSE_PULSES * pulse).clamp(SPARSE_SAMPLES, FEWEST_SAMPLES);
+    let cuts: Vec<[usize; 2]> = cuts.filter(|[a, b]| b - a >= fewest).collect();
     let skip = (cuts.len() * most).div_ceil(MOST_LOOKED_AT).max(1);
     let pieces: Vec<Piece> = cuts
         .iter()
@@ -242,5 +247,23 @@ mod tests {
         let trace = Plan::default().trace();
         assert!(learn(&trace, &[[100, 110]]).is_none());
         assert!(learn(&trace, &[]).is_none());
+    }
+
+    #[test]
+    fn sparse_samples_tell_in_short_glass() {
+        let plan = Plan {
+            pulse_ns: 10_000.0,
+            step_m: 400.0,
+            range_m: 100_000.0,
+            end_m: 90_000.0,
+            ..Plan::default()
+        };
+        let trace = plan.trace();
+        let glass = [[10, 24], [30, 44], [50, 63]];
+        let noise = learn(&trace, &glass).unwrap();
+        let all = noise.fading.hypot(noise.rough) / POWER_A_DB;
+        assert!((0.4..2.0).contains(&(all / plan.roughness_db)), "{noise:?}");
+        let dense = Plan::default().trace();
+        assert!(learn(&dense, &glass).is_none());
     }
 }
