@@ -15,12 +15,15 @@
 //! drifted so far from the reference that they should.
 
 mod bins;
+mod colour;
 mod find;
 mod fit;
 mod gls;
+mod louder;
 mod modes;
 mod peaks;
 mod ramp;
+mod scatter;
 mod shift;
 mod spread;
 mod steps;
@@ -34,6 +37,7 @@ use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::{Db, OpticalLength};
 
 use self::bins::{Bins, fall, mean_power};
+use self::colour::Whitener;
 use self::find::Sight;
 use self::peaks::Peak;
 use self::spread::Spread;
@@ -50,6 +54,9 @@ use super::windows::{Window, survey};
 /// What the largest step in a few dozen good shots counts for, in deviations: the margin to what
 /// is reported is for the thousands of shots to come.
 const LARGEST_OF_NOTHING: f64 = 5.0;
+
+/// Receivers' time constants are usually this part of a pulse.
+const USUAL_RECEIVER: f64 = 0.35;
 
 /// Shots tremble along the glass by this part of a sample, where more is not learned.
 const TREMBLE: f64 = 0.15;
@@ -74,6 +81,8 @@ pub struct Watch {
     shots: usize,
     learned: Option<[Timestamp; 2]>,
     bins: Bins,
+    /// What makes the noise of its bins white.
+    whitener: Whitener,
     /// Samples on edges: they tell where a shot's zero is.
     marks: Vec<usize>,
     spread: Spread,
@@ -284,6 +293,7 @@ impl Watch {
             marks: shift::marks(&mean, behind),
             power: bins::powers(&mean),
             bins: Bins::over(&mean, from, to),
+            whitener: Whitener::default(),
             mean,
             analysis,
             shots,
@@ -313,6 +323,12 @@ impl Watch {
         };
         let falls: Vec<Vec<f64>> = sums.iter().map(against_others).collect();
         self.spread = Spread::learn(&falls, bins);
+        let samples = powers.iter().zip(&falls);
+        let samples = samples.map(|(power, fall)| self.in_sigmas(power, (fall, own_part)));
+        let samples: Vec<Vec<f64>> = samples.collect();
+        let bins = &self.bins;
+        self.spread.learn_colour(&falls, samples.into_iter(), bins);
+        self.whitener = self.spread.colour.whitener(bins);
         self.spread.widen(&self.steep(), TREMBLE);
         let louder = vec![1.0; bins.count];
         let search = Search::new(&self.noise(&louder, [1.0; 2]), self.bins);
@@ -377,6 +393,7 @@ impl Watch {
     fn noise(&self, louder: &[f64], [share, slow]: [f64; 2]) -> Noise<'_> {
         let spread = &self.spread;
         let extra = spread.extra.iter().map(|extra| extra * slow / share);
+        let pulse = self.mean.pulse().get() / self.mean.step_m() / self.bins.size as f64;
         let sigma = self.spread.sigma.iter().zip(louder);
         Noise {
             sigma: sigma.map(|(sigma, louder)| sigma * louder).collect(),
@@ -384,6 +401,8 @@ impl Watch {
             tilt: spread.tilt_of(slow, self.watched_loss()),
             share,
             known_by: spread.known_by(self.shots),
+            colour: &spread.colour,
+            ramp: [pulse, USUAL_RECEIVER * pulse],
         }
     }
 

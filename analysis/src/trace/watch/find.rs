@@ -46,6 +46,10 @@ const MOVED: f64 = 0.1;
 const ZERO: f64 = 0.08;
 const ZERO_UNTOLD: f64 = 0.2;
 
+/// In pulses of fewer samples a place may be told a sample more or less: standard deviation.
+const SAMPLED: f64 = 1.25;
+const WITHIN: f64 = 0.577;
+
 /// From a standard deviation to half a 95 % interval.
 const HALF_95: f64 = 1.96;
 
@@ -118,7 +122,7 @@ impl<'a> Sight<'a> {
         let watch = self.watch;
         let share = Spread::share(self.shots.len(), watch.shots);
         let slow = watch.spread.slow_share(self.shots.len(), watch.shots);
-        let louder = watch.spread.louder(&self.fall, share);
+        let louder = self.louder(share);
         let mut noise = watch.noise(&louder, [share, slow]);
         let mut drift = Drift {
             launch_db: Db::of(self.level),
@@ -169,6 +173,15 @@ impl<'a> Sight<'a> {
             changes,
         };
         (comparison, drift)
+    }
+
+    /// By how much louder than good shots each bin is, `share` being the variance expected.
+    fn louder(&self, share: f64) -> Vec<f64> {
+        let watch = self.watch;
+        let pairs = self.fall.iter().zip(&watch.spread.sigma);
+        let falls = pairs.map(|(fall, sigma)| (fall - self.level) / sigma / share.sqrt());
+        let white = watch.whitener.white(falls.collect());
+        watch.spread.louder(&white, &watch.receiver_part())
     }
 
     /// Whether the fibre ends elsewhere than it did. Only suspicion is worth a whole analysis.
@@ -412,6 +425,7 @@ impl<'a> Sight<'a> {
             fade: watch.fade(),
             late: self.late(),
             zero: self.zero,
+            smoothing: watch.smoothing,
         };
         let sought = Sought {
             bins: step.bins,
@@ -462,7 +476,13 @@ impl<'a> Sight<'a> {
             .map_or_else(coarse, |fitted| (fitted.ramp.at - self.late(), fitted.half));
         // An instrument that smooths what it stores spreads a step to both sides.
         let smoothed = HALF_95 * (watch.smoothing - pulse).max(0.0) / 4.0;
-        let half = half.hypot(smoothed);
+        // Where within a sample an instrument says that it is shows only in longer pulses.
+        let sampled = if pulse < SAMPLED {
+            HALF_95 * WITHIN
+        } else {
+            0.0
+        };
+        let half = half.hypot(smoothed).hypot(sampled);
         (watch.mean.position(at), watch.settings.spacing * half)
     }
 

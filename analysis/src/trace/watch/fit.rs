@@ -12,14 +12,16 @@
 
 mod alike;
 
-use self::alike::{largest_excess, memory, sharpen};
+use self::alike::largest_excess;
 use super::bins::{Bins, fall};
+use super::colour::Filter;
 use super::gls::{Gls, Point, Row, WIDTH, dot};
 use super::ramp::Ramp;
 use super::steps::{EVENT_BONUS, Noise};
 use crate::trace::samples::{cut, whole};
 
-/// Receiver time constants, in pulses: an ideal one up to one that smooths pulses away.
+/// Receiver time constants, in pulses: an ideal one up to one that smooths pulses away, or up to
+/// what an instrument smooths its noise over.
 const CONSTANTS: [f64; 2] = [0.03, 1.4];
 
 /// Receivers are usually about this fast, within a factor of e.
@@ -57,6 +59,8 @@ pub(super) struct Scene<'a> {
     pub(super) late: f64,
     /// Standard deviation of that.
     pub(super) zero: f64,
+    /// Samples over which the instrument may smooth light as it does noise.
+    pub(super) smoothing: f64,
 }
 
 /// Where a known event lies, in samples.
@@ -140,12 +144,11 @@ impl Scene<'_> {
         let [first, last] = sought.bins.map(|bin| self.bins.start(bin) as f64);
         let size = self.bins.size as f64;
         let pulse = self.pulse;
+        let [fastest, slowest] = CONSTANTS;
+        let slowest = slowest.max(self.smoothing / pulse.max(1e-3));
         Span {
-            centres: [
-                first - 2.5 * pulse - size,
-                last + size + CONSTANTS[1] * pulse,
-            ],
-            constants: CONSTANTS.map(f64::ln),
+            centres: [first - 2.5 * pulse - size, last + size + slowest * pulse],
+            constants: [fastest, slowest].map(f64::ln),
             size: sought.size,
         }
     }
@@ -232,8 +235,8 @@ struct Window<'a> {
     near: Vec<Point>,
     /// Where among all points they begin.
     offset: usize,
-    /// What noise of one point has of the one before it.
-    keep: f64,
+    /// What makes the noise of the points near white.
+    filter: Filter,
     /// Falls less a sharp step of the size at the window's end, weighed.
     left: Vec<f64>,
     square: f64,
@@ -245,17 +248,18 @@ struct Window<'a> {
 impl<'a> Window<'a> {
     fn new(scene: &'a Scene<'a>, noise: &Noise<'_>, span: Span, others: &[Ramp]) -> Option<Self> {
         let (points, within) = scene.points(noise, span);
-        let gls = Gls::new(&points, noise)?;
         let [from, to] = within;
+        let filter = scene.filter(noise, cut(&points, from, to));
+        let gls = Gls::new(&points, noise, (&filter, within))?;
         let fall = |point: &Point| scene.fall(point, others);
-        let mut falls: Vec<f64> = points.iter().map(fall).collect();
+        let falls: Vec<f64> = points.iter().map(fall).collect();
         let near = cut(&points, from, to).to_vec();
-        let keep = memory(cut(&falls, from, to), &near, noise.share);
-        sharpen(falls.get_mut(from..to)?, keep);
         let white = falls.iter().zip(&points).enumerate();
-        let white: Vec<f64> = white
+        let mut white: Vec<f64> = white
             .map(|(i, (fall, point))| (fall - if i < to { 0.0 } else { span.size }) * point.inverse)
             .collect();
+        let sharp = filter.white(cut(&white, from, to));
+        white.get_mut(from..to)?.copy_from_slice(&sharp);
         let weighed = gls.weighed(&white);
         let inverse: Vec<f64> = points.iter().skip(to).map(|point| point.inverse).collect();
         let rows = cut(gls.rows(), to, points.len());
@@ -272,7 +276,7 @@ impl<'a> Window<'a> {
             scene,
             near,
             offset: from,
-            keep,
+            filter,
             left: cut(&weighed.left, from, to).to_vec(),
             square: weighed.square,
             size: span.size,
@@ -322,13 +326,11 @@ impl<'a> Window<'a> {
             .iter()
             .map(|point| ramp.fall(point.first, point.samples));
         let (mut fall, mut grows): (Vec<f64>, Vec<f64>) = falls.unzip();
-        sharpen(&mut fall, self.keep);
-        sharpen(&mut grows, self.keep);
         for ((fall, grows), point) in fall.iter_mut().zip(&mut grows).zip(&self.near) {
             *fall *= point.inverse;
             *grows *= point.inverse;
         }
-        (fall, grows)
+        (self.filter.white(&fall), self.filter.white(&grows))
     }
 
     fn node(&self, centre: f64, constant: f64) -> Node {
@@ -379,7 +381,7 @@ impl<'a> Window<'a> {
         let slow = self.gls.slow(&slow);
         let left = self.left.iter().zip(&shown).zip(rows);
         let left = left.map(|((left, shown), row)| left - shown + dot(&slow, row));
-        largest_excess(left.collect(), self.keep) / share
+        largest_excess(left.collect()) / share
     }
 }
 
@@ -436,6 +438,14 @@ impl Scene<'_> {
         }
         quietest_of_two(&mut points, within);
         (points, within)
+    }
+
+    /// What makes the noise of the points near white.
+    fn filter(&self, noise: &Noise<'_>, near: &[Point]) -> Filter {
+        let samples = near.first().map_or(1, |point| point.samples);
+        let middle = near.get(near.len() / 2).map_or(0, |point| point.bin);
+        let part = (middle as f64 + 0.5) / self.bins.count.max(1) as f64;
+        noise.colour.filter(part, samples)
     }
 
     fn ramp_length(&self, constant: f64) -> f64 {

@@ -7,6 +7,7 @@
 //!
 //! Points may be bins or parts of bins: what a part says of slow noise is its share of the bin's.
 
+use super::colour::Filter;
 use super::modes::{MODES, cosine};
 use super::steps::Noise;
 use crate::matrix::Matrix;
@@ -46,9 +47,16 @@ pub(super) struct Weighed {
 }
 
 impl Gls {
-    /// For points in order along the glass.
-    pub(super) fn new(points: &[Point], noise: &Noise<'_>) -> Option<Self> {
-        let rows = rows(points, noise);
+    /// For points in order along the glass; a filter makes those from one to before another white.
+    pub(super) fn new(
+        points: &[Point],
+        noise: &Noise<'_>,
+        (filter, [from, to]): (&Filter, [usize; 2]),
+    ) -> Option<Self> {
+        let mut rows = rows(points, noise);
+        if let Some(near) = rows.get_mut(from..to) {
+            white(near, filter);
+        }
         let mut sums = [[0.0; WIDTH]; WIDTH];
         for row in &rows {
             for (sums, a) in sums.iter_mut().zip(row) {
@@ -116,6 +124,20 @@ pub(super) fn dot(a: &Row, b: &Row) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
+/// Each row less what those before it foretell.
+fn white(rows: &mut [Row], filter: &Filter) {
+    for at in (0..rows.len()).rev() {
+        let mut white = [0.0; WIDTH];
+        let back = rows.get(..=at).unwrap_or_default().iter().rev();
+        for (part, row) in filter.row(at).iter().zip(back) {
+            white.iter_mut().zip(row).for_each(|(w, r)| *w += part * r);
+        }
+        if let Some(row) = rows.get_mut(at) {
+            *row = white;
+        }
+    }
+}
+
 fn rows(points: &[Point], noise: &Noise<'_>) -> Vec<Row> {
     let count = noise.sigma.len();
     let mut slow = vec![[0.0; WIDTH]; count];
@@ -142,8 +164,14 @@ fn rows(points: &[Point], noise: &Noise<'_>) -> Vec<Row> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::watch::colour::Colour;
 
     const COUNT: usize = 300;
+
+    static WHITE: Colour = Colour {
+        stretches: Vec::new(),
+        known_by: 0.0,
+    };
 
     fn noise(extra: &[f64]) -> Noise<'_> {
         Noise {
@@ -152,6 +180,8 @@ mod tests {
             tilt: 0.02,
             share: 1.0,
             known_by: 30.0,
+            colour: &WHITE,
+            ramp: [0.1, 0.03],
         }
     }
 
@@ -169,7 +199,7 @@ mod tests {
     fn a_level_and_a_slow_curve_weigh_little_and_a_step_much() {
         let extra = vec![1e4; MODES];
         let noise = noise(&extra);
-        let gls = Gls::new(&whole_bins(&noise), &noise).unwrap();
+        let gls = Gls::new(&whole_bins(&noise), &noise, (&Filter::default(), [0, 0])).unwrap();
         let mut slow = vec![7.0; COUNT];
         cosine(3, COUNT, |bin, c| slow[bin] += 40.0 * c);
         let square = gls.weighed(&slow).square;
@@ -200,7 +230,11 @@ mod tests {
         let step = |points: &[Point]| {
             let value = |point: &Point| if point.bin > 100 { point.inverse } else { 0.0 };
             let white: Vec<f64> = points.iter().map(value).collect();
-            Gls::new(points, &noise).unwrap().weighed(&white).square
+            let plain = (&Filter::default(), [0, 0]);
+            Gls::new(points, &noise, plain)
+                .unwrap()
+                .weighed(&white)
+                .square
         };
         let (coarse, fine) = (step(&bins), step(&parts));
         assert!((coarse / fine - 1.0).abs() < 1e-6, "{coarse} {fine}");

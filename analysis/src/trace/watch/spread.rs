@@ -4,12 +4,14 @@
 //! each shot less the mean of the others ─▶ level and tilt off ─┬─▶ sigma a bin, pooled around it
 //!                                                              ├─▶ strength of slow cosines
 //!                                                              ├─▶ tilt from shot to shot
-//!                                                              └─▶ jumps from bin to bin
+//!                                                              └─▶ likeness of neighbours, and what is left
 //! ```
 //!
 //! Nothing here knows an instrument: what scatters, scatters.
 
 use super::bins::Bins;
+use super::colour::Colour;
+use super::louder;
 use super::modes::{MODES, amplitude};
 use crate::trace::line::median;
 use crate::trace::samples::cut;
@@ -58,8 +60,10 @@ pub(super) struct Spread {
     pub(super) tilt: f64,
     /// Correlation of slow noise from one shot to the next.
     pub(super) memory: f64,
-    /// The usual jump from one bin to the next, in `sigma`, for each block.
-    pub(super) jumps: Vec<f64>,
+    /// How alike neighbouring samples are.
+    pub(super) colour: Colour,
+    /// What good shots' noise made white scatters by in each block, squared.
+    pub(super) usual: Vec<f64>,
 }
 
 impl Spread {
@@ -74,15 +78,9 @@ impl Spread {
         }
         let mut sigma = scatter(&flat);
         let white = normalised(&flat, &sigma);
-        let strength = |k: usize| {
-            let power = |shot: &Vec<f64>| amplitude(shot, k).powi(2);
-            white.iter().map(power).sum::<f64>() / white.len().max(1) as f64
-        };
-        let faster = (MODES..FASTER.min(bins.count / 2)).map(strength);
-        let faster: Vec<f64> = faster.collect();
-        let plateau = (faster.iter().sum::<f64>() / faster.len().max(1) as f64).max(0.25);
+        let plateau = plateau(&white, bins.count).max(0.25);
         sigma.iter_mut().for_each(|s| *s *= plateau.sqrt());
-        let powers: Vec<f64> = (1..=MODES).map(|k| strength(k) / plateau).collect();
+        let powers: Vec<f64> = (1..=MODES).map(|k| strength(&white, k) / plateau).collect();
         // The usual tilt: a shot that is far off it is met by leaving the tilt free.
         tilts.iter_mut().for_each(|tilt| *tilt = tilt.abs());
         let few = 1.0 + 1.0 / falls.len().max(1) as f64;
@@ -90,7 +88,8 @@ impl Spread {
             extra: extra(&powers, falls.len() as f64),
             tilt: few * 1.4826 * median(&mut tilts),
             memory: memory(&white, cut(&powers, 1, MODES)),
-            jumps: jumps(&normalised(&flat, &sigma)),
+            colour: Colour::default(),
+            usual: Vec::new(),
             sigma,
         }
     }
@@ -104,7 +103,8 @@ impl Spread {
             // An instrument's linearity, as data sheets tell it.
             tilt: 4.0 * AGEING * loss,
             memory: 0.0,
-            jumps: Vec::new(),
+            colour: Colour::default(),
+            usual: Vec::new(),
             sigma,
         }
     }
@@ -117,6 +117,34 @@ impl Spread {
         for (sigma, steep) in self.sigma.iter_mut().zip(steep) {
             *sigma = sigma.hypot(tremble * steep);
         }
+    }
+
+    /// Learns how alike neighbouring samples are, from falls and from the same sample by sample, in
+    /// deviations of their bins.
+    pub(super) fn learn_colour(
+        &mut self,
+        falls: &[Vec<f64>],
+        samples: impl Iterator<Item = Vec<f64>>,
+        bins: &Bins,
+    ) {
+        self.colour = Colour::learn(samples);
+        let whitener = self.colour.whitener(bins);
+        let flat: Vec<Vec<f64>> = falls.iter().map(|f| without_line(f, bins).0).collect();
+        let white = |shot: Vec<f64>| whitener.white(shot);
+        let mut shots: Vec<Vec<f64>> = normalised(&flat, &self.sigma)
+            .into_iter()
+            .map(white)
+            .collect();
+        // What is white must also be as strong as was said.
+        let more = plateau(&shots, bins.count).max(1.0).sqrt();
+        self.sigma.iter_mut().for_each(|sigma| *sigma *= more);
+        shots.iter_mut().flatten().for_each(|value| *value /= more);
+        let all: Vec<Vec<f64>> = shots.iter().map(|shot| louder::squares(shot)).collect();
+        let usual = |block: usize| {
+            let of = all.iter().filter_map(|squares| squares.get(block));
+            (of.sum::<f64>() / all.len().max(1) as f64).max(1e-3)
+        };
+        self.usual = (0..BLOCKS).map(usual).collect();
     }
 
     /// By how much the mean of several shots, against the mean of the reference's, scatters: as a
@@ -140,7 +168,12 @@ impl Spread {
         if learned < 2 {
             return ALONE_KNOWN_BY;
         }
-        let square = self.memory.min(MOST_ALIKE).powi(2);
+        // White noise has no memory: only what slow noise adds to it.
+        let slow = self
+            .extra
+            .first()
+            .map_or(0.0, |extra| extra / (1.0 + extra));
+        let square = (slow * self.memory.min(MOST_ALIKE)).powi(2);
         (learned as f64 - 1.0) * (1.0 - square) / (1.0 + square)
     }
 
@@ -149,43 +182,23 @@ impl Spread {
     pub(super) fn tilt_of(&self, share: f64, loss: f64) -> f64 {
         (share.sqrt() * self.tilt).hypot(AGEING * loss)
     }
-
-    /// How much more than usual the falls of one shot jump, for each bin; at least 1.
-    ///
-    /// `share` is the variance expected of them, as a part of one shot's.
-    pub(super) fn louder(&self, falls: &[f64], share: f64) -> Vec<f64> {
-        let size = falls.len().div_ceil(BLOCKS).max(1);
-        let more = |(block, values): (usize, &[f64])| {
-            let sigma = cut(&self.sigma, block * size, block * size + values.len());
-            let white: Vec<f64> = values.iter().zip(sigma).map(|(v, s)| v / s).collect();
-            let usual = self.jumps.get(block).copied().unwrap_or(f64::MAX);
-            jump(&white) / (usual * share.sqrt())
-        };
-        let all: Vec<f64> = falls.chunks(size).enumerate().map(more).collect();
-        let louder = |bin: usize| {
-            // A median of a hundred jumps is known to a tenth, of three hundred better.
-            let block = bin / size;
-            let near = cut(&all, block.saturating_sub(1), block + 2);
-            let mean = near.iter().sum::<f64>() / near.len().max(1) as f64;
-            let own = all.get(block).copied().unwrap_or(1.0);
-            surely(mean - 1.0).max(own - 1.0 - 2.5 * KNOWN_TO).max(0.0) + 1.0
-        };
-        (0..falls.len()).map(louder).collect()
-    }
 }
 
-/// What the mean of three blocks' jumps is known to.
-const KNOWN_TO: f64 = 0.06;
+/// Mean square of how much of a cosine there is in shots.
+fn strength(shots: &[Vec<f64>], k: usize) -> f64 {
+    let power = |shot: &Vec<f64>| amplitude(shot, k).powi(2);
+    shots.iter().map(power).sum::<f64>() / shots.len().max(1) as f64
+}
 
-/// What is left of such an excess for what it may be by luck: of one as large as that nothing, of a
-/// much larger one nearly all.
-fn surely(more: f64) -> f64 {
-    let luck = KNOWN_TO / more.max(KNOWN_TO);
-    more * (1.0 - luck * luck)
+/// The same of cosines too fast for slow noise: what many bins average to.
+fn plateau(shots: &[Vec<f64>], bins: usize) -> f64 {
+    let faster = (MODES..FASTER.min(bins / 2)).map(|k| strength(shots, k));
+    let faster: Vec<f64> = faster.collect();
+    faster.iter().sum::<f64>() / faster.len().max(1) as f64
 }
 
 /// The values without their level and tilt, and the tilt from end to end.
-fn without_line(fall: &[f64], bins: &Bins) -> (Vec<f64>, f64) {
+pub(super) fn without_line(fall: &[f64], bins: &Bins) -> (Vec<f64>, f64) {
     let fitted = |kept: &dyn Fn(f64) -> bool, level: f64, tilt: f64| {
         let mut sums = [0.0; 5];
         for (bin, y) in fall.iter().enumerate() {
@@ -238,7 +251,7 @@ fn scatter(shots: &[Vec<f64>]) -> Vec<f64> {
 }
 
 /// Means over a bin and its neighbours.
-fn smoothed(values: &[f64]) -> Vec<f64> {
+pub(super) fn smoothed(values: &[f64]) -> Vec<f64> {
     let mut sums = vec![0.0];
     let mut sum = 0.0;
     for value in values {
@@ -316,28 +329,12 @@ fn memory(white: &[Vec<f64>], powers: &[f64]) -> f64 {
     if found < 2.0 * doubt {
         return 0.0;
     }
+    // What is hardly more than luck counts for little.
+    let found = found * (1.0 - (2.0 * doubt / found).powi(2));
+    // Slow noise that hardly shows can not be told to be alike.
     let all: f64 = powers.iter().sum();
     let slow: f64 = powers.iter().map(|power| (power - 1.0).max(0.0)).sum();
-    (found * all / slow.max(found * all)).min(0.95)
-}
-
-/// The usual jump from bin to bin in each block.
-fn jumps(white: &[Vec<f64>]) -> Vec<f64> {
-    let length = white.first().map_or(0, Vec::len);
-    let size = length.div_ceil(BLOCKS).max(1);
-    let usual = |block: usize| {
-        let of = |shot: &Vec<f64>| jump(cut(shot, block * size, (block + 1) * size));
-        let all: Vec<f64> = white.iter().map(of).collect();
-        (all.iter().sum::<f64>() / all.len().max(1) as f64).max(1e-3)
-    };
-    (0..BLOCKS).map(usual).collect()
-}
-
-/// The median jump between neighbours.
-fn jump(values: &[f64]) -> f64 {
-    let pairs = values.iter().zip(values.iter().skip(1));
-    let mut jumps: Vec<f64> = pairs.map(|(a, b)| (b - a).abs()).collect();
-    median(&mut jumps)
+    (found * all / (slow + 2.0 * doubt * all).max(found * all)).min(0.95)
 }
 
 #[cfg(test)]
@@ -417,16 +414,6 @@ mod tests {
     fn cosine_onto(shot: &mut [f64], k: usize, strength: f64) {
         let count = shot.len();
         super::super::modes::cosine(k, count, |bin, c| shot[bin] += strength * c);
-    }
-
-    #[test]
-    fn a_louder_shot_is_heard() {
-        let shots: Vec<Vec<f64>> = (0..12).map(|seed| white(seed, 0.02)).collect();
-        let spread = Spread::learn(&shots, &BINS);
-        let usual = spread.louder(&white(50, 0.02), 1.0);
-        assert!(usual.iter().all(|more| *more < 1.15), "{usual:?}");
-        let louder = spread.louder(&white(51, 0.04), 1.0);
-        assert!(louder.iter().all(|more| (1.5..2.4).contains(more)));
     }
 
     #[test]

@@ -11,24 +11,25 @@
 //! learned; where it does not, all deviations count for less. And it must stand out of slow noise as
 //! strong as it may be, few shots having told how strong.
 
+mod chance;
 mod doubt;
+mod shape;
 
 use std::borrow::Cow;
 
 use self::doubt::Doubt;
+use self::shape::Shape;
 use super::bins::Bins;
+use super::colour::{Colour, Whitener};
 use super::fit::Fitted;
 use super::modes::{amplitude, cosine};
 
-/// A step must stand this many deviations out: with a thousand places to stand at, once in some
-/// 10⁵ quiet shots of noise as learned.
-pub(super) const LEAST_SIGMAS: f64 = 5.3;
+/// How often one quiet shot may show a step, its noise being as learned. Twice as often is
+/// asked for: noise is never just as learned.
+const FALSE_ALARMS: f64 = 1e-5;
 
-/// A known event that changes is one place of a few, not of a thousand.
-pub(super) const LEAST_AT_EVENT: f64 = 4.9;
-
-/// And this many with the tilt left free.
-const LEAST_FREE: f64 = 4.3;
+/// What a step must stand out by with the tilt left free, as a part of what it must as learned.
+const FREE: f64 = 0.81;
 
 /// A step smaller than this is not worth a word, in decibels.
 const LEAST_STEP_DB: f64 = 0.01;
@@ -55,6 +56,10 @@ pub(super) struct Noise<'a> {
     pub(super) share: f64,
     /// Independent shots that slow noise was learned from.
     pub(super) known_by: f64,
+    /// How alike neighbouring samples are.
+    pub(super) colour: &'a Colour,
+    /// The length in bins over which a step fills, and the receiver's time constant.
+    pub(super) ramp: [f64; 2],
 }
 
 /// A step.
@@ -101,15 +106,24 @@ pub(super) struct Search {
     /// By how much each cosine is believed to be noise: 0 to 1.
     shrink: Vec<f64>,
     extra: Vec<f64>,
-    /// What a step at each bin weighs before level and tilt are taken off.
-    weight: Vec<f64>,
-    /// A step's joint weight with level and tilt.
-    with_line: Vec<[f64; 2]>,
+    /// What a step at each bin weighs before level and tilt are taken off: sharp, and smoothed.
+    weight: Vec<[f64; 2]>,
+    /// Its joint weights with level and tilt.
+    with_line: Vec<[[f64; 2]; 2]>,
     known: Inverse,
     free: Inverse,
+    /// Level and tilt, made white.
     lines: [Vec<f64>; 2],
     share: f64,
     doubt: Doubt,
+    whitener: Whitener,
+    /// What it takes of a step at each bin, beyond a sharp one that the noise's own smoothing has
+    /// smoothed.
+    shape: Shape,
+    /// What a step must stand out by anywhere, and at one of so many known places.
+    least: f64,
+    /// The same of the smooth steps that slow noise may look like.
+    least_slow: f64,
     edges: [usize; 2],
     bins: Bins,
 }
@@ -160,37 +174,41 @@ impl Search {
         let inverse: Vec<f64> = noise.sigma.iter().map(|sigma| 1.0 / sigma).collect();
         let shrink: Vec<f64> = noise.extra.iter().map(|e| e / (1.0 + e)).collect();
         let x = |bin: usize| (bin as f64 + 0.5) / count.max(1) as f64 - 0.5;
-        let level = inverse.clone();
+        let whitener = noise.colour.whitener(&bins);
+        let level = whitener.white(inverse.clone());
         let tilt: Vec<f64> = inverse.iter().enumerate().map(|(b, w)| w * x(b)).collect();
+        let tilt = whitener.white(tilt);
         let doubt = Doubt::new(noise, [&level, &tilt]);
+        let shape = Shape::new(&whitener, &inverse, (&level, noise.ramp));
         let mut search = Self {
             doubt,
             weight: Vec::new(),
             with_line: Vec::new(),
             known: Inverse::of(1.0, 0.0, 1.0),
             free: Inverse::of(1.0, 0.0, 1.0),
-            lines: [Vec::new(), Vec::new()],
+            lines: [level, tilt],
             share: noise.share,
             edges: [(count / 50).max(4), 4],
             extra: noise.extra.to_vec(),
+            least: f64::MAX,
+            least_slow: f64::MAX,
+            whitener,
+            shape,
             inverse,
             shrink,
             bins,
         };
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        let white = [search.whitened(&level), search.whitened(&tilt)];
-        let [q0, q1] = &white;
-        let (a, b, d) = (dot(&level, q0), dot(&level, q1), dot(&tilt, q1));
+        let [level, tilt] = &search.lines;
+        let [q0, q1] = [search.less_slow(level), search.less_slow(tilt)];
+        let (a, b, d) = (dot(level, &q0), dot(level, &q1), dot(tilt, &q1));
         search.free = Inverse::of(a, b, d);
         search.known = Inverse::of(a, b, d + noise.share / (noise.tilt * noise.tilt).max(1e-12));
-        search.with_line = search
-            .behind(q0)
-            .into_iter()
-            .zip(search.behind(q1))
-            .map(<[f64; 2]>::from)
-            .collect();
+        search.with_line = search.along([&q0, &q1]);
         search.weight = search.weights();
-        search.lines = white;
+        let kinds = if search.shape.is_sharp() { 1..2 } else { 0..2 };
+        search.least = search.threshold(kinds);
+        search.least_slow = search.threshold(1..2);
         search
     }
 
@@ -198,11 +216,13 @@ impl Search {
     pub(super) fn run(&self, fall: &[f64], events: &[usize], fit: Fit<'_>) -> Found {
         let mut steps: Vec<Step> = Vec::new();
         let mut rest = fall.to_vec();
+        let at_event = chance::threshold(FALSE_ALARMS, |_| events.len() as f64).min(self.least);
         let least = |step: &Step| {
-            if events.contains(&step.bin) {
-                LEAST_AT_EVENT
+            let known = step.fitted.map(|fitted| fitted.known.is_some());
+            if known.unwrap_or_else(|| events.contains(&step.bin)) {
+                at_event
             } else {
-                LEAST_SIGMAS
+                self.least
             }
         };
         for _ in 0..MOST_STEPS {
@@ -212,6 +232,7 @@ impl Search {
             let Some(step) = step.filter(stands) else {
                 break;
             };
+            let before_fit = step;
             let step = step.fitted(fit(&step, &steps));
             let mut without = rest.clone();
             self.take(&mut without, &step);
@@ -221,12 +242,15 @@ impl Search {
             }
             // Few shots may have shown slow noise too weak: it is not known as well as that.
             let surprise = |falls: &[f64]| self.doubt.surprise(&self.scaled(falls));
-            let sigmas = (surprise(&rest) - surprise(&without)).max(0.0).sqrt();
-            if sigmas < least(&step) {
+            let mut plain = rest.clone();
+            self.take(&mut plain, &before_fit);
+            let left = surprise(&without).min(surprise(&plain));
+            let sigmas = (surprise(&rest) - left).max(0.0).sqrt();
+            if sigmas < self.least_slow {
                 break;
             }
             steps.push(Step {
-                sigmas: step.sigmas.min(sigmas),
+                sigmas: step.sigmas.min(sigmas * self.least / self.least_slow),
                 ..step
             });
             rest = without;
@@ -344,36 +368,49 @@ impl Search {
         })
     }
 
-    /// How a step stands at each bin.
+    /// How a step stands at each bin: sharp or smoothed, whichever stands out more.
     fn stands(&self, fall: &[f64]) -> Vec<Stand> {
-        let white = self.whitened(&self.scaled(fall));
+        let white = self.less_slow(&self.scaled(fall));
         let on_line = self.on_line(&white);
         let joints = self.behind(&white);
         let parts = joints.iter().zip(&self.weight).zip(&self.with_line);
         parts
-            .map(|((joint, weight), line)| {
-                let stand = |inverse: &Inverse| {
-                    let own = weight - inverse.between(*line, *line);
-                    let joint = joint - inverse.between(*line, on_line);
-                    let own = own.max(1e-9 * weight).max(f64::MIN_POSITIVE);
-                    (joint / own, (self.share / own).sqrt())
-                };
-                let ((size, sd), (free, free_sd)) = (stand(&self.known), stand(&self.free));
-                let sigmas = (size / sd).abs();
-                Stand {
-                    size,
-                    sd,
-                    sigmas,
-                    score: sigmas.min((free / free_sd).abs() * LEAST_SIGMAS / LEAST_FREE),
+            .map(|((joints, weights), lines)| {
+                let [sharp, smooth] = [0, 1].map(|k| {
+                    let of = |pair: &[f64; 2]| pair.get(k).copied().unwrap_or_default();
+                    let line = lines.get(k).copied().unwrap_or_default();
+                    self.stand(of(joints), of(weights), (line, on_line))
+                });
+                if sharp.score >= smooth.score {
+                    sharp
+                } else {
+                    smooth
                 }
             })
             .collect()
     }
 
+    /// A step by its joint weight with the falls, its own, and those with level and tilt.
+    fn stand(&self, joint: f64, weight: f64, (line, on_line): ([f64; 2], [f64; 2])) -> Stand {
+        let stand = |inverse: &Inverse| {
+            let own = weight - inverse.between(line, line);
+            let joint = joint - inverse.between(line, on_line);
+            let own = own.max(1e-9 * weight).max(f64::MIN_POSITIVE);
+            (joint / own, (self.share / own).sqrt())
+        };
+        let ((size, sd), (free, free_sd)) = (stand(&self.known), stand(&self.free));
+        let sigmas = (size / sd).abs();
+        Stand {
+            size,
+            sd,
+            sigmas,
+            score: sigmas.min((free / free_sd).abs() / FREE),
+        }
+    }
+
     /// Level and tilt under what is left, and with slow noise the curve through it.
     fn under(&self, rest: &[f64]) -> ([f64; 2], Vec<f64>) {
-        let scaled = self.scaled(rest);
-        let white = self.whitened(&scaled);
+        let white = self.less_slow(&self.scaled(rest));
         let on_line = self.on_line(&white);
         let [level, tilt] = self.known.times(on_line);
         let count = rest.len();
@@ -383,7 +420,7 @@ impl Search {
             .enumerate()
             .map(|(b, y)| y - straight(b))
             .collect();
-        let left = self.scaled(&left);
+        let left = self.in_sigmas(&left);
         let mut slow = vec![0.0; count];
         for (k, shrink) in self.shrink.iter().enumerate() {
             let strength = shrink * amplitude(&left, k + 1);
@@ -400,7 +437,7 @@ impl Search {
 
     /// How much more slow noise is left than was learned; at least 1.
     fn misfit(&self, rest: &[f64], steps: &[Step]) -> f64 {
-        let white = self.whitened(&self.scaled(rest));
+        let white = self.less_slow(&self.scaled(rest));
         let [level, tilt] = self.known.times(self.on_line(&white));
         let count = rest.len().max(1) as f64;
         let flat = rest.iter().enumerate();
@@ -417,16 +454,18 @@ impl Search {
         (sum / degrees / MISFIT).max(1.0).sqrt()
     }
 
+    fn in_sigmas(&self, values: &[f64]) -> Vec<f64> {
+        let pairs = values.iter().zip(&self.inverse);
+        pairs.map(|(v, i)| v * i).collect()
+    }
+
+    /// Falls in deviations of their bins, made white.
     fn scaled(&self, values: &[f64]) -> Vec<f64> {
-        values
-            .iter()
-            .zip(&self.inverse)
-            .map(|(v, i)| v * i)
-            .collect()
+        self.whitener.white(self.in_sigmas(values))
     }
 
     /// The values without what slow noise explains of them.
-    fn whitened(&self, values: &[f64]) -> Vec<f64> {
+    fn less_slow(&self, values: &[f64]) -> Vec<f64> {
         let mut white = values.to_vec();
         for (k, shrink) in self.shrink.iter().enumerate() {
             let strength = shrink * amplitude(values, k + 1);
@@ -440,37 +479,43 @@ impl Search {
     }
 
     fn on_line(&self, white: &[f64]) -> [f64; 2] {
-        let count = white.len().max(1) as f64;
-        let mut sums = [0.0; 2];
-        for (bin, (value, inverse)) in white.iter().zip(&self.inverse).enumerate() {
-            let here = value * inverse;
-            let [level, tilt] = &mut sums;
-            *level += here;
-            *tilt += here * ((bin as f64 + 0.5) / count - 0.5);
-        }
-        sums
+        let on = |line: &Vec<f64>| line.iter().zip(white).map(|(l, w)| l * w).sum();
+        let [level, tilt] = &self.lines;
+        [on(level), on(tilt)]
     }
 
-    /// A step at each bin times the values.
-    fn behind(&self, white: &[f64]) -> Vec<f64> {
-        let mut sum = 0.0;
-        let mut sums: Vec<f64> = white
-            .iter()
-            .zip(&self.inverse)
-            .rev()
-            .map(|(value, inverse)| {
-                sum += value * inverse;
-                sum
-            })
-            .collect();
-        sums.reverse();
-        sums
+    /// A step at each bin times the values: a sharp one, and one that was smoothed as the noise was.
+    fn behind(&self, white: &[f64]) -> Vec<[f64; 2]> {
+        let [level, _] = &self.lines;
+        let smooth = shape::sums(level, white);
+        let sharp = self.shape.behind(&smooth, white);
+        sharp
+            .into_iter()
+            .zip(smooth)
+            .map(<[f64; 2]>::from)
+            .collect()
+    }
+
+    /// The same of level and tilt, for sharp and smoothed steps.
+    fn along(&self, lines: [&[f64]; 2]) -> Vec<[[f64; 2]; 2]> {
+        let [levels, tilts] = lines.map(|line| self.behind(line));
+        let pairs = levels.into_iter().zip(tilts);
+        pairs
+            .map(|([l0, l1], [t0, t1])| [[l0, t0], [l1, t1]])
+            .collect()
     }
 
     /// What a step at each bin weighs under slow noise.
-    fn weights(&self) -> Vec<f64> {
-        let count = self.inverse.len();
-        let mut weights = self.behind(&self.inverse);
+    fn weights(&self) -> Vec<[f64; 2]> {
+        let [level, _] = &self.lines;
+        let count = level.len();
+        let smooth = shape::sums(level, level);
+        let sharp = self.shape.squares(&smooth);
+        let mut weights: Vec<[f64; 2]> = sharp
+            .into_iter()
+            .zip(smooth)
+            .map(<[f64; 2]>::from)
+            .collect();
         let mut onto = vec![0.0; count];
         for (k, shrink) in self.shrink.iter().enumerate() {
             cosine(k + 1, count, |bin, c| {
@@ -478,13 +523,38 @@ impl Search {
                     *onto = c;
                 }
             });
-            let sums = self.behind(&onto);
-            weights
-                .iter_mut()
-                .zip(&sums)
-                .for_each(|(w, s)| *w -= shrink * s * s);
+            for (weights, sums) in weights.iter_mut().zip(self.behind(&onto)) {
+                let both = weights.iter_mut().zip(sums);
+                both.for_each(|(weight, sum)| *weight -= shrink * sum * sum);
+            }
         }
         weights
+    }
+
+    /// What a step must stand out by so that quiet shots show none more often than was said.
+    fn threshold(&self, kinds: std::ops::Range<usize>) -> f64 {
+        let [near, far] = self.edges;
+        let places = near..self.weight.len().saturating_sub(far);
+        let weighs = |line: [f64; 2], weight: f64| weight - self.known.between(line, line);
+        let own = |bin: usize, k: usize| {
+            let weight = self.weight.get(bin)?.get(k)?;
+            Some(weighs(*self.with_line.get(bin)?.get(k)?, *weight))
+        };
+        let [level, _] = &self.lines;
+        let apart = |bin: usize, k: usize| {
+            let step = if k == 0 {
+                self.shape.between(bin)
+            } else {
+                level.get(bin)?.powi(2)
+            };
+            let both = own(bin, k)? * own(bin + 1, k)?;
+            (both > 0.0).then(|| 0.5 * step / both.sqrt())
+        };
+        let all: Vec<f64> = kinds
+            .flat_map(|k| places.clone().map(move |bin| (bin, k)))
+            .filter_map(|(bin, k)| apart(bin, k))
+            .collect();
+        chance::threshold(FALSE_ALARMS, |sigmas| chance::places(&all, sigmas))
     }
 }
 

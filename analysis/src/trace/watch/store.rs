@@ -1,13 +1,14 @@
 //! A reference as it is kept: whole numbers, a few bytes a sample, whatever the format.
 //!
 //! The mean is kept to a ten-thousandth of a decibel, as differences between neighbours; what
-//! follows from it is worked out again when it is read. Version 1.
+//! follows from it is worked out again when it is read. Version 2; version 1 is read too.
 
 use serde::{Deserialize, Serialize};
 use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::{Db, GroupIndex, Nanometres, OpticalLength};
 
 use super::bins::Bins;
+use super::colour::{Colour, MOST_LAGS};
 use super::modes::MODES;
 use super::peaks::Peak;
 use super::spread::{BLOCKS, Spread};
@@ -16,13 +17,19 @@ use crate::trace::samples::{Settings, Trace};
 use crate::trace::windows::survey;
 
 /// The version written.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// The oldest version read: of what neighbouring samples have in common it tells nothing.
+const OLDEST: u32 = 1;
 
 /// The finest difference of levels kept, in decibels.
 const STEP_DB: f64 = 1e-4;
 
 /// A spread is kept to a thousandth of itself.
 const STEP_LN: f64 = 1e-3;
+
+/// Likeness is kept to this.
+const STEP_ALIKE: f64 = 1e-5;
 
 /// More samples are no trace.
 const MOST_SAMPLES: usize = 4_000_000;
@@ -53,7 +60,16 @@ pub(super) struct Stored {
     slow: Vec<f64>,
     tilt_db: f64,
     memory: f64,
-    jumps: Vec<f64>,
+    /// Of version 1 alone, and no longer looked at.
+    #[serde(default, skip_serializing, rename = "jumps")]
+    _jumps: Vec<f64>,
+    /// How alike samples are, lag by lag in each of some stretches.
+    #[serde(default)]
+    colour: Vec<Vec<i32>>,
+    #[serde(default)]
+    colour_known_by: f64,
+    #[serde(default)]
+    usual: Vec<f64>,
     peaks: Vec<Peak>,
     dark: f64,
     smoothing: f64,
@@ -108,7 +124,10 @@ impl From<Watch> for Stored {
             slow: watch.spread.extra,
             tilt_db: watch.spread.tilt,
             memory: watch.spread.memory,
-            jumps: watch.spread.jumps,
+            _jumps: Vec::new(),
+            colour_known_by: watch.spread.colour.known_by,
+            colour: alike(&watch.spread.colour),
+            usual: watch.spread.usual,
             peaks: watch.peaks,
             dark: watch.dark,
             smoothing: watch.smoothing,
@@ -120,7 +139,7 @@ impl TryFrom<Stored> for Watch {
     type Error = StoredError;
 
     fn try_from(stored: Stored) -> Result<Self, StoredError> {
-        if stored.v != VERSION {
+        if !(OLDEST..=VERSION).contains(&stored.v) {
             return Err(StoredError::Version { found: stored.v });
         }
         stored.check()?;
@@ -145,8 +164,13 @@ impl TryFrom<Stored> for Watch {
             extra: stored.slow,
             tilt: stored.tilt_db,
             memory: stored.memory,
-            jumps: stored.jumps,
+            colour: Colour {
+                stretches: stored.colour.iter().map(|l| of_alike(l)).collect(),
+                known_by: stored.colour_known_by,
+            },
+            usual: stored.usual,
         };
+        watch.whitener = watch.spread.colour.whitener(&watch.bins);
         watch.learned = stored.learned;
         watch.peaks = stored.peaks;
         watch.dark = stored.dark;
@@ -183,10 +207,18 @@ impl Stored {
         if self.slow.len() != MODES || !finite(&self.slow) {
             return bad("slow noise");
         }
-        if !(self.jumps.is_empty() || self.jumps.len() == BLOCKS) || !finite(&self.jumps) {
-            return bad("jumps");
+        if !(self.usual.is_empty() || self.usual.len() == BLOCKS) || !finite(&self.usual) {
+            return bad("loudness");
         }
-        if !finite(&[self.tilt_db, self.memory, self.dark, self.smoothing]) || self.memory > 1.0 {
+        let lags = self.colour.first().map_or(0, Vec::len);
+        let even = self.colour.iter().all(|l| l.len() == lags);
+        if !even || self.colour.len() > BLOCKS || lags > MOST_LAGS + 1 {
+            return bad("likeness");
+        }
+        let known = self.colour_known_by;
+        if !finite(&[self.tilt_db, self.memory, self.dark, self.smoothing, known])
+            || self.memory > 1.0
+        {
             return bad("spread");
         }
         let inside = |peak: &Peak| peak.from < peak.to && peak.to <= samples && peak.sd_db > 0.0;
@@ -195,6 +227,15 @@ impl Stored {
         }
         Ok(())
     }
+}
+
+fn alike(colour: &Colour) -> Vec<Vec<i32>> {
+    let kept = |likeness: &Vec<f64>| likeness.iter().map(|l| whole(l / STEP_ALIKE)).collect();
+    colour.stretches.iter().map(kept).collect()
+}
+
+fn of_alike(kept: &[i32]) -> Vec<f64> {
+    kept.iter().map(|l| f64::from(*l) * STEP_ALIKE).collect()
 }
 
 /// A mean power as the trace that is kept of it.

@@ -121,9 +121,9 @@ fn a_reference_is_the_same_after_a_file() {
             assert!((a.delta - b.delta).abs().get() < 1e-3, "{a:?} {b:?}");
         }
     }
-    let broken = text.replace("\"v\":1", "\"v\":9");
+    let broken = text.replace("\"v\":2", "\"v\":9");
     let error = serde_json::from_str::<Watch>(&broken).unwrap_err();
-    assert!(error.to_string().contains("version 9, want 1"), "{error}");
+    assert!(error.to_string().contains("version 9, want 2"), "{error}");
     let broken = text.replace("\"bin\":", "\"bin\":99999");
     assert!(serde_json::from_str::<Watch>(&broken).is_err());
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::trace::synth::Dice;
+use crate::trace::watch::colour::Colour;
 
 /// Seeds this far apart draw nothing in common.
 const APART: u64 = 1_000_003;
@@ -43,7 +44,22 @@ fn shots(seed: u64, size: f64, sigma: f64, keep: f64) -> Shots {
     }
 }
 
-fn fitted(shots: &Shots, sigma: f64, known: &[Known]) -> Fitted {
+/// What good shots of such noise tell.
+fn colour(keep: f64) -> Colour {
+    let good = |seed: u64| {
+        let mut dice = Dice::new((seed + 9_000) * APART);
+        let mut noise = 0.0;
+        (0..BINS.to())
+            .map(|_| {
+                noise = keep * noise + (1.0 - keep) * dice.normal();
+                noise
+            })
+            .collect()
+    };
+    Colour::learn((0..12).map(good))
+}
+
+fn fitted(shots: &Shots, (sigma, colour): (f64, &Colour), known: &[Known]) -> Fitted {
     let extra = vec![0.5; 24];
     let noise = Noise {
         sigma: vec![sigma / (BINS.size as f64).sqrt(); BINS.count],
@@ -51,6 +67,8 @@ fn fitted(shots: &Shots, sigma: f64, known: &[Known]) -> Fitted {
         tilt: 0.01,
         share: 1.0,
         known_by: 30.0,
+        colour,
+        ramp: [PULSE / BINS.size as f64, 0.35 * PULSE / BINS.size as f64],
     };
     let scene = Scene {
         bins: &BINS,
@@ -60,6 +78,7 @@ fn fitted(shots: &Shots, sigma: f64, known: &[Known]) -> Fitted {
         fade: 0.0,
         late: 0.0,
         zero: 0.08,
+        smoothing: 1.0,
     };
     let sought = Sought {
         bins: [138, 148],
@@ -71,10 +90,11 @@ fn fitted(shots: &Shots, sigma: f64, known: &[Known]) -> Fitted {
 /// Shares of places and of sizes inside their intervals.
 fn inside(size: f64, sigma: f64, keep: f64) -> (f64, f64) {
     let runs = 30;
+    let colour = colour(keep);
     let (mut places, mut sizes) = (0.0, 0.0);
     for seed in 0..runs {
         let shots = shots(seed, size, sigma, keep);
-        let found = fitted(&shots, sigma, &[]);
+        let found = fitted(&shots, (sigma, &colour), &[]);
         let within = |off: f64, half: f64| f64::from(u8::from(off.abs() <= half));
         places += within(found.ramp.at - shots.truth.at, found.half);
         sizes += within(found.ramp.size - size, HALF_95 * found.size_sd);
@@ -98,22 +118,14 @@ fn a_step_at_a_known_event_is_that_events_and_one_beside_it_is_not() {
         at: shots.truth.at + off,
         sd: 1.0,
     };
-    let there = fitted(&shots, 0.02, &[known(-200.0), known(0.3)]);
+    let there = fitted(
+        &shots,
+        (0.02, &Colour::default()),
+        &[known(-200.0), known(0.3)],
+    );
     assert_eq!(there.known, Some(1));
-    assert_eq!(fitted(&shots, 0.02, &[known(60.0)]).known, None);
-}
-
-#[test]
-fn a_smoothed_instruments_neighbours_are_known_to_be_alike() {
-    let shots = shots(9, 0.1, 0.02, 0.7);
-    let falls: Vec<f64> = shots.now.iter().map(|now| fall(1.0, *now)).collect();
-    let point = |first: usize| Point {
-        bin: 0,
-        first,
-        samples: 1,
-        inverse: 50.0,
-    };
-    let points: Vec<Point> = (0..400).map(point).collect();
-    let keep = memory(&falls[..400], &points, 1.0);
-    assert!((0.45..0.75).contains(&keep), "{keep}");
+    assert_eq!(
+        fitted(&shots, (0.02, &Colour::default()), &[known(60.0)]).known,
+        None
+    );
 }

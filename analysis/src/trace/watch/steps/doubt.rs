@@ -144,9 +144,15 @@ fn amplitudes(values: &[f64], modes: usize) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::trace::synth::Dice;
+    use crate::trace::watch::colour::Colour;
     use crate::trace::watch::modes::{MODES, cosine};
 
     const COUNT: usize = 400;
+
+    static WHITE: Colour = Colour {
+        stretches: Vec::new(),
+        known_by: 0.0,
+    };
 
     /// A noise of which slow cosines are so many times as strong as white noise.
     fn doubt(extra: f64, known_by: f64) -> Doubt {
@@ -157,6 +163,8 @@ mod tests {
             tilt: 1e-3,
             share: 1.0,
             known_by,
+            colour: &WHITE,
+            ramp: [0.1, 0.03],
         };
         let level = vec![1.0; COUNT];
         let x = |bin: usize| (bin as f64 + 0.5) / COUNT as f64 - 0.5;

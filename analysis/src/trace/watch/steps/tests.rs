@@ -12,6 +12,11 @@ const BINS: Bins = Bins {
     count: COUNT,
 };
 
+static WHITE: Colour = Colour {
+    stretches: Vec::new(),
+    known_by: 0.0,
+};
+
 /// Steps of no pulse at all.
 const SHARP: Fit<'_> = &|_, _| None;
 
@@ -22,6 +27,8 @@ fn noise(extra: &[f64]) -> Noise<'_> {
         tilt: 0.02,
         share: 1.0,
         known_by: 30.0,
+        colour: &WHITE,
+        ramp: [0.1, 0.03],
     }
 }
 
