@@ -12,6 +12,7 @@ mod again;
 mod behind;
 mod foot;
 mod lingers;
+mod noise;
 mod place;
 mod short;
 mod stop;
@@ -296,10 +297,11 @@ fn ends_behind(trace: &Trace, windows: &[Window], k: usize, sky: Sky) -> Option<
     let end = &placed.end;
     let vague = peak.is_none() && faint(end.level.get());
     let elsewhere = near.is_some() && !end.reflective;
-    if vague || elsewhere {
-        return Some(Search::Fades);
-    }
-    Some(Search::Found(Box::new(Ended::of(placed, line, range))))
+    Some(if vague || elsewhere {
+        Search::Fades
+    } else {
+        Search::Found(Box::new(Ended::of(placed, line, range)))
+    })
 }
 
 /// The line of the glass up to window `k`, over as many windows before it as continue it: one

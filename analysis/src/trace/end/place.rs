@@ -3,18 +3,15 @@
 use silkline_protocol::unit::{Db, OpticalLength};
 
 use super::lingers::Lingering;
-use super::{EndKind, EndOfFibre};
+use super::{EndKind, EndOfFibre, noise};
 use crate::trace::edge::{self, Edge, Guess, Lingers, Noise, Point};
 use crate::trace::line::{Line, median};
 use crate::trace::power::POWER_A_DB;
-use crate::trace::product::{dot, highest};
-use crate::trace::samples::{Trace, cut, rest, whole};
+use crate::trace::product::highest;
+use crate::trace::samples::{Trace, cut, whole};
 
 /// Even a smoothed trace is no straighter than this, in decibels.
 const LEAST_SIGMA_DB: f64 = 0.004;
-
-/// Noise of a sample is at least what rounding to a thousandth makes of it.
-const ROUNDING_DB: f64 = 0.000_289;
 
 /// Part of the pulse by which its unknown shape may shift an onset, as one standard deviation,
 /// where the receiver is not the one of the model.
@@ -60,9 +57,6 @@ const HIDDEN: f64 = 1.8;
 /// Samples before an onset that noise and line are taken from, and pulses behind its fall, at the most.
 const FARTHEST_NOISE: usize = 600;
 const AFTER: usize = 4;
-
-/// Deviations by which the noise of light may seem less than that of the dark and be the same.
-const LIKE_DARK: f64 = 3.0;
 
 /// Neighbours share noise: the slope of a line is less sure than its samples' scatter says.
 const SHARED: f64 = 2.0;
@@ -182,7 +176,7 @@ impl<'a> Found<'a> {
             trace,
             line,
             onset,
-            noise: noise_before(trace, line, onset.calm, range.noise_level),
+            noise: noise::before(trace, line, onset.calm, range.noise_level),
             limit: range.limit,
             bright: self.bright(),
             constant,
@@ -388,7 +382,7 @@ impl Scene<'_> {
         } else {
             whole(6.0 * pulse).max(30)
         };
-        let from = onset.calm.saturating_sub(back).max(first_of(line));
+        let from = onset.calm.saturating_sub(back).max(noise::first_of(line));
         let until = onset.collapse.max(onset.calm) + whole(pulses * pulse) + 3;
         let stretch = trace.stretch(from, until);
         let limit = self.limit;
@@ -431,66 +425,9 @@ fn sigma_near(trace: &Trace, line: &Line, last: [usize; 2]) -> f64 {
     (1.4826 * median(&mut residuals)).max(LEAST_SIGMA_DB)
 }
 
-/// The noise around the onset: what the residuals before it share with their neighbours is
-/// fading; of the rest, what the dark shows too is the receiver's.
-fn noise_before(trace: &Trace, line: &Line, calm: usize, noise_level: Option<f64>) -> Noise {
-    let pulse = trace.pulse().get() / trace.step_m();
-    let length = whole(6.0 * pulse).clamp(60, 600);
-    let from = calm.saturating_sub(length).max(first_of(line));
-    let levels = trace.stretch(from, calm);
-    let off = |(i, level): (usize, &f64)| level - line.at((from + i) as f64);
-    let mut residuals: Vec<f64> = levels.iter().enumerate().map(off).collect();
-    let size = 1.4826 * median(&mut residuals.iter().map(|r| r.abs()).collect::<Vec<f64>>());
-    residuals.retain(|r| r.abs() <= 4.0 * size + 1e-9);
-    let count = (residuals.len() as f64).max(1.0);
-    let variance = dot(&residuals, &residuals) / (count - 2.0).max(1.0);
-    let lags = whole((pulse / 3.0).round()).clamp(1, (residuals.len() / 4).max(1));
-    let shared =
-        |lag: usize| dot(&residuals, rest(&residuals, lag)) / (count - lag as f64).max(1.0);
-    let keep = (-3.0 / pulse).exp();
-    let (mut seen, mut wanted) = (0.0, 0.0);
-    for lag in 1..=lags {
-        seen += shared(lag);
-        wanted += keep.powf(lag as f64);
-    }
-    // A line that falls has less of the receiver's noise farther back.
-    let fade = (-line.slope * POWER_A_DB).max(0.0);
-    let back = |i: usize| (2.0 * fade * (i as f64 - levels.len() as f64)).exp();
-    let shown = (0..levels.len()).map(back).sum::<f64>() / (levels.len() as f64).max(1.0);
-    let dark = noise_level.map(|level| 10_f64.powf((level - line.at(calm as f64)) / 5.0));
-    let dark = dark.map(|dark| (dark / POWER_A_DB).powi(2));
-    // As exactly as so few samples can tell, the noise of the light holds that of the dark.
-    let most = variance * (1.0 + LIKE_DARK * (2.0 / count).sqrt()).powi(2);
-    let dark = dark.filter(|dark| dark * shown < most);
-    let room = dark.map_or(0.98 * variance, |dark| most - dark * shown);
-    let fading = (seen / wanted).clamp(0.0, room);
-    let white = (variance - fading).max(ROUNDING_DB * ROUNDING_DB);
-    let receiver = dark.unwrap_or_else(|| white / shown.max(1e-6));
-    let rough = (variance - fading - receiver * shown).max(0.0);
-    // Noise that changes more slowly than fading does is all of it shared.
-    let slow = (shared(1) / variance.max(1e-18)).clamp(keep.min(0.99), 0.995);
-    let reach = if fading < 0.97 * variance {
-        pulse / 3.0
-    } else {
-        -1.0 / slow.ln()
-    };
-    let power = |variance: f64| variance.sqrt() * POWER_A_DB;
-    Noise {
-        receiver: power(receiver.max(ROUNDING_DB * ROUNDING_DB)),
-        rough: power(rough),
-        fading: power(fading),
-        reach: reach * trace.step_m(),
-    }
-}
-
 /// Standard deviation of a line's slope, in decibels a sample.
 fn slope_sigma(line: &Line) -> f64 {
     SHARED * line.rms / line.spread.max(1.0).sqrt()
-}
-
-/// The sample a line's stretch begins with.
-fn first_of(line: &Line) -> usize {
-    whole((line.centre - line.count / 2.0).ceil())
 }
 
 /// What the walk back from the drop to its onset goes by; lengths in samples.
