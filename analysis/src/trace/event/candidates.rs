@@ -126,7 +126,7 @@ fn jumps(grid: &Grid, sums: &[f64], width: usize, stride: usize) -> Vec<f64> {
     let jump = |i: usize| {
         let from = i.checked_sub(width)?;
         let behind = i + edge;
-        let doubt = grid.sigma.get(i)? * grid.excess * root;
+        let doubt = grid.wide.get(i)? * root;
         Some((mean(behind, behind + width)? - mean(from, i)?) / doubt)
     };
     (0..grid.levels.len())

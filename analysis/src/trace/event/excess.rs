@@ -4,8 +4,9 @@
 //! event is how far the mean of many points strays, so that is measured: on what the fitted glass
 //! leaves over, in sums of one point up to several pulses.
 
-use super::grid::Grid;
+use super::grid::{Grid, Noise};
 use super::segments::Cut;
+use super::uneven::{self, Stray};
 use crate::trace::line::quantile;
 use crate::trace::noise;
 use crate::trace::samples::cut;
@@ -21,12 +22,16 @@ const FEWEST_LINES: usize = 16;
 
 /// Fewer sums of one length say nothing; so long ones hold small events.
 const FEWEST: usize = 12;
+const MANY: usize = 60;
 const FEWEST_LONG: usize = 30;
 
 /// The share of sums that is believed, events that are still unknown inflate the others, and that
 /// quantile of the absolute value of a normal variable.
 const SHARE: f64 = 0.30;
 const SHARE_IN_SIGMAS: f64 = 0.385_3;
+
+/// A point strays by this part of what it counts for at the least.
+const LEAST_SINGLE: f64 = 0.03;
 
 /// A wide share of sums and its quantile, for intervals, and the most that they are widened.
 const WIDE_SHARE: f64 = 0.90;
@@ -36,10 +41,8 @@ const MOST_DOUBT: f64 = 2.0;
 /// What the glass of a grid leaves over.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Excess {
-    /// How much more sums scatter, as a factor of their deviation.
-    pub(crate) factor: f64,
-    /// What a point of glass costs on average once noise is that much larger.
-    pub(crate) honest: f64,
+    /// How noise of one point becomes noise of many.
+    pub(crate) noise: Noise,
     /// How much wider all sums scatter than the quieter ones say: for intervals.
     pub(crate) doubt: f64,
 }
@@ -50,20 +53,27 @@ pub(crate) struct Excess {
 /// Rather too low than too high: what is too low finds too many events at first and is raised by
 /// what they leave over, what is too high hides the events that would lower it. Longer means
 /// would always hold an event where a span has many.
-pub(crate) fn before(grid: &Grid) -> f64 {
+pub(crate) fn before(grid: &Grid) -> Noise {
     let size = grid.pulse.max(2);
     if grid.levels.len() < FEWEST_LINES * LINE_MEANS * size {
         // Events fill every line of so short a trace: a receiver correlates a third of a pulse.
-        return (grid.pulse as f64 / 3.0).sqrt().max(1.0);
+        let factor = (grid.pulse as f64 / 3.0).sqrt().max(1.0);
+        return uneven::noise(factor, 0.0, 1.0);
     }
     let lines = grid.levels.chunks_exact(LINE_MEANS * size);
     let noise = grid.sigma.chunks_exact(LINE_MEANS * size);
-    let scatter = |(levels, sigma): (&[f64], &[f64])| {
+    let stray = |(levels, sigma): (&[f64], &[f64])| {
         let noise = sigma.first().copied().unwrap_or(1.0);
-        off_line(levels, size) * (size as f64).sqrt() / noise
+        Stray {
+            size: off_line(levels, size) * (size as f64).sqrt() / noise,
+            inverse: noise.powi(-2),
+        }
     };
-    let mut scatters: Vec<f64> = lines.zip(noise).map(scatter).collect();
-    noise::low(&mut scatters, LINE_MEANS - 2).max(1.0)
+    let strays: Vec<Stray> = lines.zip(noise).map(stray).collect();
+    let believed = |scatters: &mut [f64]| noise::low(scatters, LINE_MEANS - 2);
+    let glass = uneven::at_most(&strays, uneven::glass(&strays), believed);
+    let mut scatters: Vec<f64> = uneven::scaled(&strays, glass).collect();
+    uneven::noise(believed(&mut scatters).max(1.0), glass, 1.0)
 }
 
 /// How far the means of `size` neighbours stray from a line.
@@ -78,11 +88,12 @@ pub(crate) fn excess(grid: &Grid, cuts: &[Cut]) -> Excess {
     let mut stretches = residuals(grid, cuts);
     let mut factor: f64 = 1.0;
     let mut single: f64 = 1.0;
-    let mut doubt: f64 = 1.0;
+    // Sums of the length that strays most, and of the longest of which there are many.
+    let (mut largest, mut many) = (Vec::new(), Vec::new());
     let mut size = 1;
     let longest = MOST_PULSES * grid.pulse.max(grid.edge_points());
     while size <= longest.max(4) {
-        let mut sums: Vec<f64> = Vec::new();
+        let mut sums: Vec<Stray> = Vec::new();
         let long = stretches.iter().filter(|s| s.points >= 5 * size);
         long.for_each(|stretch| sums.extend(stretch.sizes(size)));
         let fewest = match size <= MOST_PULSES * grid.pulse {
@@ -92,43 +103,63 @@ pub(crate) fn excess(grid: &Grid, cuts: &[Cut]) -> Excess {
         if sums.len() < fewest {
             break;
         }
-        let scatter = quantile(&mut sums, SHARE) / SHARE_IN_SIGMAS;
+        let scatter = uneven::spread(&sums, 0.0) / SHARE_IN_SIGMAS;
         if size == 1 {
             single = scatter;
         }
+        if sums.len() >= MANY {
+            many.clone_from(&sums);
+        }
         if scatter > factor {
             factor = scatter;
-            doubt = quantile(&mut sums, WIDE_SHARE) / WIDE_IN_SIGMAS / scatter;
+            largest = sums;
         }
         size *= 2;
         stretches.iter_mut().for_each(Stretch::pair);
     }
+    let believed = |sizes: &mut [f64]| quantile(sizes, SHARE) / SHARE_IN_SIGMAS;
+    let glass = uneven::at_most(&largest, uneven::glass(&many), believed);
+    if glass > 0.0 {
+        factor = (uneven::spread(&largest, glass) / SHARE_IN_SIGMAS).max(1.0);
+    }
+    let mut sizes: Vec<f64> = uneven::scaled(&largest, glass).collect();
+    let wide = match sizes.is_empty() {
+        true => 1.0,
+        false => quantile(&mut sizes, WIDE_SHARE) / WIDE_IN_SIGMAS / factor,
+    };
     Excess {
-        factor,
-        honest: (single / factor).powi(2).max(1e-3),
-        doubt: doubt.clamp(1.0, MOST_DOUBT),
+        noise: uneven::noise(factor, glass, single.max(LEAST_SINGLE * factor)),
+        doubt: wide.clamp(1.0, MOST_DOUBT),
     }
 }
 
 /// What a stretch of glass leaves over, in units of white noise: sums of as many neighbours each.
 struct Stretch {
     points: usize,
-    sums: Vec<f64>,
+    /// Each with one over the square of the noise of a point there.
+    sums: Vec<Stray>,
 }
 
 impl Stretch {
     /// Sums of twice as many.
     fn pair(&mut self) {
         let (pairs, _) = self.sums.as_chunks::<2>();
-        self.sums = pairs.iter().map(|[a, b]| a + b).collect();
+        let both = |[a, b]: &[Stray; 2]| Stray {
+            size: a.size + b.size,
+            inverse: f64::midpoint(a.inverse, b.inverse),
+        };
+        self.sums = pairs.iter().map(both).collect();
     }
 
     /// How large its sums of `size` neighbours are, for white noise of deviation 1; the line took its
     /// share.
-    fn sizes(&self, size: usize) -> impl Iterator<Item = f64> + '_ {
+    fn sizes(&self, size: usize) -> impl Iterator<Item = Stray> + '_ {
         let left = 1.0 - 2.0 * size as f64 / self.points as f64;
         let scale = (size as f64 * left.max(0.2)).sqrt();
-        self.sums.iter().map(move |sum| sum.abs() / scale)
+        self.sums.iter().map(move |sum| Stray {
+            size: sum.size.abs() / scale,
+            ..*sum
+        })
     }
 }
 
@@ -141,10 +172,11 @@ fn residuals(grid: &Grid, cuts: &[Cut]) -> Vec<Stretch> {
         let levels = cut(&grid.levels, glass.to, end).iter();
         let sigma = cut(&grid.sigma, glass.to, end).iter();
         let points = levels.zip(sigma).enumerate();
-        let residual = |(i, (level, sigma)): (usize, (&f64, &f64))| {
-            (level - fit.lit(grid.km(glass.to + i))) / sigma
+        let residual = |(i, (level, sigma)): (usize, (&f64, &f64))| Stray {
+            size: (level - fit.lit(grid.km(glass.to + i))) / sigma,
+            inverse: sigma.powi(-2),
         };
-        let sums: Vec<f64> = points.map(residual).collect();
+        let sums: Vec<Stray> = points.map(residual).collect();
         Some(Stretch {
             points: sums.len(),
             sums,
@@ -167,7 +199,7 @@ mod tests {
         };
         let trace = plan.trace();
         let grid = Grid::of(&trace, &survey(&trace), None).unwrap();
-        before(&grid)
+        before(&grid).factor
     }
 
     #[test]

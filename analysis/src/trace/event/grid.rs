@@ -6,6 +6,7 @@ use super::tail::{GONE, Tail};
 use crate::trace::end::{EndOfFibre, clipped_at, last_clear, noise_level};
 use crate::trace::line::quantile;
 use crate::trace::noise;
+use crate::trace::product::{highest, lowest};
 use crate::trace::samples::{Trace, cut, whole};
 use crate::trace::windows::Window;
 
@@ -71,16 +72,47 @@ pub(crate) struct Grid {
     pub(crate) limit: Option<f64>,
     /// Usual slope of the glass, level a kilometre, negative.
     pub(crate) slope: f64,
-    /// How much more sums of many points scatter than white noise lets them, as a factor.
-    pub(crate) excess: f64,
+    /// Noise of each level as it counts in the mean of many: with what neighbours share.
+    pub(crate) wide: Vec<f64>,
+    /// How that follows from the noise of a level.
+    pub(crate) noise: Noise,
     /// How much wider intervals are than that noise says.
     pub(crate) doubt: f64,
     sums: Vec<Sums>,
     tails: Vec<Tail>,
 }
 
+/// How noise of one point becomes noise of many: a receiver's, which smoothing may spread over
+/// neighbours, and beside it the glass's own unevenness, the same in decibels everywhere and smooth
+/// over a part of a pulse, so that its mean strays farther than that of the receiver's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Noise {
+    /// How much more the mean of many points strays than the noise of one lets it, as a factor.
+    pub(crate) factor: f64,
+    /// What the glass adds to that, as if each point had so much of its own, in decibels.
+    pub(crate) glass: f64,
+    /// How much a single point strays, as a factor of its noise.
+    pub(crate) single: f64,
+}
+
+impl Noise {
+    /// White noise alone.
+    pub(crate) const WHITE: Self = Self {
+        factor: 1.0,
+        glass: 0.0,
+        single: 1.0,
+    };
+
+    /// What a point of noise `sigma` counts in the mean of many.
+    pub(crate) fn wide(&self, sigma: f64) -> f64 {
+        (self.factor * sigma).hypot(self.glass)
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
+    /// What the points cost where nothing but noise is.
+    honest: f64,
     w: f64,
     x: f64,
     y: f64,
@@ -194,18 +226,39 @@ impl Grid {
             brightest: brightest(trace),
             limit: clipped_at(trace),
             slope,
-            excess: 1.0,
+            wide: Vec::new(),
+            noise: Noise::WHITE,
             doubt: 1.0,
             sums: Vec::new(),
             tails: Vec::new(),
         };
-        grid.sum();
+        grid.set_noise(Noise::WHITE);
         Some(grid)
     }
 
-    /// Sets how much more sums of many points scatter than white noise lets them.
-    pub(crate) fn set_excess(&mut self, excess: f64) {
-        self.excess = excess;
+    /// Sets how noise of one point becomes noise of many.
+    pub(crate) fn set_noise(&mut self, noise: Noise) {
+        self.noise = noise;
+        self.wide = self.sigma.iter().map(|sigma| noise.wide(*sigma)).collect();
+        self.sum();
+    }
+
+    /// Whether noise of another kind comes to about the same for the quietest and the loudest point.
+    pub(crate) fn is_as_noisy(&self, noise: &Noise) -> bool {
+        let near = |a: f64, b: f64, by: f64| (a / b - 1.0).abs() < by;
+        let same = |sigma: f64| near(noise.wide(sigma), self.noise.wide(sigma), 0.05);
+        let honest = |noise: &Noise| (noise.single / noise.factor).powi(2);
+        [lowest(&self.sigma), highest(&self.sigma)]
+            .into_iter()
+            .all(same)
+            && near(honest(noise), honest(&self.noise), 0.1)
+    }
+
+    /// What the points from one to before another cost where nothing but noise is.
+    pub(crate) fn honest(&self, from: usize, to: usize) -> f64 {
+        let last = self.sums.last().copied().unwrap_or_default();
+        let before = |point: usize| self.sums.get(point).copied().unwrap_or(last).honest;
+        before(to) - before(from)
     }
 
     /// Sets the usual slope to what stretches of glass show, those that tell most counting most.
@@ -247,10 +300,12 @@ impl Grid {
         let offset = self.levels.first().copied().unwrap_or(0.0);
         self.sums = Vec::with_capacity(self.levels.len() + 1);
         self.sums.push(total);
-        for (i, (level, sigma)) in self.levels.iter().zip(&self.sigma).enumerate() {
-            let w = sigma.powi(-2);
+        let deviations = self.sigma.iter().zip(&self.wide);
+        for (i, (level, (sigma, wide))) in self.levels.iter().zip(deviations).enumerate() {
+            let w = wide.powi(-2);
             let (x, y) = (self.km(i), level - offset);
             total = Sums {
+                honest: total.honest + (self.noise.single * sigma).powi(2) * w,
                 w: total.w + w,
                 x: total.x + w * x,
                 y: total.y + w * y,
@@ -260,9 +315,9 @@ impl Grid {
             };
             self.sums.push(total);
         }
-        let sigmas = self.sigma.iter().map(|sigma| sigma.powi(-2));
+        let weights = self.wide.iter().map(|wide| wide.powi(-2));
         let levels = self.levels.iter().map(|level| level - offset);
-        let points: Rc<[(f64, f64)]> = sigmas.zip(levels).collect();
+        let points: Rc<[(f64, f64)]> = weights.zip(levels).collect();
         let pulse_km = self.pulse_points * self.step_km;
         let receivers = RECEIVERS.map(|reach| reach * pulse_km);
         let lingers = LINGERS.map(|reach| reach * (pulse_km + RECOVERY_KM));
@@ -307,7 +362,6 @@ impl Grid {
     pub(crate) fn fit_recovering(&self, from: usize, to: usize, price: f64) -> Option<Fit> {
         let line = self.line(from, to)?;
         let length = self.km(to) - self.km(from);
-        let scale = self.excess.powi(-2);
         let plain = self.fit(from, to)?;
         // Nothing left to explain for what a tail costs.
         if plain.cost <= price {
@@ -317,21 +371,16 @@ impl Grid {
         let (mut best, mut odd) = (plain, false);
         for tail in &self.tails {
             let limits = prices.map(|price| best.cost - price);
-            tail.fits(
-                [from, to],
-                (length, scale),
-                (&line, limits),
-                |number, fit| {
-                    let Some(fit) = fit else {
-                        odd = true;
-                        return;
-                    };
-                    let cost = fit.cost + prices.get(number).copied().unwrap_or(price);
-                    if cost < best.cost {
-                        best = Fit { cost, ..fit };
-                    }
-                },
-            );
+            tail.fits([from, to], length, (&line, limits), |number, fit| {
+                let Some(fit) = fit else {
+                    odd = true;
+                    return;
+                };
+                let cost = fit.cost + prices.get(number).copied().unwrap_or(price);
+                if cost < best.cost {
+                    best = Fit { cost, ..fit };
+                }
+            });
         }
         Some(Fit {
             least: !odd,
@@ -348,25 +397,24 @@ impl Grid {
     /// The sums over a stretch. The usual slope is one more observation of it.
     fn line(&self, from: usize, to: usize) -> Option<Line> {
         let (a, b) = (self.sums.get(from)?, self.sums.get(to)?);
-        let scale = self.excess.powi(-2);
         let w = b.w - a.w;
         if to < from + 2 || w <= 0.0 {
             return None;
         }
         let (x, y) = ((b.x - a.x) / w, (b.y - a.y) / w);
-        let hold = 1.0 / (SLOPE_SPREAD * SLOPE_SPREAD) / scale;
+        let hold = 1.0 / (SLOPE_SPREAD * SLOPE_SPREAD);
         let xx = (b.xx - a.xx - w * x * x).max(0.0) + hold;
         let xy = b.xy - a.xy - w * x * y + hold * self.slope;
         let yy = (b.yy - a.yy - w * y * y).max(0.0) + hold * self.slope * self.slope;
         Some(Line {
-            w: w * scale,
+            w,
             x,
             into: x - self.km(from),
             y,
             offset: self.levels.first().copied().unwrap_or(0.0),
-            xx: xx * scale,
-            xy: xy * scale,
-            yy: yy * scale,
+            xx,
+            xy,
+            yy,
         })
     }
 }

@@ -432,7 +432,7 @@ fn points(grid: &Grid, edge: &Edge) -> (usize, Vec<Point>, [f64; 2]) {
         let before = edge.before.lit(km);
         let over = |level: f64| (level * std::f64::consts::LN_10 / 5.0).exp_m1();
         let power = over(grid.levels.get(i)? - before);
-        let noise = grid.sigma.get(i)? * grid.excess * std::f64::consts::LN_10 / 5.0;
+        let noise = grid.wide.get(i)? * std::f64::consts::LN_10 / 5.0;
         Some(Point {
             over: power,
             after: over(edge.after.at(km) - before),

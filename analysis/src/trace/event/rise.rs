@@ -53,8 +53,9 @@ pub(super) fn rises(grid: &Grid) -> Vec<Rise> {
     let (mut low, mut at, mut high) = (f64::MAX, 0, f64::MIN);
     let (mut up, mut up_at, mut down_at) = (false, 0, 0);
     let flat = 2 * grid.pulse.max(2);
-    for (i, (level, sigma)) in levels.iter().zip(&grid.sigma).enumerate() {
-        let least = (PEAK_Z * sigma * (2.0 * grid.excess).sqrt()).max(PEAK_DB);
+    let deviations = grid.sigma.iter().zip(&grid.wide);
+    for (i, (level, (sigma, wide))) in levels.iter().zip(deviations).enumerate() {
+        let least = (PEAK_Z * (2.0 * sigma * wide).sqrt()).max(PEAK_DB);
         if up {
             high = high.max(*level);
             if let Some(rise) = found.last_mut() {

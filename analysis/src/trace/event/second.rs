@@ -102,14 +102,11 @@ impl<'a> Falls<'a> {
         };
         let variance = |k: usize| {
             let middle = at + k * self.size + self.size / 2;
-            self.grid
-                .sigma
-                .get(middle)
-                .map_or(0.0, |sigma| sigma * sigma)
+            self.grid.wide.get(middle).map_or(0.0, |wide| wide * wide)
         };
         let (before, behind) = (mean(0)? - mean(1)?, mean(1)? - mean(2)?);
         let variance = variance(0) + 4.0 * variance(1) + variance(2);
-        let doubt = (variance / self.size as f64).sqrt() * self.grid.excess;
+        let doubt = (variance / self.size as f64).sqrt();
         (doubt > 0.0).then_some((before, behind, doubt))
     }
 }
@@ -137,7 +134,7 @@ mod tests {
         };
         let trace = plan.trace();
         let mut grid = Grid::of(&trace, &survey(&trace), None).unwrap();
-        grid.set_excess(excess::before(&grid));
+        grid.set_noise(excess::before(&grid));
         let at = |km: f64| whole(km / grid.step_km);
         let falls = Falls::of(&grid);
         grid.km(falls.stop(at(8.0), at(8.05), at(10.0)))

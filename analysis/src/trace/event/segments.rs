@@ -113,8 +113,8 @@ impl Way {
     }
 }
 
-/// The cuts of the cheapest way, the launch first; `honest` is what a point of glass costs.
-pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut> {
+/// The cuts of the cheapest way, the launch first.
+pub(crate) fn best(grid: &Grid, candidates: &Candidates) -> Vec<Cut> {
     let last = grid.levels.len();
     let least = whole(LEAST_GLASS * grid.edge).max(3);
     let mut lengths = HIDDEN
@@ -124,7 +124,7 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut
     let longest = lengths.last().copied().unwrap_or(1);
     let coarse = whole(2.0 * grid.edge);
     let lattice = whole(LATTICE * grid.edge).max(1);
-    let prices = Prices::new(grid, candidates, honest);
+    let prices = Prices::new(grid, candidates);
     let mut search = Search {
         grid,
         least,
@@ -185,8 +185,6 @@ pub(crate) fn best(grid: &Grid, candidates: &Candidates, honest: f64) -> Vec<Cut
 /// What it costs to hide points.
 struct Prices<'a> {
     grid: &'a Grid,
-    /// What an honest point of glass costs.
-    honest: f64,
     /// Points that a receiver takes to settle by a factor of e, and from the largest step there may
     /// be to the least noise.
     settles: f64,
@@ -199,7 +197,7 @@ struct Prices<'a> {
 }
 
 impl<'a> Prices<'a> {
-    fn new(grid: &'a Grid, candidates: &Candidates, honest: f64) -> Self {
+    fn new(grid: &'a Grid, candidates: &Candidates) -> Self {
         let settles = SETTLES * grid.edge + SETTLES_KM / grid.step_km;
         let mut rises = Vec::with_capacity(grid.levels.len() + 1);
         let mut ahead = candidates.rises.iter().peekable();
@@ -214,10 +212,9 @@ impl<'a> Prices<'a> {
         }
         let tops = candidates.rises.iter().map(|rise| [rise.at, rise.until]);
         let (low, high) = (lowest(&grid.levels), highest(&grid.levels));
-        let quiet = lowest(&grid.sigma) * grid.excess;
+        let quiet = lowest(&grid.wide);
         Self {
             grid,
-            honest,
             settles,
             longest: settles * ((high - low) / quiet).max(1.0).ln(),
             rises,
@@ -271,7 +268,7 @@ impl<'a> Prices<'a> {
         let beyond = (dark - edge - settled).max(0.0) / edge;
         let tail = (points - edge).max(0.0) / edge - beyond;
         let price = PRICE * rises.max(1.0) + TAIL * tail + STEP_PULSE * beyond;
-        (beyond < MOST_STEP).then_some(price + self.honest * points)
+        (beyond < MOST_STEP).then_some(price + self.grid.honest(from, to))
     }
 
     /// Points over which the step between two points settles to the noise; none where the light
@@ -281,7 +278,7 @@ impl<'a> Prices<'a> {
         let (Some(before), Some(after)) = (level(from), level(to)) else {
             return 0.0;
         };
-        let sigma = self.grid.sigma.get(from).copied().unwrap_or(1.0) * self.grid.excess;
+        let sigma = self.grid.wide.get(from).copied().unwrap_or(1.0);
         let km = |i: usize| self.grid.slope * (self.grid.km(to) - self.grid.km(i));
         let step = (after - before - km(from)).abs();
         let settles = |(i, level): (usize, &f64)| {
@@ -304,13 +301,13 @@ impl<'a> Prices<'a> {
         let usual = LAUNCH_PULSES * pulse + MOST_LAUNCH_KM / self.grid.step_km;
         let beyond = ((to - top.min(to)) as f64 - usual).max(0.0);
         let hidden = LAUNCH * to as f64 + LONG_LAUNCH * beyond;
-        PRICE * rises + hidden / pulse + self.honest * to as f64
+        PRICE * rises + hidden / pulse + self.grid.honest(0, to)
     }
 }
 
 /// Points behind the top of a reflection that its light may hide.
 fn reach(grid: &Grid, rise: &Rise, settles: f64) -> usize {
-    let sigma = grid.sigma.get(rise.at).copied().unwrap_or(1.0) * grid.excess;
+    let sigma = grid.wide.get(rise.at).copied().unwrap_or(1.0);
     // What the receiver's range hides may be as bright as an open connector.
     let hidden = if rise.clipped { grid.brightest } else { 0.0 };
     let height = rise.height.max(hidden) * std::f64::consts::LN_10 / 5.0;

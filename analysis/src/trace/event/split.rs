@@ -24,10 +24,9 @@ const GONE: f64 = 4.0;
 /// Stretches shorter than so many edges are not parted.
 const SHORTEST: f64 = 4.0;
 
-/// Where stretches part best, if that costs less than what is known; `honest` is what a point of
-/// glass costs.
-pub(super) fn places(grid: &Grid, cuts: &[Cut], honest: f64) -> Vec<usize> {
-    let stretches = stretches(grid, cuts, honest);
+/// Where stretches part best, if that costs less than what is known.
+pub(super) fn places(grid: &Grid, cuts: &[Cut]) -> Vec<usize> {
+    let stretches = stretches(grid, cuts);
     let mut found = Vec::new();
     for first in 0..stretches.len() {
         let mut known = 0.0;
@@ -39,7 +38,7 @@ pub(super) fn places(grid: &Grid, cuts: &[Cut], honest: f64) -> Vec<usize> {
                 break;
             }
             known += b.cost + if last > first { b.price } else { 0.0 };
-            let best = best(grid, [a.from, b.to], honest);
+            let best = best(grid, [a.from, b.to]);
             found.extend(best.filter(|best| best.1 < known).map(|best| best.0));
         }
     }
@@ -58,7 +57,7 @@ struct Stretch {
     is_faint: bool,
 }
 
-fn stretches(grid: &Grid, cuts: &[Cut], honest: f64) -> Vec<Stretch> {
+fn stretches(grid: &Grid, cuts: &[Cut]) -> Vec<Stretch> {
     let ends = cuts.iter().skip(1).map(|cut| cut.from);
     let ends = ends.chain([grid.levels.len()]);
     let mut before = None;
@@ -82,7 +81,7 @@ fn stretches(grid: &Grid, cuts: &[Cut], honest: f64) -> Vec<Stretch> {
             from,
             to,
             cost: fit.map_or(0.0, |fit| fit.cost),
-            price: PRICE + honest * (cut.to - cut.from) as f64,
+            price: PRICE + grid.honest(cut.from, cut.to),
             is_faint: !cut.bright && jump.is_some_and(|jump| jump < FAINT_Z),
         }
     };
@@ -90,16 +89,18 @@ fn stretches(grid: &Grid, cuts: &[Cut], honest: f64) -> Vec<Stretch> {
 }
 
 /// Where a stretch parts best, and what that costs with the event there.
-fn best(grid: &Grid, [from, to]: [usize; 2], honest: f64) -> Option<(usize, f64)> {
+fn best(grid: &Grid, [from, to]: [usize; 2]) -> Option<(usize, f64)> {
     let edge = grid.edge_points();
     let room = whole(SHORTEST * edge as f64).max(8);
     if to < from + room {
         return None;
     }
-    let hidden = PRICE + honest * edge as f64;
     let cost = |at: usize| {
         let (before, after) = (grid.fit(from, at)?, grid.fit(at + edge, to)?);
-        Some((at, hidden + before.cost + after.cost))
+        Some((
+            at,
+            PRICE + grid.honest(at, at + edge) + before.cost + after.cost,
+        ))
     };
     let least = |a: (usize, f64), b: (usize, f64)| if b.1 < a.1 { b } else { a };
     let mut stride = whole(STRIDE * edge as f64).max(1);
@@ -134,7 +135,7 @@ mod tests {
         };
         let trace = plan.trace();
         let mut grid = Grid::of(&trace, &survey(&trace), None).unwrap();
-        grid.set_excess(excess::before(&grid));
+        grid.set_noise(excess::before(&grid));
         let launch = Cut {
             from: 0,
             to: 60,
@@ -147,7 +148,7 @@ mod tests {
     fn a_step_that_shows_on_the_whole_of_the_glass_is_seen_where_it_is() {
         for seed in 1..20 {
             let (grid, cuts) = whole_stretch(0.02, seed);
-            let found = places(&grid, &cuts, grid.excess.powi(-2));
+            let found = places(&grid, &cuts);
             let near = |at: &usize| (grid.km(*at) - 9.0).abs() < 0.4;
             assert!(found.iter().any(near), "seed {seed}: {found:?}");
         }
@@ -158,7 +159,7 @@ mod tests {
         let parts = |seed| {
             let (mut grid, _) = whole_stretch(0.1, seed);
             let cuts = crate::trace::event::glass(&mut grid);
-            let found = places(&grid, &cuts, grid.excess.powi(-2));
+            let found = places(&grid, &cuts);
             let of = |at: &usize| grid.km(*at);
             (found.iter().map(of).collect::<Vec<f64>>(), cuts.len())
         };
@@ -178,7 +179,7 @@ mod tests {
                 bright: false,
             });
         }
-        let found = places(&grid, &cuts, grid.excess.powi(-2));
+        let found = places(&grid, &cuts);
         let near = |at: &usize| (grid.km(*at) - 9.0).abs() < 0.2;
         assert!(found.iter().any(near), "{found:?}");
     }

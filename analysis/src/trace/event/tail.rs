@@ -88,16 +88,6 @@ impl Sums {
             ee: two(self.ee, other.ee),
         }
     }
-
-    fn scaled(&self, scale: f64) -> Self {
-        let two = |[p, q]: [f64; 2]| [scale * p, scale * q];
-        Self {
-            e: two(self.e),
-            xe: two(self.xe),
-            ye: two(self.ye),
-            ee: two(self.ee),
-        }
-    }
 }
 
 impl Tail {
@@ -172,12 +162,12 @@ impl Tail {
     }
 
     /// The line with this tail, of one exponential and of two, over points whose plain sums are
-    /// known, `length_km` long; `scale` multiplies weights. Each that costs no more than its limit is
-    /// handed on with its number, and as none where such a tail can't be: most do not, and are not made.
+    /// known, `length_km` long. Each that costs no more than its limit is handed on with its number,
+    /// and as none where such a tail can't be: most do not, and are not made.
     pub(crate) fn fits(
         &self,
         [from, to]: [usize; 2],
-        (length_km, scale): (f64, f64),
+        length_km: f64,
         (line, limits): (&Line, [f64; 2]),
         mut each: impl FnMut(usize, Option<Fit>),
     ) {
@@ -188,7 +178,6 @@ impl Tail {
         let Some(sums) = self.between([from, to], length_km) else {
             return;
         };
-        let sums = sums.scaled(scale);
         let mean = sums.e.map(|e| e / line.w);
         let ([e, f], [xe, xf], [ye, yf], [ef, ff]) = (sums.e, sums.xe, sums.ye, sums.ee);
         let [m, n] = mean;
@@ -344,14 +333,9 @@ mod tests {
     fn fits(tail: &Tail, count: usize, line: &Line) -> [Option<Fit>; 2] {
         let mut found = [None; 2];
         let length = count as f64 * 0.01;
-        tail.fits(
-            [0, count],
-            (length, 1.0),
-            (line, [f64::MAX; 2]),
-            |number, fit| {
-                found[number] = fit;
-            },
-        );
+        tail.fits([0, count], length, (line, [f64::MAX; 2]), |number, fit| {
+            found[number] = fit;
+        });
         found
     }
 
