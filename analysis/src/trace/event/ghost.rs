@@ -25,11 +25,23 @@ const INSIDE_M: f64 = 50.0;
 /// Nothing in glass reflects more: a peak that is cut off may be as strong as this.
 const STRONGEST_DB: f64 = -14.0;
 
+/// A reflector's light is looked for so many pulses before its event and behind it; it rises most over
+/// this part of a pulse, by so many decibels at the least. What rises within a part of a pulse of the
+/// event, and a sample, rises there.
+const EARLY: f64 = 0.3;
+const LATE: f64 = 1.5;
+const RISES_IN: f64 = 0.25;
+const LEAST_RISE_DB: f64 = 1.0;
+const SAME: f64 = 0.25;
+
 /// A reflector: its place from the panel, the bounds of its reflectance, the one-way loss up to it
 /// and behind it, all in metres and decibels.
 #[derive(Clone, Copy, Debug)]
 struct Mirror {
     at: f64,
+    /// Where its light rises: what is told together with a step or a fainter reflector before it is
+    /// told there.
+    foot: f64,
     /// Half of the place's interval.
     doubt: f64,
     reflectance: [f64; 2],
@@ -74,6 +86,7 @@ fn mirrors(trace: &Trace, events: &[Event]) -> Vec<Mirror> {
     let launch = trace.settings().launch.get();
     let mut mirrors = vec![Mirror {
         at: 0.0,
+        foot: 0.0,
         doubt: 0.0,
         reflectance: PANEL_DB,
         to: 0.0,
@@ -93,6 +106,7 @@ fn mirrors(trace: &Trace, events: &[Event]) -> Vec<Mirror> {
         };
         mirrors.extend(strong.map(|reflectance| Mirror {
             at,
+            foot: foot(trace, event) + launch,
             doubt: event.plus_minus.get(),
             reflectance,
             to,
@@ -100,6 +114,21 @@ fn mirrors(trace: &Trace, events: &[Event]) -> Vec<Mirror> {
         }));
     }
     mirrors
+}
+
+/// Where the light of a reflector rises most, behind where its event is told.
+fn foot(trace: &Trace, event: &Event) -> f64 {
+    let (at, pulse) = (event.at.get(), trace.pulse().get());
+    let early = trace.index_of(at - EARLY * pulse);
+    let levels = trace.stretch(early, trace.index_of(at + LATE * pulse) + 2);
+    let lag = trace.samples_in(RISES_IN * pulse).max(1);
+    let rises = levels.iter().zip(levels.iter().skip(lag)).enumerate();
+    let rises = rises.map(|(i, (low, high))| (i, high - low));
+    let steepest = rises.reduce(|a, b| if b.1 > a.1 { b } else { a });
+    let last = steepest.filter(|(_, rise)| *rise > LEAST_RISE_DB);
+    let foot = last.map(|(i, _)| trace.position((early + i) as f64 + 0.5).get());
+    let late = foot.filter(|foot| *foot > at + SAME * pulse + trace.step_m());
+    late.unwrap_or(at)
 }
 
 /// The path that shows where an event is and as high.
@@ -150,7 +179,7 @@ fn path(
                 let off = at - image.at;
                 if fits && (-reach..reach + inside).contains(&off) {
                     let before = if off > reach { off } else { 0.0 };
-                    return Some([first.at - before, one.at, two.at]);
+                    return Some([first.foot - before, one.foot, two.foot]);
                 }
             }
         }
@@ -169,14 +198,14 @@ impl Image {
     fn of([near, one, two]: [&Mirror; 3], to: f64) -> Self {
         let glass = 2.0 * (to + near.behind - one.to - two.to);
         // Both orders of two different ones arrive together.
-        let orders = if one.at < two.at { 3.0 } else { 0.0 };
+        let orders = if one.foot < two.foot { 3.0 } else { 0.0 };
         let bound = |k: usize| {
             let three = [near, one, two].map(|mirror| mirror.reflectance);
             let sum: f64 = three.iter().filter_map(|bounds| bounds.get(k)).sum();
             sum + glass + orders
         };
         Self {
-            at: one.at + two.at - near.at,
+            at: one.foot + two.foot - near.foot,
             reflectance: [bound(0), bound(1)],
         }
     }
@@ -265,6 +294,35 @@ mod tests {
         };
         assert!(behind_9_km(18_000.0) && behind_9_km(18_024.0));
         assert!(!behind_9_km(18_200.0) && !behind_9_km(17_900.0));
+    }
+
+    #[test]
+    fn a_reflector_told_with_a_step_before_it_is_where_its_light_rises() {
+        let feature = |at_m: f64, loss_db, reflectance_db| crate::trace::synth::Feature {
+            at_m,
+            loss_db,
+            reflectance_db,
+        };
+        let plan = Plan {
+            features: vec![
+                feature(9_000.0, 0.5, None),
+                feature(9_040.0, 0.3, Some(-20.0)),
+            ],
+            ..Plan::default()
+        };
+        let trace = plan.trace();
+        let both = [
+            event(4_000.0, -25.0, 0.3),
+            event(9_000.0, -20.0, 0.8),
+            event(14_080.0, IMAGE_DB, 0.0),
+        ];
+        let kinds = |trace: &Trace| {
+            let mut events = both.to_vec();
+            mark(trace, &mut events);
+            events.last().map(|event| event.kind)
+        };
+        assert_eq!(kinds(&trace), Some(EventKind::Ghost));
+        assert_eq!(kinds(&Plan::default().trace()), Some(EventKind::Reflective));
     }
 
     #[test]
