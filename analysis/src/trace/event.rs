@@ -25,6 +25,7 @@ mod second;
 mod segments;
 mod split;
 mod tail;
+mod uneven;
 
 use serde::{Deserialize, Serialize};
 use silkline_protocol::unit::{Db, DbPerKm, OpticalLength};
@@ -143,28 +144,24 @@ fn start(trace: &Trace, grid: &Grid, cuts: &[Cut]) -> Option<[f64; 2]> {
 /// Cuts the grid into straight glass, with the noise that this glass itself shows: events inflate
 /// what is known of it before they are found.
 fn glass(grid: &mut Grid) -> Vec<Cut> {
-    let before = excess::before(grid);
-    let mut honest = before.powi(-2);
-    grid.set_excess(before);
+    grid.set_noise(excess::before(grid));
     let mut candidates = candidates::candidates(grid);
-    let mut cuts = segments::best(grid, &candidates, honest);
+    let mut cuts = segments::best(grid, &candidates);
     for _ in 0..MOST_PASSES {
         let last = grid.levels.len();
         let ends = cuts.iter().skip(1).map(|cut| cut.from).chain([last]);
         grid.set_slope(cuts.iter().zip(ends).map(|(cut, end)| [cut.to, end]));
         let found = excess::excess(grid, &cuts);
         grid.doubt = found.doubt;
-        let same = (found.factor / grid.excess - 1.0).abs() < 0.05
-            && (found.honest / honest - 1.0).abs() < 0.1;
+        let same = grid.is_as_noisy(&found.noise);
         if !same {
-            honest = found.honest;
-            grid.set_excess(found.factor);
+            grid.set_noise(found.noise);
         }
-        let better = candidates.add(split::places(grid, &cuts, honest));
+        let better = candidates.add(split::places(grid, &cuts));
         if same && !better {
             break;
         }
-        cuts = segments::best(grid, &candidates, honest);
+        cuts = segments::best(grid, &candidates);
     }
     cuts
 }

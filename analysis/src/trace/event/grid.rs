@@ -13,6 +13,9 @@ use crate::trace::windows::Window;
 /// Points a pulse, where the samples are that dense.
 const POINTS_A_PULSE: f64 = 10.0;
 
+/// Noise may make an event once in so many traces, each pulse being a place.
+const SELDOM: f64 = 700.0;
+
 /// More points are thinned further.
 const MOST_POINTS: usize = 20_000;
 
@@ -78,6 +81,8 @@ pub(crate) struct Grid {
     pub(crate) noise: Noise,
     /// How much wider intervals are than that noise says.
     pub(crate) doubt: f64,
+    /// What an event costs, in units of squared noise.
+    pub(crate) price: f64,
     sums: Vec<Sums>,
     tails: Vec<Tail>,
 }
@@ -214,6 +219,7 @@ impl Grid {
         let pulse = whole(pulse_points.ceil()).max(1);
         let sigma = local_sigma(&levels, pulse);
         let slope = usual_slope(windows, trace.step_m(), last);
+        let points = levels.len() as f64;
         let mut grid = Self {
             levels,
             sigma,
@@ -229,6 +235,7 @@ impl Grid {
             wide: Vec::new(),
             noise: Noise::WHITE,
             doubt: 1.0,
+            price: price(points / pulse_points),
             sums: Vec::new(),
             tails: Vec::new(),
         };
@@ -417,6 +424,13 @@ impl Grid {
             yy,
         })
     }
+}
+
+/// What an event costs in a trace so many pulses long, in units of squared noise: as much as noise is
+/// worth at one of its places in [`SELDOM`] traces. What is fixed for all lengths finds too little in
+/// short traces and makes too much up in long ones.
+fn price(pulses: f64) -> f64 {
+    2.0 * (SELDOM * pulses.max(1.0)).ln()
 }
 
 /// How high an open connector stands over the glass before it, in decibels.

@@ -11,8 +11,10 @@ use crate::trace::joint::{self, Constant, Course, Found, Glass, Start};
 use crate::trace::line::median;
 use crate::trace::samples::{Trace, whole};
 
-/// A loss below this many deviations is nothing.
+/// A loss below this many deviations is nothing, or in short traces one that is so many below what the
+/// search asks.
 const LEAST_SIGMAS: f64 = 4.5;
+const LESS_SIGMAS: f64 = 0.5;
 
 /// The same where a loss is measured again on the glass that its place leaves.
 const FEWEST_SIGMAS: f64 = 2.5;
@@ -160,7 +162,8 @@ pub(crate) fn weeded(trace: &Trace, grid: &Grid, cuts: &[Cut]) -> Weeded {
         let joints = joints(trace, grid, &cuts);
         let worth = |joint: &Joint| {
             let sigmas = joint.loss.abs() / (grid.doubt * joint.loss_sigma);
-            let loss = joint.loss.abs() >= least && sigmas >= LEAST_SIGMAS;
+            let loss = joint.loss.abs() >= least
+                && sigmas >= LEAST_SIGMAS.min(grid.price.sqrt() - LESS_SIGMAS);
             (loss || joint.peak.stands(), sigmas)
         };
         let weakest = joints

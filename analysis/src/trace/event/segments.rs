@@ -11,9 +11,6 @@ use super::second::Falls;
 use crate::trace::product::{highest, lowest};
 use crate::trace::samples::{cut, whole};
 
-/// Price of an event, in units of squared noise: a false alarm a few hundred traces.
-pub(super) const PRICE: f64 = 25.0;
-
 /// What a way may cost more than an event at the place looked at and still be followed: that event
 /// needs room behind it, which other places do not leave.
 const SLACK: f64 = 60.0;
@@ -267,7 +264,7 @@ impl<'a> Prices<'a> {
         };
         let beyond = (dark - edge - settled).max(0.0) / edge;
         let tail = (points - edge).max(0.0) / edge - beyond;
-        let price = PRICE * rises.max(1.0) + TAIL * tail + STEP_PULSE * beyond;
+        let price = self.grid.price * rises.max(1.0) + TAIL * tail + STEP_PULSE * beyond;
         (beyond < MOST_STEP).then_some(price + self.grid.honest(from, to))
     }
 
@@ -301,7 +298,7 @@ impl<'a> Prices<'a> {
         let usual = LAUNCH_PULSES * pulse + MOST_LAUNCH_KM / self.grid.step_km;
         let beyond = ((to - top.min(to)) as f64 - usual).max(0.0);
         let hidden = LAUNCH * to as f64 + LONG_LAUNCH * beyond;
-        PRICE * rises + hidden / pulse + self.grid.honest(0, to)
+        self.grid.price * rises + hidden / pulse + self.grid.honest(0, to)
     }
 }
 

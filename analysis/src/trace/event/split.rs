@@ -6,7 +6,7 @@
 //! fit best; what would be worth its price is tried with all the others.
 
 use super::grid::Grid;
-use super::segments::{Cut, PRICE};
+use super::segments::Cut;
 use crate::trace::samples::whole;
 
 /// Faint cuts left out at once, at the most.
@@ -81,7 +81,7 @@ fn stretches(grid: &Grid, cuts: &[Cut]) -> Vec<Stretch> {
             from,
             to,
             cost: fit.map_or(0.0, |fit| fit.cost),
-            price: PRICE + grid.honest(cut.from, cut.to),
+            price: grid.price + grid.honest(cut.from, cut.to),
             is_faint: !cut.bright && jump.is_some_and(|jump| jump < FAINT_Z),
         }
     };
@@ -99,7 +99,7 @@ fn best(grid: &Grid, [from, to]: [usize; 2]) -> Option<(usize, f64)> {
         let (before, after) = (grid.fit(from, at)?, grid.fit(at + edge, to)?);
         Some((
             at,
-            PRICE + grid.honest(at, at + edge) + before.cost + after.cost,
+            grid.price + grid.honest(at, at + edge) + before.cost + after.cost,
         ))
     };
     let least = |a: (usize, f64), b: (usize, f64)| if b.1 < a.1 { b } else { a };
@@ -163,7 +163,8 @@ mod tests {
             let of = |at: &usize| grid.km(*at);
             (found.iter().map(of).collect::<Vec<f64>>(), cuts.len())
         };
-        let all: Vec<_> = (1..40).map(parts).collect();
+        // Neighbouring seeds share most of their noise.
+        let all: Vec<_> = (1..40).map(|seed| parts(seed * 100_003)).collect();
         let parted = all.iter().filter(|(found, _)| !found.is_empty()).count();
         assert!(parted <= 2, "{all:?}");
     }
