@@ -178,7 +178,7 @@ fn path(
                 };
                 let off = at - image.at;
                 if fits && (-reach..reach + inside).contains(&off) {
-                    let before = if off > reach { off } else { 0.0 };
+                    let before = off * f64::from(off > reach);
                     return Some([first.foot - before, one.foot, two.foot]);
                 }
             }
