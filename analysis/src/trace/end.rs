@@ -13,9 +13,11 @@ mod behind;
 mod foot;
 mod lingers;
 mod noise;
+mod onward;
 mod place;
 mod short;
 mod stop;
+mod tail;
 
 pub(crate) use place::clipped_at;
 pub(crate) use short::{is_on_launch, short};
@@ -71,6 +73,9 @@ const LONGEST_GAP: usize = 16;
 
 /// Noise that is no peak reaches so many deviations.
 const NOISE_PEAK: f64 = 5.0;
+
+/// Fewer dark samples say nothing of the noise.
+const FEWEST_DARK: usize = 8;
 
 /// Receivers recover at once from a fall that is smaller than this and has no peak.
 const FAINT_DROP_DB: f64 = 12.0;
@@ -486,8 +491,18 @@ fn first_peak(
 pub(crate) fn noise_level(trace: &Trace, windows: &[Window]) -> Option<f64> {
     let lit = windows.iter().rposition(Window::is_lit);
     let tail = windows.get(lit.map_or(0, |lit| lit + 1)..)?;
-    let mut levels = trace.stretch(tail.first()?.from, tail.last()?.to).to_vec();
-    if levels.len() < 8 {
+    let of = |window: &Window| trace.stretch(window.from, window.to).to_vec();
+    let mut levels: Vec<f64> = tail.iter().flat_map(of).collect();
+    if levels.len() < FEWEST_DARK {
+        // A few windows of noise look like light, the last one of all too.
+        let far = cut(windows, windows.len() - windows.len() / 4, windows.len());
+        let dark = || far.iter().filter(|window| !window.is_lit());
+        if 2 * dark().count() < far.len() {
+            return None;
+        }
+        levels = dark().flat_map(of).collect();
+    }
+    if levels.len() < FEWEST_DARK {
         return None;
     }
     // Samples without light are clipped at the bottom, the upper half is not: the median of

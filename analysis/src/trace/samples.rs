@@ -11,6 +11,9 @@ const LEAST_STEP_DB: f64 = 0.000_5;
 
 /// No sample is lower.
 const LOWEST_DB: f64 = 200.0;
+/// So many samples of one level, and such a share of all, are not there by chance.
+const FEWEST_CUT: usize = 20;
+const CUT_SHARE: f64 = 0.02;
 
 /// What a trace needs to know about how it was taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,6 +44,8 @@ pub struct Trace {
     levels: Vec<f64>,
     /// Samples at or below this level mean "no light".
     floor: f64,
+    /// Samples at or below this level are cut off by the instrument, whatever it calls them.
+    cut: f64,
 }
 
 /// Why numbers are no trace.
@@ -86,10 +91,12 @@ impl Trace {
             });
         }
         let floor = floor.map_or(f64::NEG_INFINITY, Db::get);
+        let cut = bottom(&levels).map_or(floor, |bottom| bottom.max(floor));
         Ok(Self {
             settings,
             levels,
             floor,
+            cut,
         })
     }
 
@@ -157,6 +164,11 @@ impl Trace {
         level <= self.floor + LEAST_STEP_DB
     }
 
+    /// Whether a level is one that the instrument cuts off at.
+    pub(crate) fn is_cut(&self, level: f64) -> bool {
+        level <= self.cut + LEAST_STEP_DB
+    }
+
     /// Length of glass the pulse covers on the trace: half its length in the fibre.
     #[must_use]
     pub fn pulse(&self) -> OpticalLength {
@@ -194,6 +206,16 @@ impl Trace {
     pub(crate) fn stretch(&self, from: usize, to: usize) -> &[f64] {
         cut(&self.levels, from, to)
     }
+}
+
+/// Where an instrument cuts off what is below: the lowest level, if so many samples stand there.
+fn bottom(levels: &[f64]) -> Option<f64> {
+    let lowest = levels.iter().copied().fold(f64::MAX, f64::min);
+    let there = levels
+        .iter()
+        .filter(|level| **level < lowest + LEAST_STEP_DB)
+        .count();
+    (there >= FEWEST_CUT && there as f64 > CUT_SHARE * levels.len() as f64).then_some(lowest)
 }
 
 /// A slice cut at its ends, empty where the range is.
@@ -239,6 +261,18 @@ mod tests {
         }
         assert_eq!(trace.index_of(-1e9), 0);
         assert_eq!(trace.index_of(1e12), trace.levels().len());
+    }
+
+    #[test]
+    fn the_level_that_much_is_cut_off_at_is_no_light() {
+        let settings = *synth::Plan::default().trace().settings();
+        let wave = |i: u32| -20.0 - f64::from(i % 97) * 0.01;
+        let levels: Vec<f64> = (0..1_000).map(wave).collect();
+        let whole = Trace::new(settings, levels.clone(), None).unwrap();
+        assert!(!whole.is_cut(-20.96));
+        let cut = levels.iter().map(|level| level.max(-20.90));
+        let cut = Trace::new(settings, cut.collect(), Some(Db::of(-70.0))).unwrap();
+        assert!(cut.is_cut(-20.90) && !cut.is_cut(-20.89) && !cut.is_dark(-20.90));
     }
 
     #[test]

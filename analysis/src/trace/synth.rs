@@ -71,6 +71,8 @@ pub(crate) struct Plan {
     pub(crate) dynamic_db: f64,
     /// Receiver time constant in pulse widths.
     pub(crate) receiver: f64,
+    /// Shares of the light that the receiver shows late, and over how many pulses each dies away.
+    pub(crate) tails: Vec<[f64; 2]>,
     /// Where the first sample lies, relative to the panel.
     pub(crate) phase_m: f64,
     pub(crate) wavelength_nm: Option<f64>,
@@ -90,6 +92,7 @@ impl Default for Plan {
             roughness_db: 0.01,
             dynamic_db: 18.0,
             receiver: 0.3,
+            tails: Vec::new(),
             phase_m: 0.0,
             wavelength_nm: None,
             seed: 1,
@@ -184,12 +187,28 @@ impl Plan {
             state = keep * state + (1.0 - keep) * *power;
             *power = state;
         }
+        self.add_tails(&mut power, step);
         let phase = (self.phase_m / step).max(0.0) as usize;
         power
             .into_iter()
             .skip(phase)
             .step_by(fine as usize)
             .collect()
+    }
+
+    fn add_tails(&self, power: &mut [f64], step: f64) {
+        let late = |[share, pulses]: &[f64; 2]| {
+            let keep = (-step / (pulses * self.pulse_m())).exp();
+            (*share, keep, 0.0)
+        };
+        let mut states: Vec<_> = self.tails.iter().map(late).collect();
+        for power in power.iter_mut() {
+            let now = *power;
+            for (share, keep, state) in &mut states {
+                *state = *keep * *state + (1.0 - *keep) * now;
+                *power += *share * (*state - now);
+            }
+        }
     }
 
     fn add_reflections(&self, power: &mut [f64], step: f64) {

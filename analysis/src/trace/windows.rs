@@ -231,7 +231,7 @@ fn look_at(
 ) -> Option<Window> {
     let levels = trace.stretch(from, to);
     let line = Line::robust(levels, from)?;
-    let dark = levels.iter().filter(|&&level| trace.is_dark(level)).count();
+    let dark = levels.iter().filter(|&&level| trace.is_cut(level)).count();
     let some = levels
         .iter()
         .copied()

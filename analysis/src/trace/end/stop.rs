@@ -56,6 +56,8 @@ pub(super) struct Stop {
     pub(super) drop: f64,
     /// Level of the light before.
     pub(super) level: f64,
+    /// Whether the light before it was seen to rise there.
+    pub(super) rises: bool,
 }
 
 /// The last stop between two samples of light no brighter than glass can be there; none where light
@@ -81,6 +83,7 @@ pub(super) fn last(
         behind: from + kink.behind + light.behind,
         drop: 5.0 * (kink.expected / kink.seen.max(0.3)).log10(),
         level: decibels(kink.before),
+        rises: false,
     })
 }
 

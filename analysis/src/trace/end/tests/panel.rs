@@ -7,7 +7,7 @@ use crate::trace::{Trace, analyse};
 
 /// What a receiver shows that recovers from the instrument's own connector, and of glass up to the
 /// plan's end.
-fn recovering(plan: &Plan, dice: &mut Dice) -> Trace {
+pub(super) fn recovering(plan: &Plan, dice: &mut Dice) -> Trace {
     let trace = plan.trace();
     let pulse = plan.pulse_m();
     let tails: Vec<[f64; 2]> = (0..2)
@@ -29,7 +29,7 @@ fn recovering(plan: &Plan, dice: &mut Dice) -> Trace {
     Trace::new(*trace.settings(), levels, Some(Db::of(-70.0))).unwrap()
 }
 
-fn launched(seed: u64, dice: &mut Dice) -> Plan {
+pub(super) fn launched(seed: u64, dice: &mut Dice) -> Plan {
     let pulses = [10.0, 30.0, 100.0, 300.0, 1_000.0];
     let pulse_ns = pulses[usize::try_from(seed).unwrap() % pulses.len()];
     Plan {
