@@ -253,7 +253,10 @@ impl Look<'_> {
         let range = NEAR_PULSES.map(|pulses| self.around(&ended.end, pulses));
         let again = stop::last(self.trace, range, [self.noise, self.brightest(f64::MAX)]);
         let again = again.and_then(|stop| self.placed(&stop, None));
-        match again.filter(|again| again.end.plus_minus < half * SURER) {
+        // Light goes on behind a stop that lies well before it.
+        let near = ended.end.at - half - self.trace.pulse();
+        let surer = |again: &Ended| again.end.plus_minus < half * SURER && again.end.at > near;
+        match again.filter(surer) {
             Some(again) => Box::new(again),
             None => ended,
         }

@@ -116,6 +116,15 @@ impl Lingering {
         })
     }
 
+    /// How much it is of the line's light at the fall.
+    pub(super) fn share(&self, line: &Line) -> f64 {
+        self.power / self.light(line)
+    }
+
+    fn light(&self, line: &Line) -> f64 {
+        10_f64.powf((line.at(self.at) - self.noise) / 5.0)
+    }
+
     fn power_at(&self, sample: f64) -> f64 {
         self.power * (-self.rate * (sample - self.at)).exp()
     }
@@ -152,7 +161,7 @@ impl Lingering {
     /// What may be left of it around the fall, relative to a line.
     pub(super) fn left(&self, trace: &Trace, line: &Line) -> Lingers {
         let step = trace.step_m();
-        let light = 10_f64.powf((line.at(self.at) - self.noise) / 5.0);
+        let light = self.light(line);
         let share = self.power / light;
         let fade = -line.slope * crate::trace::power::POWER_A_DB;
         Lingers {

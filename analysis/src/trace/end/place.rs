@@ -51,6 +51,12 @@ const SPACING_ERROR_M: f64 = 5.9e-7;
 const FAINTEST_DB: f64 = -65.0;
 const USUAL_BACKSCATTER_DB: f64 = -80.0;
 
+/// Fewer samples make no line of glass.
+const FEWEST_GLASS: usize = 12;
+
+/// Light that lingers moves an end where it is more than this part of the glass's unevenness.
+const SHOWS: f64 = 0.3;
+
 /// An end that hardly reflects may lie so many pulses before the fall.
 const HIDDEN: f64 = 1.8;
 
@@ -109,7 +115,15 @@ pub(super) fn locate(
         start: range.start.max(from),
         ..range
     };
-    let glass = Line::robust(clear.stretch(range.start, range.glass_to), range.start);
+    // Of the same glass as before: farther back there may be steps, farther on a peak.
+    let first = noise::first_of(before).max(range.start);
+    let last = (first + whole(before.count)).min(range.glass_to);
+    let [first, last] = if last < first + FEWEST_GLASS {
+        [range.start, range.glass_to]
+    } else {
+        [first, last]
+    };
+    let glass = Line::robust(clear.stretch(first, last), first);
     let again = glass.and_then(|glass| Found::of(&clear, &glass, range));
     let again = again.and_then(|again| {
         let left = lingering.left(&clear, &again.line);
@@ -151,10 +165,14 @@ impl<'a> Found<'a> {
         self.peak.height > (20.0 * self.sigma).max(1.0)
     }
 
-    /// Light that lingers behind a fall; that of the end's own peak is none before it.
+    /// Light that lingers behind a fall and is not lost in the glass's own unevenness; that of the end's
+    /// own peak is none before it.
     fn lingering(&self, range: Range) -> Option<Lingering> {
         let noise = range.noise_level.filter(|_| !self.bright())?;
-        Lingering::behind(self.trace, self.onset.collapse, noise)
+        let lingering = Lingering::behind(self.trace, self.onset.collapse, noise)?;
+        let glass = noise::before(self.trace, &self.line, self.onset.calm, range.noise_level);
+        let shows = SHOWS * glass.rough.hypot(glass.fading);
+        (lingering.share(&self.line) > shows).then_some(lingering)
     }
 
     fn placed(

@@ -18,8 +18,8 @@ const DOUBT_DB: f64 = 5.0;
 /// What a panel reflects: polished at an angle, or open.
 const PANEL_DB: [f64; 2] = [-65.0, -14.0];
 
-/// Instruments have joints of their own so far before their panel, in metres, whose images lie as much
-/// farther than the panel's.
+/// Instruments have joints of their own so far before their panel, in metres: images of the end by these
+/// lie as much farther than the panel's.
 const INSIDE_M: f64 = 50.0;
 
 /// Nothing in glass reflects more: a peak that is cut off may be as strong as this.
@@ -139,6 +139,9 @@ fn path(
 ) -> Option<[f64; 3]> {
     let end = events.iter().find(|event| event.kind == EventKind::End);
     let is_beyond = end.is_some_and(|end| end.at < event.at);
+    let launch = trace.settings().launch.get();
+    let ended = end.filter(|_| is_beyond).map(|end| end.at.get() + launch);
+    let is_end = |mirror: &Mirror| ended.is_some_and(|ended| (mirror.at - ended).abs() < 1e-6);
     // Behind the end there is nothing to lose.
     let loss = match event.loss {
         None if is_beyond => 0.0,
@@ -149,7 +152,7 @@ fn path(
     if loss.abs() > LEAST_LOSS_DB.max(doubt) {
         return None;
     }
-    let at = event.at.get() + trace.settings().launch.get();
+    let at = event.at.get() + launch;
     let near = (0.5 * trace.pulse().get()).max(2.0 * trace.step_m());
     let here = mirrors
         .iter()
@@ -171,11 +174,7 @@ fn path(
                     false => 0.0,
                 };
                 let reach = near + doubt.min(4.0 * near);
-                let inside = if is_beyond && first.at <= 0.0 {
-                    INSIDE_M
-                } else {
-                    0.0
-                };
+                let inside = INSIDE_M * f64::from(first.at <= 0.0 && is_end(one) && is_end(two));
                 let off = at - image.at;
                 if fits && (-reach..reach + inside).contains(&off) {
                     let before = off * f64::from(off > reach);
