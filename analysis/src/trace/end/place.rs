@@ -129,7 +129,17 @@ pub(super) fn locate(
         let left = lingering.left(&clear, &again.line);
         again.placed(range, constant, Some(left))
     });
-    again.or_else(|| found.placed(range, constant, None))
+    match again {
+        Some(again) if again.evidence.is_some() => Some(again),
+        // What explains no more and is less sure is no better.
+        again => {
+            let plain = found.placed(range, constant, None);
+            let surer = |again: &Placed| {
+                plain.is_none_or(|plain| again.end.plus_minus < plain.end.plus_minus)
+            };
+            again.filter(surer).or(plain)
+        }
+    }
 }
 
 /// An onset with the line that leads to it.
