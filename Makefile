@@ -43,6 +43,7 @@ accuracy:
 	@cargo test --quiet --package silkline-analysis --test accuracy -- --nocapture
 	@cargo run --quiet --package silkline-analysis --example accuracy -- $(if $(LONG),--long)
 	@cargo run --quiet --package silkline-analysis --example accuracy_watch -- $(if $(LONG),--long)
+	@cargo run --quiet --package silkline-analysis --example accuracy_odd
 	@if [ -d ../shared/data/sor ]; then \
 	cargo run --quiet --package silkline-analysis --example accuracy_real -- ../shared/data/sor/*.[sS][oO][rR]; \
 	else echo "skipped: ../shared/data/sor is not there, so real files were not scored"; fi
