@@ -11,6 +11,8 @@
 //! Behind an end light falls far below the glass before it. Where it never does before it rises again, or
 //! stays for a while where glass would be and then stops, the fibre goes on up to there.
 
+use silkline_protocol::unit::Db;
+
 use super::super::line::Line;
 use super::super::product::highest;
 use super::super::samples::{Trace, whole};
@@ -40,6 +42,11 @@ const UNEVEN: f64 = 0.03;
 /// Two reflectors before an end make an image of it that is fainter than this.
 const IMAGE: f64 = 1e-5;
 
+/// A peak that is cut off may be as strong as this, the strongest there is; and the usual backscatter of a
+/// nanosecond where the file tells none. Decibels.
+const STRONGEST_DB: f64 = -14.0;
+const USUAL_BACKSCATTER_DB: f64 = -80.0;
+
 /// A rise stands on the light of so many pulses before it.
 const TAIL_PULSES: f64 = 1.5;
 
@@ -54,7 +61,10 @@ pub(super) fn stops(trace: &Trace, end: &EndOfFibre, line: &Line, noise: f64) ->
         return [None; 2];
     }
     let gone = |reach: f64| {
-        let walk = Walk::new(trace, line, [onset, pulse, reach], noise);
+        let mut walk = Walk::new(trace, line, [onset, pulse, reach], noise);
+        if end.saturated {
+            walk.peak = walk.peak.max(strongest(trace));
+        }
         let seen = walk.along()?;
         Some((walk, seen))
     };
@@ -62,6 +72,13 @@ pub(super) fn stops(trace: &Trace, end: &EndOfFibre, line: &Line, noise: f64) ->
         Some((walk, seen)) => [walk.stops(seen), walk.turned(seen)],
         None => [None; 2],
     }
+}
+
+/// The strongest reflection's light over that of the glass.
+fn strongest(trace: &Trace) -> f64 {
+    let settings = trace.settings();
+    let backscatter = settings.backscatter.map_or(USUAL_BACKSCATTER_DB, Db::get);
+    10_f64.powf((STRONGEST_DB - backscatter) / 10.0) / settings.pulse_ns
 }
 
 /// Light behind an onset, as multiples of the glass's.
