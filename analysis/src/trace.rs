@@ -29,6 +29,7 @@ mod noise;
 mod power;
 mod product;
 mod quantile;
+mod reflect;
 pub mod report;
 mod samples;
 mod splitter;

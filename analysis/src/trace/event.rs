@@ -36,6 +36,7 @@ use segments::Cut;
 
 use super::end::EndOfFibre;
 use super::joint::Constant;
+use super::reflect::reflectance;
 use super::samples::Trace;
 use super::windows::Window;
 
@@ -195,17 +196,6 @@ pub(crate) fn add_beyond(
     let first = events.len();
     events.extend(beyond::reflections(trace, noise, end, slope));
     ghost::mark_from(trace, events, first);
-}
-
-/// Reflectance of what sends back `ratio` times the light of the glass before it.
-///
-/// # Source
-///
-/// IEC 61746-1, from the backscatter coefficient at 1 ns and the pulse width.
-pub(crate) fn reflectance(trace: &Trace, ratio: f64) -> Option<Db> {
-    let settings = trace.settings();
-    let ratio = ratio.max(1e-6) * settings.pulse_ns;
-    Some(Db::of(settings.backscatter?.get() + 10.0 * ratio.log10()))
 }
 
 #[cfg(test)]

@@ -11,10 +11,9 @@
 //! Behind an end light falls far below the glass before it. Where it never does before it rises again, or
 //! stays for a while where glass would be and then stops, the fibre goes on up to there.
 
-use silkline_protocol::unit::Db;
-
 use super::super::line::Line;
 use super::super::product::highest;
+use super::super::reflect::{self, STRONGEST_DB};
 use super::super::samples::{Trace, whole};
 use super::stop::Stop;
 use super::tail::Light;
@@ -42,11 +41,6 @@ const UNEVEN: f64 = 0.03;
 /// Two reflectors before an end make an image of it that is fainter than this.
 const IMAGE: f64 = 1e-5;
 
-/// A peak that is cut off may be as strong as this, the strongest there is; and the usual backscatter of a
-/// nanosecond where the file tells none. Decibels.
-const STRONGEST_DB: f64 = -14.0;
-const USUAL_BACKSCATTER_DB: f64 = -80.0;
-
 /// A rise stands on the light of so many pulses before it.
 const TAIL_PULSES: f64 = 1.5;
 
@@ -61,10 +55,7 @@ pub(super) fn stops(trace: &Trace, end: &EndOfFibre, line: &Line, noise: f64) ->
         return [None; 2];
     }
     let gone = |reach: f64| {
-        let mut walk = Walk::new(trace, line, [onset, pulse, reach], noise);
-        if end.saturated {
-            walk.peak = walk.peak.max(strongest(trace));
-        }
+        let walk = Walk::new(trace, (end, line), [pulse, reach], noise);
         let seen = walk.along()?;
         Some((walk, seen))
     };
@@ -72,13 +63,6 @@ pub(super) fn stops(trace: &Trace, end: &EndOfFibre, line: &Line, noise: f64) ->
         Some((walk, seen)) => [walk.stops(seen), walk.turned(seen)],
         None => [None; 2],
     }
-}
-
-/// The strongest reflection's light over that of the glass.
-fn strongest(trace: &Trace) -> f64 {
-    let settings = trace.settings();
-    let backscatter = settings.backscatter.map_or(USUAL_BACKSCATTER_DB, Db::get);
-    10_f64.powf((STRONGEST_DB - backscatter) / 10.0) / settings.pulse_ns
 }
 
 /// Light behind an onset, as multiples of the glass's.
@@ -114,7 +98,14 @@ struct Rise {
 }
 
 impl<'a> Walk<'a> {
-    fn new(trace: &'a Trace, line: &'a Line, [onset, pulse, reach]: [f64; 3], level: f64) -> Self {
+    /// Behind an end on a line, over so many pulses of so many samples; `level` is that of the noise.
+    fn new(
+        trace: &'a Trace,
+        (end, line): (&EndOfFibre, &'a Line),
+        [pulse, reach]: [f64; 2],
+        level: f64,
+    ) -> Self {
+        let onset = trace.index_at(end.at.get());
         let first = whole((onset + PASSED * pulse).ceil());
         let to = first + whole(reach * pulse);
         let over = |level: f64, at: f64| 10_f64.powf((level - line.at(at)) / 5.0);
@@ -127,7 +118,7 @@ impl<'a> Walk<'a> {
             }
             sum
         }));
-        let top = highest(trace.stretch(whole(onset), first));
+        let top = over(highest(trace.stretch(whole(onset), first)), onset);
         Self {
             trace,
             line,
@@ -137,7 +128,12 @@ impl<'a> Walk<'a> {
             half: whole((pulse / 2.0).ceil()).max(2),
             noise: over(level, onset),
             level,
-            peak: over(top, onset),
+            // One that is cut off may be as strong as any.
+            peak: if end.saturated {
+                top.max(reflect::light(trace, STRONGEST_DB))
+            } else {
+                top
+            },
         }
     }
 

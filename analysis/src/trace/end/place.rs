@@ -8,6 +8,7 @@ use crate::trace::edge::{self, Edge, Guess, Lingers, Noise, Point};
 use crate::trace::line::{Line, median};
 use crate::trace::power::POWER_A_DB;
 use crate::trace::product::highest;
+use crate::trace::reflect;
 use crate::trace::samples::{Trace, cut, whole};
 
 /// Even a smoothed trace is no straighter than this, in decibels.
@@ -46,10 +47,9 @@ const RISE: f64 = 0.4;
 /// in 1e-14 s.
 const SPACING_ERROR_M: f64 = 5.9e-7;
 
-/// An end that reflects less is one that does not: faces polished at an angle come down to this;
-/// and the usual backscatter of a nanosecond where the file tells none. Decibels.
+/// An end that reflects less is one that does not: faces polished at an angle come down to this, in
+/// decibels.
 const FAINTEST_DB: f64 = -65.0;
-const USUAL_BACKSCATTER_DB: f64 = -80.0;
 
 /// Fewer samples make no line of glass.
 const FEWEST_GLASS: usize = 12;
@@ -390,7 +390,7 @@ impl Scene<'_> {
             lingers: self.lingers,
             fade: self.fade(),
             slope_sigma: slope_sigma(self.line) * POWER_A_DB * pulse / step,
-            faintest: faintest(self.trace),
+            faintest: reflect::light(self.trace, FAINTEST_DB),
             constant: None,
             shape_error,
         }
@@ -435,13 +435,6 @@ impl Scene<'_> {
         })
         .collect()
     }
-}
-
-/// Height of the faintest reflection of an end over the light of the glass.
-fn faintest(trace: &Trace) -> f64 {
-    let settings = trace.settings();
-    let backscatter = settings.backscatter.map_or(USUAL_BACKSCATTER_DB, Db::get);
-    10_f64.powf((FAINTEST_DB - backscatter) / 10.0) / settings.pulse_ns
 }
 
 /// Noise of a sample where the glass was seen last: it grows along a long baseline.

@@ -7,9 +7,10 @@
 
 use silkline_protocol::unit::OpticalLength;
 
-use super::{Event, EventKind, reflectance};
+use super::{Event, EventKind};
 use crate::trace::end::EndOfFibre;
 use crate::trace::quantile::quantile;
+use crate::trace::reflect::reflectance;
 use crate::trace::samples::{Trace, cut};
 
 /// A peak stands so many deviations over the light before it: of a single sample, so that no trace of

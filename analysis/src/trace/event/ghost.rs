@@ -7,6 +7,7 @@
 use silkline_protocol::unit::OpticalLength;
 
 use super::{Event, EventKind, USUAL_SLOPE};
+use crate::trace::reflect::STRONGEST_DB;
 use crate::trace::samples::Trace;
 
 /// An image loses less than this, in decibels, whatever the noise.
@@ -21,9 +22,6 @@ const PANEL_DB: [f64; 2] = [-65.0, -14.0];
 /// Instruments have joints of their own so far before their panel, in metres: images of the end by these
 /// lie as much farther than the panel's.
 const INSIDE_M: f64 = 50.0;
-
-/// Nothing in glass reflects more: a peak that is cut off may be as strong as this.
-const STRONGEST_DB: f64 = -14.0;
 
 /// A reflector's light is looked for so many pulses before its event and behind it; it rises most over
 /// this part of a pulse, by so many decibels at the least. What rises within a part of a pulse of the

@@ -7,6 +7,7 @@ use crate::trace::end::{EndOfFibre, clipped_at, last_clear, noise_level};
 use crate::trace::line::quantile;
 use crate::trace::noise;
 use crate::trace::product::{highest, lowest};
+use crate::trace::reflect::{self, STRONGEST_DB};
 use crate::trace::samples::{Trace, cut, whole};
 use crate::trace::windows::Window;
 
@@ -229,7 +230,7 @@ impl Grid {
             pulse,
             pulse_points,
             edge: pulse_points,
-            brightest: brightest(trace),
+            brightest: 5.0 * reflect::light(trace, STRONGEST_DB).log10(),
             limit: clipped_at(trace),
             slope,
             wide: Vec::new(),
@@ -431,17 +432,6 @@ impl Grid {
 /// short traces and makes too much up in long ones.
 fn price(pulses: f64) -> f64 {
     2.0 * (SELDOM * pulses.max(1.0)).ln()
-}
-
-/// How high an open connector stands over the glass before it, in decibels.
-fn brightest(trace: &Trace) -> f64 {
-    const OPEN_DB: f64 = -14.0;
-    const USUAL_BACKSCATTER_DB: f64 = -80.0;
-    let settings = trace.settings();
-    let backscatter = settings
-        .backscatter
-        .map_or(USUAL_BACKSCATTER_DB, |db| db.get());
-    0.5 * (OPEN_DB - backscatter - 10.0 * settings.pulse_ns.log10())
 }
 
 /// The mean of a point's levels: in decibels where they agree, else of their powers, for the

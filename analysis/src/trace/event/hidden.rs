@@ -8,7 +8,8 @@ use silkline_protocol::unit::OpticalLength;
 
 use super::grid::{Fit, Grid};
 use super::segments::Cut;
-use super::{Event, EventKind, reflectance};
+use super::{Event, EventKind};
+use crate::trace::reflect::reflectance;
 use crate::trace::samples::{Trace, whole};
 
 /// Light falls and rises by so many decibels between two tops at the least, and so many deviations

@@ -6,9 +6,10 @@ use super::grid::{Fit, Grid};
 use super::place::{self, Edge, Place};
 use super::rise::PEAK_DB;
 use super::segments::Cut;
-use super::{Event, EventKind, reflectance};
+use super::{Event, EventKind};
 use crate::trace::joint::{self, Constant, Course, Found, Glass, Start};
 use crate::trace::line::median;
+use crate::trace::reflect::{self, STRONGEST_DB, reflectance};
 use crate::trace::samples::{Trace, whole};
 
 /// A loss below this many deviations is nothing, or in short traces one that is so many below what the
@@ -40,10 +41,8 @@ const MOST_GAIN_DB: f64 = 2.0;
 /// No receiver sees light behind more than this: what comes out larger is the dark.
 const MOST_LOSS_DB: f64 = 35.0;
 
-/// What reflects does so between these: polished at an angle, and open to the air. What glass sends
-/// back of a nanosecond where the file does not say.
-const REFLECTANCES_DB: [f64; 2] = [-70.0, -14.0];
-const USUAL_BACKSCATTER_DB: f64 = -81.5;
+/// What reflects does so between these: polished at an angle, and open to the air.
+const REFLECTANCES_DB: [f64; 2] = [-70.0, STRONGEST_DB];
 
 /// Edges are this many pulses long at the least and at the most.
 const LEAST_EDGE: f64 = 0.15;
@@ -311,10 +310,7 @@ fn together(
 
 /// Light of the faintest and of the brightest reflection there are, over that of the glass.
 fn heights(trace: &Trace) -> [f64; 2] {
-    let settings = trace.settings();
-    let backscatter = settings.backscatter.map_or(USUAL_BACKSCATTER_DB, Db::get);
-    let height = |db: f64| 10_f64.powf((db - backscatter) / 10.0) / settings.pulse_ns;
-    REFLECTANCES_DB.map(height)
+    REFLECTANCES_DB.map(|db| reflect::light(trace, db))
 }
 
 /// An event with what was found of it together with its neighbours.
