@@ -136,25 +136,20 @@ impl Piece {
     }
 }
 
-/// The pieces without those that scatter far more than others with as much light.
+/// The pieces without those that scatter far more than others with as much light do, as a share of the
+/// light and as light: the receiver's noise is no share.
 fn usual(mut pieces: Vec<Piece>) -> Vec<Piece> {
     pieces.sort_by(|a, b| a.power.total_cmp(&b.power));
-    let middle = |k: usize| {
+    let odd = |k: usize, scatters: fn(&Piece) -> f64| {
         let near = pieces.get(k.saturating_sub(3)..(k + 4).min(pieces.len()));
-        let mut near: Vec<f64> = near
-            .unwrap_or_default()
-            .iter()
-            .map(|p| p.variance)
-            .collect();
-        crate::trace::line::median(&mut near)
+        let mut near: Vec<f64> = near.unwrap_or_default().iter().map(scatters).collect();
+        let own = pieces.get(k).map_or(f64::MAX, scatters);
+        own > ODD * crate::trace::line::median(&mut near)
     };
-    let kept = |k: &usize| {
-        pieces
-            .get(*k)
-            .is_some_and(|p| p.variance <= ODD * middle(*k))
-    };
+    let share = |p: &Piece| p.variance;
+    let light = |p: &Piece| p.variance * p.power.powi(2);
     (0..pieces.len())
-        .filter(kept)
+        .filter(|k| !odd(*k, share) || !odd(*k, light))
         .filter_map(|k| pieces.get(k).copied())
         .collect()
 }
@@ -240,6 +235,22 @@ mod tests {
         assert!((noise.receiver / receiver - 1.0).abs() < 0.1, "{noise:?}");
         let reach = pulse / 3.0 * trace.step_m();
         assert!((noise.reach / reach - 1.0).abs() < 0.25, "{noise:?}");
+    }
+
+    #[test]
+    fn dim_glass_is_kept_and_glass_with_an_event_in_it_is_not() {
+        let piece = |power: f64, variance: f64| Piece {
+            count: 100.0,
+            power,
+            variance,
+            near: 0.0,
+            far: 0.0,
+        };
+        let mut pieces: Vec<Piece> = (0..6).map(|_| piece(1.0, 1e-4)).collect();
+        pieces.extend([piece(0.2, 25e-4), piece(1.01, 25e-4)]);
+        let kept = usual(pieces);
+        assert_eq!(kept.len(), 7);
+        assert!(kept[0].power < 0.5, "{kept:?}");
     }
 
     #[test]
