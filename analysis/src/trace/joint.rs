@@ -13,8 +13,9 @@
 //! ```
 //!
 //! All groups passed the same receiver: each tells the others what it is. Where the model explains
-//! the samples far worse than noise would let it, as instruments with filters of their own make
-//! it, nothing is said and the search's own answer stands.
+//! the samples far worse than noise would let it, less of the glass around is looked at: events that
+//! nobody found lie in it. Where that does not help either, as with instruments that have filters of
+//! their own, nothing is said and the search's own answer stands.
 
 mod blocks;
 mod columns;
@@ -38,6 +39,9 @@ const MOST_TOGETHER: usize = 3;
 
 /// So many pulses before the end may be glass behind a closure that nobody saw.
 const CLOSURE: f64 = 4.0;
+
+/// Where the model does not hold, so many pulses of glass to both sides are tried.
+const NEARER: [f64; 4] = [20.0, 10.0, 5.0, 2.5];
 
 /// A receiver's constant in pulses before anything is seen, and how far it may lie from that, as
 /// a factor's logarithm; what occurs at all.
@@ -119,7 +123,7 @@ pub(crate) fn solve(
     };
     let mut groups: Vec<Group<'_>> = ranges(trace, starts)
         .into_iter()
-        .filter_map(|range| Group::of((trace, noise), course, starts, range))
+        .filter_map(|range| Group::of((trace, noise), *course, starts, range))
         .collect();
     let open = told(&[]);
     for group in &mut groups {
@@ -132,11 +136,16 @@ pub(crate) fn solve(
         ..*course
     };
     if let Some(last) = groups.last_mut()
-        && let Some(mut group) = last.before(trace, &brief, starts)
+        && let Some(mut group) = last.before(trace, brief, starts)
     {
         group.decide(open);
         if last.strays_from(&group) {
             *last = group;
+        }
+    }
+    for group in &mut groups {
+        if let Some(near) = near(trace, starts, group, open) {
+            *group = near;
         }
     }
     let tales: Vec<Option<[f64; 2]>> = groups.iter().map(Group::tale).collect();
@@ -159,6 +168,25 @@ pub(crate) fn solve(
         sigma: all.sigma,
     });
     (found, constant)
+}
+
+/// The same events on as much of the glass around them as the model explains, where it does not
+/// explain all of it: events that nobody found lie in the rest.
+fn near<'a>(
+    trace: &Trace,
+    starts: &'a [Start],
+    group: &Group<'a>,
+    constant: Belief,
+) -> Option<Group<'a>> {
+    if group.holds() {
+        return None;
+    }
+    let shorter = |pulses: &f64| {
+        let mut near = group.near(trace, starts, *pulses)?;
+        near.decide(constant);
+        (near.holds() && near.places()).then_some(near)
+    };
+    NEARER.iter().find_map(shorter)
 }
 
 /// The glass between the events, in samples.

@@ -56,7 +56,7 @@ pub(super) struct Group<'a> {
     /// Which of all events the first is.
     pub(super) first: usize,
     starts: &'a [Start],
-    course: &'a Course,
+    course: Course,
     noise: Noise,
     blocks: Vec<Block>,
     pulse: f64,
@@ -129,15 +129,17 @@ impl<'a> Group<'a> {
     /// The events of a range, with the samples around them.
     pub(super) fn of(
         (trace, noise): (&Trace, Noise),
-        course: &'a Course,
+        course: Course,
         starts: &'a [Start],
         [first, last]: [usize; 2],
     ) -> Option<Self> {
         let own = starts.get(first..last)?;
         let before = first.checked_sub(1).and_then(|k| starts.get(k));
-        let from = before.map_or(course.from, |before| before.hidden[1]);
+        let from = before.map_or(course.from, |before| before.hidden[1].max(course.from));
         let unit = own.first()?.before.level;
-        let to = starts.get(last).map_or(course.to, |next| next.hidden[0]);
+        let to = starts
+            .get(last)
+            .map_or(course.to, |next| next.hidden[0].min(course.to));
         let (pulse, spacing) = (trace.pulse().get(), trace.step_m());
         let zone = |start: &Start| {
             let most = (start.height.max(1.0) / noise.rough.max(1e-4))
@@ -195,19 +197,36 @@ impl<'a> Group<'a> {
     pub(super) fn before(
         &self,
         trace: &Trace,
-        course: &'a Course,
+        course: Course,
         starts: &'a [Start],
     ) -> Option<Self> {
         let end = self.first + self.starts.len();
         let [_, clear] = self.starts.last()?.hidden;
         let least = whole(LEAST_GLASS * self.pulse / self.spacing);
-        let scale = 10_f64.powf(self.unit / 5.0);
-        let noise = Noise {
-            receiver: self.noise.receiver * scale,
-            ..self.noise
-        };
         (end == starts.len() && clear + least < course.to)
-            .then(|| Self::of((trace, noise), course, starts, [self.first, end]))?
+            .then(|| Self::of((trace, self.noise()), course, starts, [self.first, end]))?
+    }
+
+    /// The same events on glass of so many pulses to both sides; none where there is no more of it.
+    pub(super) fn near(&self, trace: &Trace, starts: &'a [Start], pulses: f64) -> Option<Self> {
+        let reach = whole(pulses * self.pulse / self.spacing);
+        let [[from, _], [_, to]] = [self.starts.first()?.hidden, self.starts.last()?.hidden];
+        let course = Course {
+            from: self.course.from.max(from.saturating_sub(reach)),
+            to: self.course.to.min(to + reach),
+            ..self.course
+        };
+        let end = self.first + self.starts.len();
+        let near = Self::of((trace, self.noise()), course, starts, [self.first, end])?;
+        (near.blocks.len() < self.blocks.len()).then_some(near)
+    }
+
+    /// The noise of the trace.
+    fn noise(&self) -> Noise {
+        Noise {
+            receiver: self.noise.receiver * 10_f64.powf(self.unit / 5.0),
+            ..self.noise
+        }
     }
 
     /// Whether what lies behind the same events on shorter glass is no glass as that before it.
@@ -440,6 +459,20 @@ impl<'a> Group<'a> {
         let value = solved.bottom.values.get(at)? + moved - self.pulse.ln();
         let alone = (value * after - solved.belief.value * before) / precise;
         Some([alone, precise / excess])
+    }
+
+    /// Whether the model explains the samples.
+    pub(super) fn holds(&self) -> bool {
+        self.solved.as_ref().is_some_and(Solved::holds)
+    }
+
+    /// Whether it places every event to within a pulse.
+    pub(super) fn places(&self) -> bool {
+        let known = |k: usize| {
+            let found = self.solved.as_ref()?.answer(k)?;
+            Some(found.sigma < self.pulse)
+        };
+        (0..self.starts.len()).all(|k| known(k).unwrap_or(false))
     }
 
     /// What is known of each event; none where the model does not hold.

@@ -91,15 +91,31 @@ fn places_and_losses_lie_within_their_intervals_as_often_as_stated() {
     assert!(constants >= 28, "{constants} of 40 constants");
 }
 
-#[test]
-fn an_event_beside_that_nobody_named_leaves_the_search_its_answer() {
+/// A splice at 9 km that nobody named, and how far the first of two others is told from it.
+fn unnamed(before: f64) -> (Vec<Option<Found>>, f64) {
     let mut dice = Dice::new(5);
-    let plan = plan([1.5, 1.0, 0.4], None, 9);
+    let mut plan = plan([0.5, 1.0, 0.4], None, 9);
+    plan.features[0].at_m = PLACES[1] - before;
     let trace = plan.trace();
     let mut starts = starts(&trace, &plan, &mut dice);
     starts.remove(1);
     let (found, _) = solve(&trace, &course(&trace, &plan), &starts);
-    assert!(found.iter().all(Option::is_none), "{found:?}");
+    (found, PLACES[1] - before - trace.position(0.0).get())
+}
+
+#[test]
+fn an_event_that_nobody_named_is_left_out_with_the_glass_around_it() {
+    let (found, at) = unnamed(3_000.0);
+    let first = found[0].unwrap();
+    assert!((first.at - at).abs() < 3.0 * first.sigma, "{first:?} {at}");
+    assert!((first.loss[0] - 0.5).abs() < 0.03, "{first:?}");
+    assert!(found[1].is_some());
+}
+
+#[test]
+fn where_nothing_is_explained_the_search_has_its_answer() {
+    let (found, _) = unnamed(60.0);
+    assert!(found[0].is_none(), "{found:?}");
 }
 
 #[test]
