@@ -1,6 +1,6 @@
 //! How right the answers are: a sweep over traces with known truth.
 //!
-//! `accuracy [--long] [--seed N] [--each] [--ends]`: draws fibres, instruments and shots from seeds, holds
+//! `accuracy [--long] [--seed N] [--each] [--ends] [--pulse NS] [--noise quiet]`: draws fibres, instruments and shots from seeds, holds
 //! every event and end found against the truth, and prints tables and one line a figure. It is a
 //! report: it leaves with 0 whatever it found.
 
@@ -37,13 +37,35 @@ fn main() {
         return save(seed);
     }
     let ends_alone = words.iter().any(|word| word == "--ends");
-    let scores = sweep(seed, traces, ends_alone);
+    let wanted = Wanted {
+        pulse: number("--pulse"),
+        noise: words
+            .iter()
+            .position(|word| word == "--noise")
+            .and_then(|at| words.get(at + 1).cloned()),
+    };
+    let scores = sweep(seed, traces, ends_alone, &wanted);
     table::print(
         &scores,
         seed,
         traces,
         words.iter().any(|word| word == "--each"),
     );
+}
+
+/// The strata that are drawn, all where none is named.
+struct Wanted {
+    /// Pulses of at least so many nanoseconds.
+    pulse: Option<u64>,
+    /// One noise by its name.
+    noise: Option<String>,
+}
+
+impl Wanted {
+    fn has(&self, pulse: u16, noise: &str) -> bool {
+        self.pulse.is_none_or(|least| u64::from(pulse) >= least)
+            && self.noise.as_ref().is_none_or(|name| name == noise)
+    }
 }
 
 /// Writes the case of a trace's own seed as `case-SEED.sor` and prints what is on it.
@@ -71,11 +93,11 @@ fn save(own: u64) {
 }
 
 /// All cases, on as many threads as there are cores.
-fn sweep(seed: u64, traces: u64, ends_alone: bool) -> Vec<Score> {
+fn sweep(seed: u64, traces: u64, ends_alone: bool, wanted: &Wanted) -> Vec<Score> {
     let mut jobs = Vec::new();
     for (p, pulse) in PULSES_NS.into_iter().enumerate() {
-        for (n, (noise, _)) in Noise::ALL.into_iter().enumerate() {
-            for k in 0..traces {
+        for (n, (noise, name)) in Noise::ALL.into_iter().enumerate() {
+            for k in (0..traces).filter(|_| wanted.has(pulse, name)) {
                 let own = seed * 1_000_000_007 + (p as u64 * 3 + n as u64) * 1_000_003 + k;
                 jobs.push((pulse, noise, own));
             }
