@@ -24,6 +24,7 @@ mod rise;
 mod second;
 mod segments;
 mod split;
+mod stairs;
 mod tail;
 mod uneven;
 

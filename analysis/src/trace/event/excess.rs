@@ -62,14 +62,15 @@ pub(crate) fn before(grid: &Grid) -> Noise {
     }
     let lines = grid.levels.chunks_exact(LINE_MEANS * size);
     let noise = grid.sigma.chunks_exact(LINE_MEANS * size);
-    let stray = |(levels, sigma): (&[f64], &[f64])| {
+    let stray = |(k, (levels, sigma)): (usize, (&[f64], &[f64]))| {
         let noise = sigma.first().copied().unwrap_or(1.0);
+        let rounded = grid.rounded(k * LINE_MEANS * size, size);
         Stray {
-            size: off_line(levels, size) * (size as f64).sqrt() / noise,
+            size: off_line(levels, size) * (size as f64).sqrt() / noise / rounded,
             inverse: noise.powi(-2),
         }
     };
-    let strays: Vec<Stray> = lines.zip(noise).map(stray).collect();
+    let strays: Vec<Stray> = lines.zip(noise).enumerate().map(stray).collect();
     let believed = |scatters: &mut [f64]| noise::low(scatters, LINE_MEANS - 2);
     let glass = uneven::at_most(&strays, uneven::glass(&strays), believed);
     let mut scatters: Vec<f64> = uneven::scaled(&strays, glass).collect();
@@ -95,7 +96,7 @@ pub(crate) fn excess(grid: &Grid, cuts: &[Cut]) -> Excess {
     while size <= longest.max(4) {
         let mut sums: Vec<Stray> = Vec::new();
         let long = stretches.iter().filter(|s| s.points >= 5 * size);
-        long.for_each(|stretch| sums.extend(stretch.sizes(size)));
+        long.for_each(|stretch| sums.extend(stretch.sizes(grid, size)));
         let fewest = match size <= MOST_PULSES * grid.pulse {
             true => FEWEST,
             false => FEWEST_LONG,
@@ -135,6 +136,7 @@ pub(crate) fn excess(grid: &Grid, cuts: &[Cut]) -> Excess {
 
 /// What a stretch of glass leaves over, in units of white noise: sums of as many neighbours each.
 struct Stretch {
+    from: usize,
     points: usize,
     /// Each with one over the square of the noise of a point there.
     sums: Vec<Stray>,
@@ -153,11 +155,11 @@ impl Stretch {
 
     /// How large its sums of `size` neighbours are, for white noise of deviation 1; the line took its
     /// share.
-    fn sizes(&self, size: usize) -> impl Iterator<Item = Stray> + '_ {
+    fn sizes(&self, grid: &Grid, size: usize) -> impl Iterator<Item = Stray> {
         let left = 1.0 - 2.0 * size as f64 / self.points as f64;
         let scale = (size as f64 * left.max(0.2)).sqrt();
-        self.sums.iter().map(move |sum| Stray {
-            size: sum.size.abs() / scale,
+        self.sums.iter().enumerate().map(move |(k, sum)| Stray {
+            size: sum.size.abs() / scale / grid.rounded(self.from + k * size, size),
             ..*sum
         })
     }
@@ -178,6 +180,7 @@ fn residuals(grid: &Grid, cuts: &[Cut]) -> Vec<Stretch> {
         };
         let sums: Vec<Stray> = points.map(residual).collect();
         Some(Stretch {
+            from: glass.to,
             points: sums.len(),
             sums,
         })

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::stairs::{Stair, stairs};
 use super::tail::{GONE, Tail};
 use crate::trace::end::{EndOfFibre, clipped_at, last_clear, noise_level};
 use crate::trace::line::quantile;
@@ -84,6 +85,8 @@ pub(crate) struct Grid {
     pub(crate) doubt: f64,
     /// What an event costs, in units of squared noise.
     pub(crate) price: f64,
+    /// What coarse levels hide; empty where they are fine.
+    stairs: Vec<Stair>,
     sums: Vec<Sums>,
     tails: Vec<Tail>,
 }
@@ -218,7 +221,11 @@ impl Grid {
         let step_km = trace.step_m() * group as f64 / 1_000.0;
         let pulse_points = pulse_samples / group as f64;
         let pulse = whole(pulse_points.ceil()).max(1);
-        let sigma = local_sigma(&levels, pulse);
+        let mut sigma = local_sigma(&levels, pulse);
+        let stairs = stairs(trace.stretch(first, last), group);
+        for (sigma, stair) in sigma.iter_mut().zip(&stairs) {
+            *sigma = sigma.max(stair.single().sqrt());
+        }
         let slope = usual_slope(windows, trace.step_m(), last);
         let points = levels.len() as f64;
         let mut grid = Self {
@@ -237,6 +244,7 @@ impl Grid {
             noise: Noise::WHITE,
             doubt: 1.0,
             price: price(points / pulse_points),
+            stairs,
             sums: Vec::new(),
             tails: Vec::new(),
         };
@@ -248,6 +256,9 @@ impl Grid {
     pub(crate) fn set_noise(&mut self, noise: Noise) {
         self.noise = noise;
         self.wide = self.sigma.iter().map(|sigma| noise.wide(*sigma)).collect();
+        for (wide, stair) in self.wide.iter_mut().zip(&self.stairs) {
+            *wide = wide.hypot(stair.most().sqrt());
+        }
         self.sum();
     }
 
@@ -260,6 +271,15 @@ impl Grid {
             .into_iter()
             .all(same)
             && near(honest(noise), honest(&self.noise), 0.1)
+    }
+
+    /// How much more the mean of so many points about one strays than the noise of a point lets it,
+    /// for its rounding alone: as a factor.
+    pub(crate) fn rounded(&self, point: usize, count: usize) -> f64 {
+        let Some((stair, sigma)) = self.stairs.get(point).zip(self.sigma.get(point)) else {
+            return 1.0;
+        };
+        (1.0 + stair.more(count) / (sigma * sigma)).sqrt()
     }
 
     /// What the points from one to before another cost where nothing but noise is.

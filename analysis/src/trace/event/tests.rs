@@ -473,3 +473,30 @@ fn steps_a_few_pulses_apart_are_told_one_by_one_in_quiet_light() {
         assert_eq!(events.len(), steps.len() + 1, "seed {seed}: {events:?}");
     }
 }
+
+#[test]
+fn coarse_levels_make_no_events_of_their_treads() {
+    let (mut strange, mut found) = (0, 0);
+    for seed in 0..12 {
+        let plan = Plan {
+            features: vec![feature(7_000.0, 0.5, None)],
+            roughness_db: 0.003,
+            pulse_ns: 100.0,
+            seed,
+            ..Plan::default()
+        };
+        let fine = plan.trace();
+        let coarse = |level: &f64| (level / 0.05).round() * 0.05;
+        let levels = fine.levels().iter().map(coarse).collect();
+        let trace = Trace::new(*fine.settings(), levels, None).unwrap();
+        for event in analyse(&trace).events {
+            let right = near(&event, 7_000.0, 30.0);
+            found += usize::from(right);
+            strange += usize::from(!right && event.kind != EventKind::End);
+        }
+    }
+    assert!(
+        found >= 11 && strange <= 1,
+        "{found} found, {strange} strange"
+    );
+}
