@@ -199,11 +199,11 @@ impl Fit {
 impl Grid {
     /// The grid from the panel to the end of the fibre, if there is anything to look at.
     pub(crate) fn of(trace: &Trace, windows: &[Window], end: Option<&EndOfFibre>) -> Option<Self> {
-        let launch = trace.settings().launch.get();
-        let first = trace.index_of(-launch);
+        let noise = noise_level(trace, windows);
+        let first = first_lit(trace, noise);
         // Where no end is seen: to where the light sinks into the noise, or the trace stops.
         let lit = windows.iter().rfind(|window| window.may_be_glass())?.to;
-        let clear = noise_level(trace, windows).and_then(|noise| last_clear(windows, noise));
+        let clear = noise.and_then(|noise| last_clear(windows, noise));
         let lit = clear.map_or(lit, |window| window.to);
         let margin = |end: &EndOfFibre| end.plus_minus.get() + 0.3 * trace.pulse().get();
         let last = end.map_or(lit, |end| trace.index_of(end.at.get() - margin(end)));
@@ -445,6 +445,17 @@ impl Grid {
             yy,
         })
     }
+}
+
+/// The first sample to look at: from the panel on, and no more than half a pulse before there is light.
+/// What an instrument blanks before would seem to be the dark out of which a reflection rises that hides
+/// the whole fibre.
+fn first_lit(trace: &Trace, noise: Option<f64>) -> usize {
+    let first = trace.index_of(-trace.settings().launch.get());
+    let dark = |level: &&f64| trace.is_cut(**level) || noise.is_some_and(|noise| **level < noise);
+    let samples = trace.stretch(first, trace.levels().len()).iter();
+    let comes_on = whole(0.5 * trace.pulse().get() / trace.step_m());
+    first + samples.take_while(dark).count().saturating_sub(comes_on)
 }
 
 /// What an event costs in a trace so many pulses long, in units of squared noise: as much as noise is

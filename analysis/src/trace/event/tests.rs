@@ -500,3 +500,22 @@ fn coarse_levels_make_no_events_of_their_treads() {
         "{found} found, {strange} strange"
     );
 }
+
+#[test]
+fn samples_blanked_before_the_first_light_hide_nothing() {
+    for blank_db in [-55.0, -50.0] {
+        let plan = Plan {
+            features: vec![feature(2_000.0, 0.5, None), feature(7_000.0, 0.2, None)],
+            ..Plan::default()
+        };
+        let whole = plan.trace();
+        let mut levels = whole.levels().to_vec();
+        levels[..20].fill(blank_db);
+        let trace = Trace::new(*whole.settings(), levels, Some(Db::of(-55.0))).unwrap();
+        let events = analyse(&trace).events;
+        for feature in &plan.features {
+            let told = |event: &Event| near(event, feature.at_m, 50.0);
+            assert!(events.iter().any(told), "{blank_db}: {events:?}");
+        }
+    }
+}
