@@ -16,7 +16,10 @@ const SAMPLES_A_PULSE: [f64; 5] = [2.5, 5.0, 10.0, 20.0, 40.0];
 const MOST_SAMPLES: f64 = 40_000.0;
 
 /// Length of a nanosecond of pulse on the trace, at the group index of the shots.
-const METRES_A_NS: f64 = 0.102_095_5;
+pub(crate) const METRES_A_NS: f64 = 0.102_095_5;
+
+/// Shots are averaged over so many seconds.
+const AVERAGE_S: u16 = 180;
 
 /// The backscatter coefficient that files tell.
 const TOLD_BACKSCATTER: f64 = -81.5;
@@ -146,7 +149,6 @@ pub(crate) fn case(pulse_ns: u16, noise: Noise, seed: u64) -> Case {
         .iter()
         .fold(attenuation * length / 1_000.0, last_level);
     let range_db = lost + dice.between(margins);
-    let average_s = 180;
     let dynamic = range_db - 7.5 * (f64::from(pulse_ns) / 1_000.0).log10();
     let instrument = Instrument {
         dynamic_range: Db::of(dynamic),
@@ -159,13 +161,7 @@ pub(crate) fn case(pulse_ns: u16, noise: Noise, seed: u64) -> Case {
     let range = length * 1.15 + 30.0 * pulse_m + 100.0;
     let dense = dice.one_of(&SAMPLES_A_PULSE).unwrap_or(10.0);
     let spacing = (pulse_m / dense).max(range / MOST_SAMPLES);
-    let shot = Shot {
-        spacing: OpticalLength::of(spacing),
-        range: OpticalLength::of(range),
-        noise: Seed(seed),
-        grain: Seed(seed ^ 0x5eed),
-        ..Shot::of(fibre.length(), pulse_ns, average_s)
-    };
+    let shot = shot(&fibre, pulse_ns, [spacing, range], seed);
     Case {
         fibre,
         instrument,
@@ -174,6 +170,18 @@ pub(crate) fn case(pulse_ns: u16, noise: Noise, seed: u64) -> Case {
         noise,
         pulse_m,
         range_db,
+    }
+}
+
+/// A shot of three minutes with samples so many metres apart up to a range, its noise and its fading from
+/// a seed.
+pub(crate) fn shot(fibre: &Fibre, pulse_ns: u16, [spacing, range]: [f64; 2], seed: u64) -> Shot {
+    Shot {
+        spacing: OpticalLength::of(spacing),
+        range: OpticalLength::of(range),
+        noise: Seed(seed),
+        grain: Seed(seed ^ 0x5eed),
+        ..Shot::of(fibre.length(), pulse_ns, AVERAGE_S)
     }
 }
 

@@ -35,12 +35,21 @@ pub(crate) enum Effect {
     CutOff(f64),
     /// The receiver overshoots: behind each fall of light it shows so much less for a pulse.
     Overshoots(f64),
+    /// Decibels averaged the farther the dimmer: over so many pulses where noise is a tenth of the light.
+    Dimmer(f64),
+    /// Another gain from a third and from two thirds of the light's range on: each so many decibels off,
+    /// with a tenth of that more noise.
+    Stitched(f64),
+    /// The panel blinds the receiver over so many metres; a sixth of that is where a third of its light is left.
+    Blinded(f64),
+    /// The first so many samples hold no light.
+    DeadStart(usize),
     /// No threshold, a coefficient that is none, group index 1.
     Settings,
 }
 
 impl Effect {
-    pub(crate) const ALL: [(&'static str, Self); 20] = [
+    pub(crate) const ALL: [(&'static str, Self); 26] = [
         ("none", Self::None),
         ("decibels averaged over 0.3 pulses", Self::SmoothDb(0.3)),
         ("decibels averaged over 1 pulse", Self::SmoothDb(1.0)),
@@ -60,6 +69,12 @@ impl Effect {
         ("the dark is lowered by 1 σ", Self::Offset(-1.0)),
         ("no light below 2 σ", Self::CutOff(2.0)),
         ("overshoots by 1 %", Self::Overshoots(0.01)),
+        ("averaged over 0.3 pulses where dim", Self::Dimmer(0.3)),
+        ("averaged over 1 pulse where dim", Self::Dimmer(1.0)),
+        ("gains stitched 0.02 dB off", Self::Stitched(0.02)),
+        ("gains stitched 0.1 dB off", Self::Stitched(0.1)),
+        ("the panel blinds for 30 m", Self::Blinded(30.0)),
+        ("20 dead samples at the start", Self::DeadStart(20)),
         ("settings that say nothing", Self::Settings),
     ];
 
@@ -96,6 +111,15 @@ impl Effect {
                 to_db(&powers.iter().map(cut).collect::<Vec<f64>>())
             }
             Self::Overshoots(share) => to_db(&overshot(&powers, share, pulse)),
+            Self::Dimmer(pulses) => dimmer(trace.levels(), pulses * pulse, shot.floor.get()),
+            Self::Stitched(db) => stitched(trace.levels(), db, shot.floor.get(), case.shot.noise.0),
+            Self::Blinded(metres) => to_db(&blinded(&powers, metres / case.shot.spacing.get())),
+            Self::DeadStart(samples) => {
+                let mut levels = trace.levels().to_vec();
+                let dead = samples.min(levels.len());
+                levels[..dead].fill(NO_LIGHT_DB);
+                levels
+            }
             Self::Settings => {
                 settings = Settings {
                     loss_threshold: Some(Db::of(0.0)),
@@ -110,6 +134,16 @@ impl Effect {
         let file = |db: f64| ((db * 1_000.0).round() / 1_000.0).max(NO_LIGHT_DB);
         let levels = levels.into_iter().map(file).collect();
         Trace::new(settings, levels, Some(Db::of(NO_LIGHT_DB))).ok()
+    }
+}
+
+impl Effect {
+    /// Metres from the panel of which the samples say nothing.
+    pub(crate) const fn hides_m(self) -> f64 {
+        match self {
+            Self::Blinded(metres) => 3.0 * metres,
+            _ => 0.0,
+        }
     }
 }
 
@@ -215,4 +249,48 @@ fn overshot(powers: &[f64], share: f64, pulse: f64) -> Vec<f64> {
         power + share * (power - mean)
     };
     powers.iter().map(one).collect()
+}
+
+/// Means of decibels over lengths that grow as noise does, up to so many samples where it is a tenth of
+/// the light.
+fn dimmer(levels: &[f64], samples: f64, floor_db: f64) -> Vec<f64> {
+    let rough = averaged(levels, samples);
+    let own = |(i, level): (usize, &f64)| {
+        let noise = 10.0 * power(floor_db) / power(*level).max(1e-30);
+        let half = whole(samples / 2.0 * noise.min(1.0));
+        let near = &levels[i.saturating_sub(half)..(i + half + 1).min(levels.len())];
+        near.iter().sum::<f64>() / near.len() as f64
+    };
+    rough.iter().enumerate().map(own).collect()
+}
+
+/// Levels lower and noisier from where a third, and two thirds, of the way from the first light to the noise
+/// is gone.
+fn stitched(levels: &[f64], db: f64, floor_db: f64, seed: u64) -> Vec<f64> {
+    let top = levels.iter().take(200).copied().fold(floor_db, f64::max);
+    let below = |share: f64| {
+        let limit = top + share * (floor_db - top);
+        let held = levels
+            .windows(20)
+            .position(|near| near.iter().all(|level| *level < limit));
+        held.unwrap_or(levels.len())
+    };
+    let stages = [below(1.0 / 3.0), below(2.0 / 3.0)];
+    let mut dice = ChaCha8Rng::seed_from_u64(seed);
+    let mut one = |(i, level): (usize, &f64)| {
+        let stage = stages.iter().filter(|from| i >= **from).count() as f64;
+        // A sum of twelve is nearly normal.
+        let noise = (0..12).map(|_| dice.random::<f64>()).sum::<f64>() - 6.0;
+        level - db * stage + 0.1 * db * stage * noise
+    };
+    levels.iter().enumerate().map(&mut one).collect()
+}
+
+/// The brightest there is over so many samples, and what dies away behind.
+fn blinded(powers: &[f64], samples: f64) -> Vec<f64> {
+    let one = |(i, power): (usize, &f64)| {
+        let gone = (i as f64 / samples - 1.0) * 6.0;
+        (power + (-gone).exp()).min(1.0)
+    };
+    powers.iter().enumerate().map(one).collect()
 }

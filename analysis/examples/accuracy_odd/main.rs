@@ -20,7 +20,7 @@ mod effect;
 mod physics;
 mod short;
 
-use draw::{Case, Noise, PULSES_NS};
+use draw::{Case, Mark, Noise, PULSES_NS};
 use effect::Effect;
 use physics::Physics;
 use silkline_analysis::trace::{EventKind, analyse};
@@ -105,15 +105,17 @@ impl Tally {
         self.traces += 1;
         let found = analyse(&trace);
         let tolerance = case.pulse_m.max(3.0 * case.shot.spacing.get()).max(10.0);
+        let hidden = effect.hides_m().max(1.5 * tolerance);
         let mut events: Vec<_> = found
             .events
             .iter()
-            .filter(|event| event.kind != EventKind::Ghost && event.at.get() > 1.5 * tolerance)
+            .filter(|event| event.kind != EventKind::Ghost && event.at.get() > hidden)
             .map(|event| (event.at.get(), event))
             .collect();
         let physics = Physics::of(case);
         let last = case.marks.len() - 1;
-        for (k, mark) in case.marks.iter().enumerate() {
+        let seen = |(_, mark): &(usize, &Mark)| mark.at_m > effect.hides_m();
+        for (k, mark) in case.marks.iter().enumerate().filter(seen) {
             let height = mark.reflectance_db.map_or(0.0, |db| {
                 10_f64.powf((db + 81.5) / 10.0) / f64::from(case.shot.pulse_ns)
             });
@@ -153,13 +155,15 @@ impl Tally {
         events.retain(|(at, _)| *at < end || found.end.is_none_or(|told| told.at.get() > end));
         self.unlisted += events.len();
         if let Some(own) = each {
-            for (_, event) in events {
+            for (at, event) in events {
+                let off = |mark: &&Mark| (mark.at_m - at).abs();
+                let near = case.marks.iter().min_by(|a, b| off(a).total_cmp(&off(b)));
                 println!(
-                    "  {own} {} ns false {:?} at {:.1} loss {:?}",
+                    "  {own} {} ns false {:?} at {at:.1} loss {:?}, {:?} pulses from {near:?}",
                     case.shot.pulse_ns,
                     event.kind,
-                    event.at.get(),
-                    event.loss.map(silkline_protocol::unit::Db::get)
+                    event.loss.map(silkline_protocol::unit::Db::get),
+                    near.map(|mark| (at - mark.at_m) / case.pulse_m),
                 );
             }
         }

@@ -3,13 +3,9 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use silkline_protocol::unit::{Db, DbPerKm, OpticalLength};
-use silkline_sim::Seed;
-use silkline_sim::forward::{Fibre, Instrument, Joint, Part, Shot};
+use silkline_sim::forward::{Fibre, Instrument, Joint, Part};
 
-use crate::draw::{Case, Kind, Mark, Noise};
-
-/// Length of a nanosecond of pulse on the trace, at the group index of the shots.
-const METRES_A_NS: f64 = 0.102_095_5;
+use crate::draw::{self, Case, Kind, METRES_A_NS, Mark, Noise};
 
 /// Draws one with a pulse of `pulse_ns`.
 pub(crate) fn case(pulse_ns: u16, noise: Noise, seed: u64) -> Case {
@@ -31,13 +27,9 @@ pub(crate) fn case(pulse_ns: u16, noise: Noise, seed: u64) -> Case {
         panel: Joint::default(),
         parts,
     };
-    let shot = Shot {
-        spacing: OpticalLength::of(pulse_m / between(10.0, 60.0)),
-        range: OpticalLength::of(at_m * 1.5 + 10.0 * pulse_m),
-        noise: Seed(seed),
-        grain: Seed(seed ^ 0x5eed),
-        ..Shot::of(fibre.length(), pulse_ns, 180)
-    };
+    let spacing = pulse_m / between(10.0, 60.0);
+    let range = at_m * 1.5 + 10.0 * pulse_m;
+    let shot = draw::shot(&fibre, pulse_ns, [spacing, range], seed);
     let instrument = Instrument {
         dynamic_range: Db::of(range_db - 7.5 * (f64::from(pulse_ns) / 1_000.0).log10()),
         bandwidth: between(0.35, 3.0),
