@@ -14,8 +14,20 @@ use super::solve::Rest;
 use crate::trace::product::dot;
 use crate::trace::samples::whole;
 
-/// So many of the steps that are not seen to reflect do.
-const SHARE: f64 = 0.3;
+/// So many of the steps that are not seen to reflect do where a connector or a mechanical splice may
+/// lose as much, in decibels; and of the others: bends, and glass that scatters more.
+const SHARE: f64 = 0.4;
+const SELDOM: f64 = 0.1;
+const CONNECTOR_DB: f64 = 1.0;
+
+/// How many of the steps that lose so much and are not seen to reflect do.
+pub(super) fn share(loss_db: f64) -> f64 {
+    if (0.0..CONNECTOR_DB).contains(&loss_db) {
+        SHARE
+    } else {
+        SELDOM
+    }
+}
 
 /// Heights that are weighed, and by what factor those that are tried grow.
 const WEIGHED: usize = 60;
@@ -105,18 +117,22 @@ impl Path {
         costs.max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
-    /// What may be there where reflections have heights over the step in a range; noise varies by
-    /// `doubt` times what the cost took it for.
-    pub(super) fn veil(&self, [least, most]: [f64; 2], doubt: f64) -> Option<Veil> {
+    /// What may be there where a share of such steps reflects with heights over the step in a range;
+    /// noise varies by `doubt` times what the cost took it for.
+    pub(super) fn veil(
+        &self,
+        (reflect, [least, most]): (f64, [f64; 2]),
+        doubt: f64,
+    ) -> Option<Veil> {
         let (first, last) = (self.tries.first()?.height, self.tries.last()?.height);
         let part = (last / first).ln() / (most / least).ln();
-        let share = SHARE * part / WEIGHED as f64;
+        let share = reflect * part / WEIGHED as f64;
         let logs: Vec<(Between, f64)> = self
             .all()
             .map(|(_, at)| (at, -0.5 * self.cost(&at) / doubt))
             .collect();
         let top = logs.iter().map(|(_, log)| *log).fold(0.0, f64::max);
-        let none = (1.0 - SHARE) * (-top).exp();
+        let none = (1.0 - reflect) * (-top).exp();
         let weights: Vec<(Between, f64)> = logs
             .into_iter()
             .map(|(at, log)| (at, share * (log - top).exp()))
@@ -177,7 +193,7 @@ mod tests {
     }
 
     fn moved(path: &Path) -> [f64; 2] {
-        let veil = path.veil([1e-3, 1e4], 1.0).unwrap();
+        let veil = path.veil((SHARE, [1e-3, 1e4]), 1.0).unwrap();
         veil.moves(&[1.0, 5.0])
     }
 
@@ -209,9 +225,21 @@ mod tests {
     #[test]
     fn the_more_noise_is_doubted_the_less_is_told() {
         let path = path(3.0, 0.1);
-        let [sure, torn] = [1.0, 4.0].map(|doubt| path.veil([1e-3, 1e4], doubt).unwrap());
+        let [sure, torn] = [1.0, 4.0].map(|doubt| path.veil((SHARE, [1e-3, 1e4]), doubt).unwrap());
         let [sure, torn] = [sure, torn].map(|veil| veil.moves(&[1.0, 0.0])[0]);
         assert!(torn.abs() < sure.abs(), "{torn} {sure}");
+    }
+
+    #[test]
+    fn what_loses_as_a_connector_may_reflects_more_often() {
+        let path = path(0.01, 0.0);
+        let moved = |loss_db: f64| {
+            let veil = path.veil((share(loss_db), [1e-3, 1e4]), 1.0).unwrap();
+            veil.moves(&[1.0, 0.0])[0].abs()
+        };
+        for seldom in [-0.2, 2.5] {
+            assert!(moved(seldom) < 0.5 * moved(0.3), "{seldom}");
+        }
     }
 
     #[test]

@@ -19,7 +19,10 @@ impl Group<'_> {
         }
         let Some(solved) = &self.solved else { return };
         let doubt = solved.bottom.excess() * solved.doubt.powi(2);
-        let veil = |(k, path): &(usize, Path)| path.veil(self.heights(*k)?, doubt);
+        let veil = |(k, path): &(usize, Path)| {
+            let [loss, _] = solved.answer(*k)?.loss;
+            path.veil((veil::share(loss), self.heights(*k)?), doubt)
+        };
         let veils: Vec<Veil> = paths.iter().filter_map(veil).collect();
         if let Some(solved) = &mut self.solved {
             solved.veils = veils;
