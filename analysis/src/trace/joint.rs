@@ -32,6 +32,7 @@ use crate::trace::samples::{Trace, whole};
 
 use fit::Belief;
 use group::Group;
+use noise::Noise;
 
 /// Events with less glass than so many pulses between them are one group, of at most so many.
 const APART: f64 = 4.0;
@@ -143,11 +144,12 @@ pub(crate) fn solve(
             *last = group;
         }
     }
-    for group in &mut groups {
-        if let Some(near) = near(trace, starts, group, open) {
-            *group = near;
-        }
-    }
+    let mut groups: Vec<Group<'_>> = groups
+        .into_iter()
+        .map(|group| near(trace, starts, group, open))
+        .flat_map(|group| alone((trace, noise), *course, starts, group))
+        .map(|group| near(trace, starts, group, open))
+        .collect();
     let tales: Vec<Option<[f64; 2]>> = groups.iter().map(Group::tale).collect();
     for (k, group) in groups.iter_mut().enumerate() {
         let others = tales.iter().enumerate().filter(|(other, _)| *other != k);
@@ -172,21 +174,36 @@ pub(crate) fn solve(
 
 /// The same events on as much of the glass around them as the model explains, where it does not
 /// explain all of it: events that nobody found lie in the rest.
-fn near<'a>(
-    trace: &Trace,
-    starts: &'a [Start],
-    group: &Group<'a>,
-    constant: Belief,
-) -> Option<Group<'a>> {
+fn near<'a>(trace: &Trace, starts: &'a [Start], group: Group<'a>, constant: Belief) -> Group<'a> {
     if group.holds() {
-        return None;
+        return group;
     }
     let shorter = |pulses: &f64| {
         let mut near = group.near(trace, starts, *pulses)?;
         near.decide(constant);
         (near.holds() && near.places()).then_some(near)
     };
-    NEARER.iter().find_map(shorter)
+    NEARER.iter().find_map(shorter).unwrap_or(group)
+}
+
+/// Each event of a group by itself, where the model does not explain them together.
+fn alone<'a>(
+    (trace, noise): (&Trace, Noise),
+    course: Course,
+    starts: &'a [Start],
+    group: Group<'a>,
+) -> Vec<Group<'a>> {
+    let count = group.answers().len();
+    if group.holds() || count < 2 {
+        return vec![group];
+    }
+    let one = |k: usize| {
+        let mut one = Group::of((trace, noise), course, starts, [k, k + 1])?;
+        one.decide(told(&[]));
+        Some(one)
+    };
+    let all = group.first..group.first + count;
+    all.filter_map(one).collect()
 }
 
 /// The glass between the events, in samples.

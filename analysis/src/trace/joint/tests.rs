@@ -119,6 +119,23 @@ fn where_nothing_is_explained_the_search_has_its_answer() {
 }
 
 #[test]
+fn a_neighbour_that_is_not_explained_takes_no_other_along() {
+    let mut plan = plan([0.5, 0.8, 0.8], None, 9);
+    let places = [8_745.0, 9_000.0, 9_060.0];
+    for (feature, at_m) in plan.features.iter_mut().zip(places) {
+        feature.at_m = at_m;
+    }
+    let trace = plan.trace();
+    let mut starts = starts(&trace, &plan, &mut Dice::new(5));
+    starts.pop();
+    let (found, _) = solve(&trace, &course(&trace, &plan), &starts);
+    let first = found[0].unwrap();
+    let off = first.at + trace.position(0.0).get() - places[0];
+    assert!(off.abs() < 3.0 * first.sigma, "{off} {first:?}");
+    assert!(found[1].is_none(), "{found:?}");
+}
+
+#[test]
 fn no_events_tell_nothing() {
     let plan = plan([0.1, 0.1, 0.1], None, 1);
     let trace = plan.trace();
