@@ -37,6 +37,9 @@ const FILTERS: usize = 4 * BLOCKS;
 /// What a sample counts for at the most, in its usual deviations.
 const MOST: f64 = 5.0;
 
+/// Distances whose products are summed side by side: as many as a processor keeps at hand.
+const BESIDE: usize = 16;
+
 /// Likeness of noise, learned.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Colour {
@@ -57,11 +60,10 @@ impl Colour {
             let lags = MOST_LAGS.min(size / 4);
             sums.resize(BLOCKS, vec![0.0; lags + 1]);
             for ((block, sums), count) in shot.chunks(size).zip(&mut sums).zip(&mut counts) {
-                let block = clipped(block);
-                for (lag, sum) in sums.iter_mut().enumerate() {
-                    let pairs = block.iter().zip(block.iter().skip(lag));
-                    *sum += pairs.map(|(a, b)| a * b).sum::<f64>();
-                }
+                let more = products(&clipped(block), sums.len());
+                sums.iter_mut()
+                    .zip(more)
+                    .for_each(|(sum, more)| *sum += more);
                 *count += block.len() as f64;
             }
         }
@@ -170,6 +172,27 @@ fn clipped(values: &[f64]) -> Vec<f64> {
     let mut offs: Vec<f64> = values.iter().map(|v| v.abs()).collect();
     let most = MOST * 1.4826 * median(&mut offs);
     values.iter().map(|v| v.clamp(-most, most)).collect()
+}
+
+/// Sums of products of values so many apart, from none on.
+///
+/// Neighbouring distances side by side: each sum waits for its own last addition alone.
+fn products(values: &[f64], count: usize) -> Vec<f64> {
+    let mut padded = values.to_vec();
+    padded.resize(values.len() + count + BESIDE, 0.0);
+    let mut sums = Vec::new();
+    for apart in (0..count).step_by(BESIDE) {
+        let mut some = [0.0; BESIDE];
+        let others = cut(&padded, apart, padded.len()).windows(BESIDE);
+        let others = others.filter_map(<[f64]>::first_chunk::<BESIDE>);
+        for (value, others) in values.iter().zip(others) {
+            let both = some.iter_mut().zip(others);
+            both.for_each(|(sum, other)| *sum += value * other);
+        }
+        sums.extend(some);
+    }
+    sums.truncate(count);
+    sums
 }
 
 /// A point less what those before it foretell, in deviations of what is left.
@@ -317,6 +340,19 @@ mod tests {
 
     fn variance(values: &[f64]) -> f64 {
         values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64
+    }
+
+    #[test]
+    fn products_side_by_side_are_those_of_each_distance_to_the_last_bit() {
+        let values = averaged(3, 4, 101);
+        for count in [1, 16, 23, 120] {
+            let each = |apart: usize| -> f64 {
+                let pairs = values.iter().zip(values.iter().skip(apart));
+                pairs.map(|(a, b)| a * b).sum()
+            };
+            let wanted: Vec<f64> = (0..count).map(each).collect();
+            assert_eq!(products(&values, count), wanted, "{count}");
+        }
     }
 
     #[test]
