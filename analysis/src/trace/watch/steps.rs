@@ -20,6 +20,7 @@ use std::borrow::Cow;
 
 use self::doubt::Doubt;
 use self::shape::Shape;
+use self::taken::Places;
 use super::bins::Bins;
 use super::colour::{Colour, Whitener};
 use super::fit::Fitted;
@@ -203,7 +204,12 @@ impl Search {
 
     /// The strongest score of any step: what good shots show of nothing.
     pub(super) fn loudest(&self, fall: &[f64]) -> f64 {
-        self.strongest(fall, &[]).map_or(0.0, |step| step.sigmas)
+        let anywhere = Places {
+            events: &[],
+            barred: Vec::new(),
+        };
+        let step = self.strongest(fall, &anywhere);
+        step.map_or(0.0, |step| step.sigmas)
     }
 
     /// How a step stands at each bin: sharp or smoothed, whichever stands out more.

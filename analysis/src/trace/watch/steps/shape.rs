@@ -87,6 +87,11 @@ impl Shape {
         self.wide == 0
     }
 
+    /// Bins over which a step shows otherwise than a plain one.
+    pub(super) const fn wide(&self) -> usize {
+        self.wide
+    }
+
     /// The rows, each with the first bin it is for.
     fn rows(&self) -> impl Iterator<Item = (usize, &[f64])> {
         let rows = self.more.chunks_exact(self.wide.max(1)).enumerate();

@@ -10,11 +10,37 @@ const LEAST_STEP_DB: f64 = 0.01;
 /// Steps taken out of one shot at the most.
 const MOST_STEPS: usize = 8;
 
+/// Half of a 95 % interval, in standard deviations.
+const HALF_95: f64 = 1.96;
+
 /// Rounds in which each step is measured again beside the others.
 const ROUNDS: usize = 3;
 
 /// What is left over may be this many times what was learned before it counts.
 const MISFIT: f64 = 1.5;
+
+/// Where steps are sought.
+pub(super) struct Places<'a> {
+    /// The first bins behind known events.
+    pub(super) events: &'a [usize],
+    /// First and last bins around steps that the samples show to be none.
+    pub(super) barred: Vec<[usize; 2]>,
+}
+
+impl Places<'_> {
+    fn hold(&self, bin: usize) -> bool {
+        let bars = |[first, last]: &[usize; 2]| (*first..=*last).contains(&bin);
+        !self.barred.iter().any(bars)
+    }
+}
+
+impl Step {
+    /// Whether its interval leaves none out: what bins take for a step may be a reflection that
+    /// changed, and the samples, fitted, then show no loss at all.
+    fn is_told(&self) -> bool {
+        self.fitted.is_none() || self.size.abs() > HALF_95 * self.size_sd
+    }
+}
 
 impl Search {
     /// All steps that stand out.
@@ -30,8 +56,12 @@ impl Search {
                 self.least
             }
         };
+        let mut places = Places {
+            events,
+            barred: Vec::new(),
+        };
         for _ in 0..MOST_STEPS {
-            let step = self.strongest(&rest, events);
+            let step = self.strongest(&rest, &places);
             let stands =
                 |step: &Step| step.sigmas >= least(step) && step.size.abs() >= LEAST_STEP_DB;
             let Some(step) = step.filter(stands) else {
@@ -39,6 +69,12 @@ impl Search {
             };
             let before_fit = step;
             let step = step.fitted(fit(&step, &steps));
+            if !step.is_told() {
+                let ([first, last], wide) = (step.bins, self.shape.wide());
+                let around = [first.saturating_sub(wide), last + wide];
+                places.barred.push(around);
+                continue;
+            }
             let mut without = rest.clone();
             self.take(&mut without, &step);
             // What the step itself explains is no misfit; what no step explains is.
@@ -59,7 +95,7 @@ impl Search {
                 ..step
             });
             rest = without;
-            self.refine(fall, &mut steps, &mut rest, (events, fit));
+            self.refine(fall, &mut steps, &mut rest, (&places, fit));
         }
         self.found(steps, &rest)
     }
@@ -99,7 +135,7 @@ impl Search {
         fall: &[f64],
         steps: &mut [Step],
         rest: &mut Vec<f64>,
-        (events, fit): (&[usize], Fit<'_>),
+        (places, fit): (&Places<'_>, Fit<'_>),
     ) {
         if steps.len() < 2 {
             return;
@@ -110,7 +146,7 @@ impl Search {
                 let mut others = steps.to_vec();
                 others.remove(k);
                 others.iter().for_each(|other| self.take(&mut left, other));
-                if let (Some(again), Some(step)) = (self.strongest(&left, events), steps.get_mut(k))
+                if let (Some(again), Some(step)) = (self.strongest(&left, places), steps.get_mut(k))
                 {
                     *step = again.fitted(fit(&again, &others));
                 }
@@ -128,22 +164,23 @@ impl Search {
     }
 
     /// The step that stands out most; one at a known event where that does nearly as well.
-    pub(super) fn strongest(&self, fall: &[f64], events: &[usize]) -> Option<Step> {
+    pub(super) fn strongest(&self, fall: &[f64], sought: &Places<'_>) -> Option<Step> {
         let stands = self.stands(fall);
         let [near, far] = self.edges;
         let places = near..stands.len().saturating_sub(far);
         let score = |bin: usize| stands.get(bin).map_or(0.0, |stand| stand.score);
         let best = places
             .clone()
+            .filter(|bin| sought.hold(*bin))
             .max_by(|a, b| score(*a).total_cmp(&score(*b)))?;
         let at_event = |bin: &&usize| {
             let least = 2.0_f64
                 .mul_add(-EVENT_BONUS, score(best).powi(2))
                 .max(0.0)
                 .sqrt();
-            places.contains(*bin) && score(**bin) >= least
+            places.contains(*bin) && sought.hold(**bin) && score(**bin) >= least
         };
-        let known = events.iter().filter(at_event);
+        let known = sought.events.iter().filter(at_event);
         let bin = known
             .copied()
             .max_by(|a, b| score(*a).total_cmp(&score(*b)))

@@ -1,5 +1,6 @@
 use super::*;
 use crate::trace::synth::Dice;
+use crate::trace::watch::ramp::Ramp;
 
 /// Seeds this far apart draw nothing in common.
 const APART: u64 = 1_000_003;
@@ -110,4 +111,37 @@ fn a_step_beside_a_known_event_is_that_events() {
     fall.iter_mut().skip(302).for_each(|v| *v += 0.05);
     let found = search.run(&fall, &[100, 300, 500], SHARP);
     assert_eq!(found.steps[0].bin, 300);
+}
+
+#[test]
+fn what_the_samples_show_to_be_no_step_is_none() {
+    let extra = vec![0.5; 24];
+    let search = Search::new(&noise(&extra), BINS);
+    let mut fall = quiet(3);
+    // What bins take for a step, and a loss.
+    fall.iter_mut().skip(200).for_each(|v| *v += 0.08);
+    fall.iter_mut().skip(450).for_each(|v| *v += 0.3);
+    let fit: Fit<'_> = &|step, _| {
+        let none = (100..350).contains(&step.bin);
+        let ramp = Ramp {
+            at: step.bin as f64,
+            pulse: 0.0,
+            constant: 0.0,
+            fade: 0.0,
+            size: if none { 0.003 } else { step.size },
+        };
+        Some(Fitted {
+            ramp,
+            half: 1.0,
+            size_sd: if none { 0.04 } else { step.size_sd },
+            known: None,
+        })
+    };
+    let found = search.run(&fall, &[200], fit);
+    assert_eq!(found.steps.len(), 1, "{:?}", found.steps);
+    assert!(
+        (448..=452).contains(&found.steps[0].bin),
+        "{:?}",
+        found.steps
+    );
 }
