@@ -15,9 +15,14 @@
 use super::{FAINT_DB, LEAST_DROP_DB};
 use crate::trace::samples::{Trace, whole};
 
-/// Pulses of level light before a stop, and samples at the least.
-const LEVEL_PULSES: f64 = 3.0;
+/// Pulses of level light before a stop, and samples at the least: few leave room for events, many
+/// tell faint light from noise.
+const LEVEL_PULSES: [f64; 3] = [3.0, 6.0, 12.0];
 const LEVEL_SAMPLES: f64 = 6.0;
+
+/// Light that slants more is no glass: by this share of half of its stretch its middle lies before that of
+/// the stretch, which is a fall of 15 decibels over it.
+const MOST_SLANT: f64 = 0.7;
 
 /// Pulses over which light falls at a stop, and over which it is looked at behind.
 const FALL_PULSES: f64 = 1.5;
@@ -36,7 +41,7 @@ const UNEVEN: f64 = 0.03;
 /// Light that falls to less than this share on its way to the stretch behind is no level light.
 const STEEP: f64 = 0.15;
 
-/// A quarter of level light is off its line by no more than such a share, and so many deviations.
+/// A part of level light is off its line by no more than such a share, and so many deviations.
 const ROUGH: f64 = 0.35;
 const ROUGH_SIGMAS: f64 = 4.0;
 
@@ -79,7 +84,7 @@ pub(super) fn last(
     let (_, at, kink) = best?;
     let decibels = |power: f64| noise + 5.0 * power.max(1e-3).log10();
     light.dies(trace, kink).then(|| Stop {
-        glass: [from + at - light.level, from + at],
+        glass: [from + at - kink.level, from + at],
         behind: from + kink.behind + light.behind,
         drop: 5.0 * (kink.expected / kink.seen.max(0.3)).log10(),
         level: decibels(kink.before),
@@ -90,7 +95,7 @@ pub(super) fn last(
 /// Light as power over the receiver's noise, summed up, and the lengths of stretches in samples.
 struct Light {
     sums: Vec<[f64; 2]>,
-    level: usize,
+    levels: [usize; LEVEL_PULSES.len()],
     fall: usize,
     behind: usize,
     pulse: f64,
@@ -99,6 +104,8 @@ struct Light {
 /// What one place shows: light before it, what that leads to behind it, and what is there.
 #[derive(Clone, Copy, Debug)]
 struct Kink {
+    /// How many samples of light there are before it.
+    level: usize,
     before: f64,
     expected: f64,
     seen: f64,
@@ -125,11 +132,15 @@ impl Light {
         }));
         Self {
             sums,
-            level: whole((LEVEL_PULSES * pulse).max(LEVEL_SAMPLES).ceil()),
+            levels: LEVEL_PULSES.map(|pulses| whole((pulses * pulse).max(LEVEL_SAMPLES).ceil())),
             fall: whole((FALL_PULSES * pulse).ceil()),
             behind: whole((BEHIND_PULSES * pulse).max(BEHIND_SAMPLES).ceil()),
             pulse,
         }
+    }
+
+    fn shortest(&self) -> usize {
+        self.levels.into_iter().min().unwrap_or(1)
     }
 
     fn count(&self) -> usize {
@@ -150,24 +161,33 @@ impl Light {
     /// All places where level light of at most so many decibels stops.
     fn kinks(&self, brightest: f64) -> impl Iterator<Item = (usize, Kink)> + '_ {
         let brightest = 10_f64.powf(brightest / 5.0);
-        let places = (self.level..self.count()).step_by((self.level / 18).max(1));
-        let kinks = places.filter_map(|at| Some((at, self.kink(at)?)));
+        let shortest = self.shortest();
+        let places = (shortest..self.count()).step_by((shortest / 18).max(1));
+        let kinks = places.flat_map(move |at| {
+            let kinks = self.levels.into_iter();
+            kinks.filter_map(move |level| Some((at, self.kink(at, level)?)))
+        });
         kinks.filter(move |(_, kink)| kink.before < brightest)
     }
 
-    /// The place before sample `at`, if level light stops there.
-    fn kink(&self, at: usize) -> Option<Kink> {
-        let from = at.checked_sub(self.level)?;
-        let count = self.level as f64;
+    /// The place before sample `at`, if light that was level over so many samples stops there.
+    fn kink(&self, at: usize, level: usize) -> Option<Kink> {
+        let from = at.checked_sub(level)?;
+        let count = level as f64;
         let [sum, moment] = self.sum(from, at)?;
-        let (before, middle) = (sum / count, from as f64 + (count - 1.0) / 2.0);
-        if before < 10_f64.powf(FAINT_DB / 5.0) {
+        let (mean, middle) = (sum / count, from as f64 + (count - 1.0) / 2.0);
+        if mean < 10_f64.powf(FAINT_DB / 5.0) {
             return None;
         }
-        let spread = count * (count * count - 1.0) / 12.0;
+        let slant = (2.0 * (middle - moment / sum) / count).max(0.0);
+        if slant > MOST_SLANT {
+            return None;
+        }
         // Sums of tails fall ever slower, as shares of what is left too.
-        let rate = ((moment - middle * sum) / spread / before).min(0.0);
-        let led = |at: f64| before * (rate * (at - middle)).exp();
+        let falling = falling(slant);
+        let rate = falling.rate / count;
+        let led = |at: f64| mean * falling.share * (rate * (middle - at)).exp();
+        let spread = count * (count * count - 1.0) / 12.0 / (falling.doubt * falling.doubt);
         let half = self.behind as f64 / 2.0;
         // A peak stands over the stop of a bright end.
         let mut behind = at + self.fall;
@@ -180,14 +200,16 @@ impl Light {
         }
         let far = behind as f64 + half;
         let (expected, seen) = (led(far), self.mean(behind, self.behind)?);
-        let (reach, share) = (far - middle, expected / before);
+        let before = led(at as f64 - LEVEL_PULSES[0] * self.pulse / 2.0);
+        let (reach, share) = (far - middle, expected / mean);
         let led_by = share * share * (count.recip() + reach * reach / spread);
         let variance = led_by + (self.behind as f64).recip();
         let sigma = variance.sqrt().hypot(UNEVEN * expected);
         let sure = (expected - seen) / sigma;
         let falls = seen < expected * 10_f64.powf(-LEAST_DROP_DB / 5.0);
         let stops = expected > STEEP * before && sure > SURE && falls;
-        (stops && self.is_level(from, led)).then_some(Kink {
+        (stops && self.is_level([from, level], led)).then_some(Kink {
+            level,
             before,
             expected,
             seen,
@@ -196,11 +218,12 @@ impl Light {
         })
     }
 
-    /// Whether each quarter of the light from a sample on lies on its line: a peak does not.
-    fn is_level(&self, from: usize, led: impl Fn(f64) -> f64) -> bool {
-        let size = (self.level / 4).max(1);
+    /// Whether each part of the light from a sample on, so many of them, lies on its line: a peak does not.
+    /// However long the light is, its parts are a quarter of the shortest.
+    fn is_level(&self, [from, level]: [usize; 2], led: impl Fn(f64) -> f64) -> bool {
+        let size = (self.shortest() / 4).max(1);
         let doubt = ROUGH_SIGMAS / (size as f64).sqrt();
-        (0..4).all(|k| {
+        (0..level / size).all(|k| {
             let first = from + k * size;
             let on_line = led(first as f64 + size as f64 / 2.0);
             self.mean(first, size)
@@ -220,6 +243,33 @@ impl Light {
         };
         let km = on as f64 * trace.step_m() / 1_000.0;
         5.0 * (kink.seen / later.max(1.0)).log10() > DIES_DB + GLASS_DB_PER_KM * km
+    }
+}
+
+/// An exponential over a stretch.
+#[derive(Clone, Copy, Debug)]
+struct Falling {
+    /// By how much it falls over the stretch, as a natural logarithm.
+    rate: f64,
+    /// Its value in the middle over its mean.
+    share: f64,
+    /// How much less sure that is than for level light, for each share of the slant.
+    doubt: f64,
+}
+
+/// The exponential whose middle lies before that of its stretch by half of this share of its length.
+///
+/// # Source
+///
+/// The slant is Langevin's function of half the fall; its inverse is Cohen's (1991), within 5 %.
+fn falling(slant: f64) -> Falling {
+    let square = slant * slant;
+    let left = 1.0 - square;
+    let half = slant * (3.0 - square) / left;
+    Falling {
+        rate: 2.0 * half,
+        share: if half > 1e-6 { half / half.sinh() } else { 1.0 },
+        doubt: (left * left + square * (2.0 - 2.0 * square / 3.0)) / (left * left),
     }
 }
 
@@ -266,6 +316,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn faint_glass_behind_a_bend_ends_where_it_does_with_few_samples_a_pulse() {
+        let mut found = 0;
+        for seed in 1..=20 {
+            let plan = Plan {
+                step_m: 4.0,
+                dynamic_db: 9.5,
+                ..plan(seed, 13.0 + seed as f64, (3.5, None))
+            };
+            let end = analyse(&plan.trace()).end;
+            let off = end.map(|end| (end.at.get() - plan.end_m).abs());
+            found += usize::from(off.is_some_and(|off| off < 2.0 * plan.pulse_m()));
+        }
+        assert!(found >= 18, "{found} of 20");
+    }
+
+    #[test]
+    fn an_exponential_is_told_from_its_sum_and_moment() {
+        for fall in [0.0, 0.5, 2.0, 4.0_f64] {
+            let light = |i: i32| (-fall * (f64::from(i) + 0.5) / 1_000.0).exp();
+            let sum: f64 = (0..1_000).map(light).sum();
+            let moment: f64 = (0..1_000)
+                .map(|i| light(i) * (f64::from(i) + 0.5) / 1_000.0)
+                .sum();
+            let found = falling(1.0 - 2.0 * moment / sum);
+            assert!((found.rate - fall).abs() < 0.05 * fall + 1e-6, "{found:?}");
+            let middle = (-fall / 2.0).exp() * 1_000.0 / sum;
+            assert!((found.share / middle - 1.0).abs() < 0.06, "{found:?}");
+        }
+    }
+
     /// Light alone, in units of the noise, ten samples a pulse.
     fn light(power: impl Fn(f64) -> f64) -> Light {
         let mut sum = [0.0; 2];
@@ -277,7 +358,7 @@ mod tests {
         }));
         Light {
             sums,
-            level: 30,
+            levels: [30, 60, 120],
             fall: 15,
             behind: 20,
             pulse: 10.0,
@@ -285,7 +366,7 @@ mod tests {
     }
 
     fn stops(light: &Light) -> bool {
-        (light.level..light.count()).any(|at| light.kink(at).is_some())
+        light.kinks(60.0).next().is_some()
     }
 
     #[test]
