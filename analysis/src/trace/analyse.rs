@@ -58,8 +58,8 @@ pub fn analyse(trace: &Trace) -> Analysis {
     }
     let mut warnings = Vec::new();
     let mut fades = false;
-    let search = search(trace, &mut windows);
-    if let Some(hidden) = hidden(trace, &windows, &search) {
+    let (search, dark) = search(trace, &mut windows);
+    if let Some(hidden) = hidden(trace, dark, &search) {
         return hidden;
     }
     let mut found = match search {
@@ -82,8 +82,11 @@ pub fn analyse(trace: &Trace) -> Analysis {
         mut events,
         constant,
         start,
-    } = event::find(trace, &windows, found.as_ref().map(|ended| &ended.end));
-    let dark = end::noise_level(trace, &windows);
+    } = event::find(
+        trace,
+        (&windows, dark),
+        found.as_ref().map(|ended| &ended.end),
+    );
     if let Some(ended) = &mut found {
         if let Some(constant) = constant.filter(|constant| constant.sigma < TELLS) {
             ended.told(trace, [constant.log, constant.sigma]);
@@ -120,16 +123,19 @@ pub fn analyse(trace: &Trace) -> Analysis {
 }
 
 /// Looks for the end, where wide windows show none in narrow ones, which stand for them from there on.
-fn search(trace: &Trace, windows: &mut Vec<Window>) -> Search {
-    let wide = end::search(trace, windows);
+fn search(trace: &Trace, windows: &mut Vec<Window>) -> (Search, Option<f64>) {
+    let dark = end::noise_level(trace, windows);
+    let wide = end::search(trace, windows, dark);
     if !matches!(wide, Search::Found(..))
         && let Some(close) = survey_closely(trace)
-        && let narrow @ Search::Found(..) = end::search(trace, &close)
     {
-        *windows = close;
-        return narrow;
+        let dark = end::noise_level(trace, &close);
+        if let narrow @ Search::Found(..) = end::search(trace, &close, dark) {
+            *windows = close;
+            return (narrow, dark);
+        }
     }
-    wide
+    (wide, dark)
 }
 
 /// A receiver's constant told less surely than this, as a share, says nothing new of the end.
@@ -137,13 +143,12 @@ const TELLS: f64 = 0.15;
 
 /// A fibre so short that only its connectors and its end show: no glass is seen, or what seems to
 /// end without any reflection is followed by some.
-fn hidden(trace: &Trace, windows: &[Window], search: &Search) -> Option<Analysis> {
+fn hidden(trace: &Trace, noise: Option<f64>, search: &Search) -> Option<Analysis> {
     let seen = match search {
         Search::NoFibre => None,
         Search::Found(ended) if end::is_on_launch(trace, &ended.end) => Some(ended.end.at),
         Search::Found(_) | Search::Fades | Search::Beyond => return None,
     };
-    let noise = end::noise_level(trace, windows);
     let (connectors, end) = end::short(trace, noise)?;
     if seen.is_some_and(|seen| connectors.first().unwrap_or(&end).at < seen) {
         return None;

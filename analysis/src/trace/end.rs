@@ -174,14 +174,14 @@ struct Sky {
     noise: Option<f64>,
 }
 
-/// Looks for the end.
-pub(crate) fn search(trace: &Trace, windows: &[Window]) -> Search {
+/// Looks for the end, where light that equals its noise is known or there is none.
+pub(crate) fn search(trace: &Trace, windows: &[Window], noise: Option<f64>) -> Search {
     if !windows.iter().any(Window::may_be_glass) {
         return Search::NoFibre;
     }
     let sky = Sky {
         limit: clipped_at(trace),
-        noise: noise_level(trace, windows),
+        noise,
     };
     again::look(trace, windows, sky, first_end(trace, windows, sky))
 }
@@ -492,7 +492,9 @@ pub(crate) fn noise_level(trace: &Trace, windows: &[Window]) -> Option<f64> {
     let lit = windows.iter().rposition(Window::is_lit);
     let tail = windows.get(lit.map_or(0, |lit| lit + 1)..)?;
     let of = |window: &Window| trace.stretch(window.from, window.to).to_vec();
-    let mut levels: Vec<f64> = tail.iter().flat_map(of).collect();
+    let from = tail.first().map_or(usize::MAX, |window| window.from);
+    let to = tail.last().map_or(usize::MAX, |window| window.to);
+    let mut levels = trace.stretch(from, to).to_vec();
     if levels.len() < FEWEST_DARK {
         // A few windows of noise look like light, the last one of all too.
         let far = cut(windows, windows.len() - windows.len() / 4, windows.len());

@@ -100,8 +100,12 @@ pub(crate) struct Before {
 }
 
 /// Finds all events before the end of the fibre.
-pub(crate) fn find(trace: &Trace, windows: &[Window], end: Option<&EndOfFibre>) -> Before {
-    let Some(mut grid) = Grid::of(trace, windows, end) else {
+pub(crate) fn find(
+    trace: &Trace,
+    seen: (&[Window], Option<f64>),
+    end: Option<&EndOfFibre>,
+) -> Before {
+    let Some(mut grid) = Grid::of(trace, seen, end) else {
         return Before::default();
     };
     let cuts = glass(&mut grid);

@@ -89,14 +89,15 @@ pub(crate) fn excess(grid: &Grid, cuts: &[Cut]) -> Excess {
     let mut stretches = residuals(grid, cuts);
     let mut factor: f64 = 1.0;
     let mut single: f64 = 1.0;
-    // Sums of the length that strays most, and of the longest of which there are many.
-    let (mut largest, mut many) = (Vec::new(), Vec::new());
+    // Sums of each length, which of them stray most, and the longest of which there are many.
+    let mut all: Vec<Vec<Stray>> = Vec::new();
+    let (mut largest, mut many) = (None, None);
     let mut size = 1;
     let longest = MOST_PULSES * grid.pulse.max(grid.edge_points());
     while size <= longest.max(4) {
-        let mut sums: Vec<Stray> = Vec::new();
-        let long = stretches.iter().filter(|s| s.points >= 5 * size);
-        long.for_each(|stretch| sums.extend(stretch.sizes(grid, size)));
+        let long = || stretches.iter().filter(|s| s.points >= 5 * size);
+        let mut sums: Vec<Stray> = Vec::with_capacity(long().map(|s| s.sums.len()).sum());
+        long().for_each(|stretch| sums.extend(stretch.sizes(grid, size)));
         let fewest = match size <= MOST_PULSES * grid.pulse {
             true => FEWEST,
             false => FEWEST_LONG,
@@ -109,21 +110,24 @@ pub(crate) fn excess(grid: &Grid, cuts: &[Cut]) -> Excess {
             single = scatter;
         }
         if sums.len() >= MANY {
-            many.clone_from(&sums);
+            many = Some(all.len());
         }
         if scatter > factor {
             factor = scatter;
-            largest = sums;
+            largest = Some(all.len());
         }
+        all.push(sums);
         size *= 2;
         stretches.iter_mut().for_each(Stretch::pair);
     }
+    let of = |k: Option<usize>| k.and_then(|k| all.get(k)).map_or(&[][..], Vec::as_slice);
+    let (largest, many) = (of(largest), of(many));
     let believed = |sizes: &mut [f64]| quantile(sizes, SHARE) / SHARE_IN_SIGMAS;
-    let glass = uneven::at_most(&largest, uneven::glass(&many), believed);
+    let glass = uneven::at_most(largest, uneven::glass(many), believed);
     if glass > 0.0 {
-        factor = (uneven::spread(&largest, glass) / SHARE_IN_SIGMAS).max(1.0);
+        factor = (uneven::spread(largest, glass) / SHARE_IN_SIGMAS).max(1.0);
     }
-    let mut sizes: Vec<f64> = uneven::scaled(&largest, glass).collect();
+    let mut sizes: Vec<f64> = uneven::scaled(largest, glass).collect();
     let wide = match sizes.is_empty() {
         true => 1.0,
         false => quantile(&mut sizes, WIDE_SHARE) / WIDE_IN_SIGMAS / factor,
@@ -192,7 +196,6 @@ fn residuals(grid: &Grid, cuts: &[Cut]) -> Vec<Stretch> {
 mod tests {
     use super::*;
     use crate::trace::synth::{Feature, Plan};
-    use crate::trace::windows::survey;
 
     fn factor(features: Vec<Feature>, roughness_db: f64) -> f64 {
         let plan = Plan {
@@ -201,7 +204,7 @@ mod tests {
             ..Plan::default()
         };
         let trace = plan.trace();
-        let grid = Grid::of(&trace, &survey(&trace), None).unwrap();
+        let grid = Grid::open(&trace).unwrap();
         before(&grid).factor
     }
 

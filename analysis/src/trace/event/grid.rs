@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::stairs::{Stair, stairs};
 use super::tail::{GONE, Tail};
-use crate::trace::end::{EndOfFibre, clipped_at, last_clear, noise_level};
+use crate::trace::end::{EndOfFibre, clipped_at, last_clear};
 use crate::trace::line::quantile;
 use crate::trace::noise;
 use crate::trace::product::{highest, lowest};
@@ -197,16 +197,31 @@ impl Fit {
 }
 
 impl Grid {
-    /// The grid from the panel to the end of the fibre, if there is anything to look at.
-    pub(crate) fn of(trace: &Trace, windows: &[Window], end: Option<&EndOfFibre>) -> Option<Self> {
-        let noise = noise_level(trace, windows);
+    /// The grid of a trace of which no end is known.
+    #[cfg(test)]
+    pub(crate) fn open(trace: &Trace) -> Option<Self> {
+        let windows = crate::trace::windows::survey(trace);
+        let noise = crate::trace::end::noise_level(trace, &windows);
+        Self::of(trace, (&windows, noise), None)
+    }
+
+    /// The grid from the panel to the end of the fibre, if there is anything to look at; light that
+    /// equals its noise is known, or there is none.
+    pub(crate) fn of(
+        trace: &Trace,
+        (windows, noise): (&[Window], Option<f64>),
+        end: Option<&EndOfFibre>,
+    ) -> Option<Self> {
         let first = first_lit(trace, noise);
-        // Where no end is seen: to where the light sinks into the noise, or the trace stops.
         let lit = windows.iter().rfind(|window| window.may_be_glass())?.to;
-        let clear = noise.and_then(|noise| last_clear(windows, noise));
-        let lit = clear.map_or(lit, |window| window.to);
-        let margin = |end: &EndOfFibre| end.plus_minus.get() + 0.3 * trace.pulse().get();
-        let last = end.map_or(lit, |end| trace.index_of(end.at.get() - margin(end)));
+        let last = if let Some(end) = end {
+            let margin = end.plus_minus.get() + 0.3 * trace.pulse().get();
+            trace.index_of(end.at.get() - margin)
+        } else {
+            // To where the light sinks into the noise, or the trace stops.
+            let clear = noise.and_then(|noise| last_clear(windows, noise));
+            clear.map_or(lit, |window| window.to)
+        };
         let pulse_samples = trace.pulse().get() / trace.step_m();
         let dense = whole(pulse_samples / POINTS_A_PULSE).max(1);
         let group = dense.max(last.saturating_sub(first).div_ceil(MOST_POINTS));
@@ -316,6 +331,14 @@ impl Grid {
         let xx = b.xx - a.xx - w * x * x;
         let xy = b.xy - a.xy - w * x * y;
         (xx > 0.0).then(|| (xy / xx, xx))
+    }
+
+    /// Levels with the usual slope taken off.
+    pub(crate) fn flat(&self) -> Vec<f64> {
+        let levels = self.levels.iter().enumerate();
+        levels
+            .map(|(i, level)| level - self.slope * self.km(i))
+            .collect()
     }
 
     /// An edge in whole points, at least 1.

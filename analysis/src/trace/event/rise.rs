@@ -156,11 +156,10 @@ impl Rise {
 mod tests {
     use super::*;
     use crate::trace::synth::{Feature, Plan};
-    use crate::trace::windows::survey;
 
     fn rises(plan: &Plan) -> (Grid, Vec<Rise>) {
         let trace = plan.trace();
-        let grid = Grid::of(&trace, &survey(&trace), None).unwrap();
+        let grid = Grid::open(&trace).unwrap();
         let found = super::rises(&grid);
         (grid, found)
     }

@@ -39,13 +39,16 @@ pub(super) struct Falls<'a> {
     size: usize,
     /// How much more changes scatter than the noise of sums says: instruments that deliver stairs.
     rough: f64,
+    /// Whether light falls more, or rises more, over the second pulse from each point on than over
+    /// the first.
+    news: Vec<bool>,
 }
 
 impl<'a> Falls<'a> {
-    pub(super) fn of(grid: &'a Grid) -> Self {
-        let flat = grid.levels.iter().enumerate();
-        let sums = flat.scan(0.0, |total, (i, level)| {
-            *total += level - grid.slope * grid.km(i);
+    /// Of levels with the usual slope taken off.
+    pub(super) fn of(grid: &'a Grid, flat: &[f64]) -> Self {
+        let sums = flat.iter().scan(0.0, |total, level| {
+            *total += level;
             Some(*total)
         });
         let mut falls = Self {
@@ -53,6 +56,7 @@ impl<'a> Falls<'a> {
             sums: [0.0].into_iter().chain(sums).collect(),
             size: grid.edge_points().max(2),
             rough: 1.0,
+            news: Vec::new(),
         };
         let all = (0..grid.levels.len()).step_by(falls.size.div_ceil(2));
         let sizes = all.filter_map(|at| {
@@ -63,6 +67,7 @@ impl<'a> Falls<'a> {
         if !sizes.is_empty() {
             falls.rough = (quantile(&mut sizes, SHARE) / SHARE_IN_SIGMAS).max(1.0);
         }
+        falls.news = (0..flat.len()).map(|at| falls.is_new(at)).collect();
         falls
     }
 
@@ -73,11 +78,10 @@ impl<'a> Falls<'a> {
         let near = (top + self.size).max(first);
         let ahead = near..(most + 1).saturating_sub(2 * self.size);
         let mut ahead = ahead.step_by(self.size.div_ceil(2));
-        ahead.find(|at| self.is_new(*at)).unwrap_or(most)
+        let is_new = |at: &usize| self.news.get(*at).copied().unwrap_or(false);
+        ahead.find(is_new).unwrap_or(most)
     }
 
-    /// Whether light falls more, or rises more, over the second pulse from a point on than over the
-    /// first.
     fn is_new(&self, at: usize) -> bool {
         let Some((before, behind, doubt)) = self.around(at) else {
             return false;
@@ -116,7 +120,6 @@ mod tests {
     use super::*;
     use crate::trace::event::excess;
     use crate::trace::synth::{Feature, Plan};
-    use crate::trace::windows::survey;
 
     /// The kilometre up to which an event at 8 km may hide what follows, of 2 km.
     fn stop(features: &[(f64, f64)], seed: u64) -> f64 {
@@ -133,10 +136,10 @@ mod tests {
             ..Plan::default()
         };
         let trace = plan.trace();
-        let mut grid = Grid::of(&trace, &survey(&trace), None).unwrap();
+        let mut grid = Grid::open(&trace).unwrap();
         grid.set_noise(excess::before(&grid));
         let at = |km: f64| whole(km / grid.step_km);
-        let falls = Falls::of(&grid);
+        let falls = Falls::of(&grid, &grid.flat());
         grid.km(falls.stop(at(8.0), at(8.05), at(10.0)))
     }
 

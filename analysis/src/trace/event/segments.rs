@@ -186,6 +186,10 @@ struct Prices<'a> {
     /// be to the least noise.
     settles: f64,
     longest: f64,
+    /// Levels with the usual slope taken off, and the share of a step that may be left so many points
+    /// behind an edge.
+    flat: Vec<f64>,
+    left: Vec<f64>,
     /// Before each point: reflections that rise there, and points that reflections may hide.
     rises: Vec<(f64, f64)>,
     /// Where reflections have their tops: no glass begins there.
@@ -210,13 +214,23 @@ impl<'a> Prices<'a> {
         let tops = candidates.rises.iter().map(|rise| [rise.at, rise.until]);
         let (low, high) = (lowest(&grid.levels), highest(&grid.levels));
         let quiet = lowest(&grid.wide);
+        let longest = settles * ((high - low) / quiet).max(1.0).ln();
+        let flat = grid.flat();
+        let begins = whole(SETTLING_EDGES * grid.edge);
+        let [.., most] = HIDDEN.map(|pulses| whole((pulses * grid.edge).ceil()));
+        let left = |k: usize| {
+            let behind = (begins + k) as f64 - grid.edge;
+            LEFT * (-behind / settles).exp() + LEFT_FOR_LONG
+        };
         Self {
             grid,
             settles,
-            longest: settles * ((high - low) / quiet).max(1.0).ln(),
+            longest,
+            left: (0..=most).map(left).collect(),
             rises,
             tops: tops.collect(),
-            falls: Falls::of(grid),
+            falls: Falls::of(grid, &flat),
+            flat,
         }
     }
 
@@ -271,20 +285,16 @@ impl<'a> Prices<'a> {
     /// Points over which the step between two points settles to the noise; none where the light
     /// between them does not.
     fn settled(&self, from: usize, to: usize) -> f64 {
-        let level = |i: usize| self.grid.levels.get(i).copied();
+        let level = |i: usize| self.flat.get(i).copied();
         let (Some(before), Some(after)) = (level(from), level(to)) else {
             return 0.0;
         };
         let sigma = self.grid.wide.get(from).copied().unwrap_or(1.0);
-        let km = |i: usize| self.grid.slope * (self.grid.km(to) - self.grid.km(i));
-        let step = (after - before - km(from)).abs();
-        let settles = |(i, level): (usize, &f64)| {
-            let behind = (i - from) as f64 - self.grid.edge;
-            let left = LEFT * (-behind / self.settles).exp() + LEFT_FOR_LONG;
-            (after - level - km(i)).abs() < left * step + LEFT_SIGMAS * sigma
-        };
+        let step = (after - before).abs();
+        let settles =
+            |(level, left): (&f64, &f64)| (after - level).abs() < left * step + LEFT_SIGMAS * sigma;
         let begins = from + whole(SETTLING_EDGES * self.grid.edge);
-        let mut between = (begins..to).zip(cut(&self.grid.levels, begins, to));
+        let mut between = cut(&self.flat, begins, to).iter().zip(&self.left);
         if !between.all(settles) {
             return 0.0;
         }

@@ -119,7 +119,6 @@ mod tests {
     use super::*;
     use crate::trace::event::excess;
     use crate::trace::synth::{Feature, Plan};
-    use crate::trace::windows::survey;
 
     /// A grid of 18 km with one splice in the middle, and the whole of it as one stretch.
     fn whole_stretch(loss_db: f64, seed: u64) -> (Grid, Vec<Cut>) {
@@ -134,7 +133,7 @@ mod tests {
             ..Plan::default()
         };
         let trace = plan.trace();
-        let mut grid = Grid::of(&trace, &survey(&trace), None).unwrap();
+        let mut grid = Grid::open(&trace).unwrap();
         grid.set_noise(excess::before(&grid));
         let launch = Cut {
             from: 0,

@@ -25,11 +25,6 @@ impl Columns {
         }
     }
 
-    /// How many there are.
-    pub(super) const fn count(&self) -> usize {
-        self.starts.len()
-    }
-
     /// Adds numbers to a column from a start on.
     pub(super) fn add(&mut self, column: usize, start: usize, numbers: impl Iterator<Item = f64>) {
         let from = column * self.length;
@@ -41,14 +36,14 @@ impl Columns {
         }
     }
 
-    /// One more column, of what another set of columns has in one of its own beyond this set's.
-    pub(super) fn append(&mut self, own: usize, other: &Self, theirs: usize) {
-        let (_, own) = self.column(own);
-        let (_, theirs) = other.column(theirs);
-        let more: Vec<f64> = theirs.iter().zip(own).map(|(a, b)| a - b).collect();
-        let start = more.iter().position(|more| more.abs() > 0.0);
-        self.starts.push(start.unwrap_or(self.length));
-        self.values.extend(more);
+    /// One more column of numbers from a start on.
+    pub(super) fn push(&mut self, start: usize, numbers: &[f64]) {
+        self.starts.push(start);
+        let end = self.values.len() + self.length;
+        self.values
+            .resize(end - self.length + start.min(self.length), 0.0);
+        self.values.extend(numbers);
+        self.values.resize(end, 0.0);
     }
 
     /// Each column with where it starts, to be changed from there on.
@@ -122,12 +117,15 @@ mod tests {
     }
 
     #[test]
-    fn a_column_is_added_as_what_another_set_has_more() {
-        let [mut few, mut more] = [Columns::new(3, 1), Columns::new(3, 2)];
-        few.add(0, 0, [1.0, 1.0, 1.0].into_iter());
-        more.add(1, 0, [1.0, 3.0, 1.5].into_iter());
-        few.append(0, &more, 1);
-        assert!((few.at(1, 1) - 2.0).abs() < 1e-12 && (few.at(2, 1) - 0.5).abs() < 1e-12);
-        assert_eq!(few.each().last().unwrap().0, 1);
+    fn a_column_is_added_from_where_it_starts_to_where_it_ends() {
+        let mut columns = Columns::new(4, 1);
+        columns.push(1, &[2.0, 0.5]);
+        columns.push(4, &[]);
+        let wanted = [0.0, 2.0, 0.5, 0.0];
+        for (i, wanted) in wanted.iter().enumerate() {
+            assert!((columns.at(i, 1) - wanted).abs() < 1e-12);
+            assert!(columns.at(i, 2).abs() < 1e-12);
+        }
+        assert_eq!(columns.each().count(), 3);
     }
 }

@@ -1,7 +1,6 @@
 //! Least squares for the unknowns of a model, with what the noise lets them stray.
 
 use super::blocks::Whitener;
-use super::columns::Columns;
 use super::model::{Light, Model};
 use super::noise::Noise;
 use super::solve::{Normal, Rest, Root};
@@ -132,18 +131,18 @@ impl Problem<'_> {
         dot(&step, &side)
     }
 
-    /// What lights of other models cost more than that of these values, and how the unknowns follow
-    /// each of them.
+    /// What other light, by what the light of these values lacks less from a block on, costs more than
+    /// none, and how the unknowns follow each of it.
     pub(super) fn beside(
         &self,
         values: &[f64],
-        others: &[Columns],
+        others: &[(usize, Vec<f64>)],
     ) -> Option<(Rest, Vec<Vec<f64>>)> {
         let light = self.model.light(values);
         let whitener = self.whitener(&light);
         let (mut columns, lacks) = (light.columns, self.model.layout.count);
-        for other in others {
-            columns.append(lacks, other, other.count().saturating_sub(1));
+        for (start, other) in others {
+            columns.push(*start, other);
         }
         whitener.apply(&mut columns);
         let (mut normal, rows) = columns.products().split_at(lacks);

@@ -262,6 +262,46 @@ impl Model {
         light
     }
 
+    /// What the light lacks less, from a first block on, where one edge lies elsewhere and reflects by
+    /// a height: one column for each of these pairs.
+    pub(super) fn changes(
+        &self,
+        values: &[f64],
+        k: usize,
+        others: &[[f64; 2]],
+    ) -> Option<Vec<(usize, Vec<f64>)>> {
+        let (edge, unit) = (self.layout.edges.get(k)?, *self.units.get(k)?);
+        let sent = |k: usize| Some(self.sent(values, self.layout.glass.get(k)?));
+        let (before, behind) = (sent(k)?, sent(k + 1)?);
+        let bare = EdgeAt {
+            height: None,
+            linger: None,
+            ..*edge
+        };
+        let own = self.sight(values, &bare, unit).steps();
+        let change = |[place, height]: &[f64; 2]| {
+            let sight = self.sight_from(*place, values, &bare, unit);
+            let start = sight
+                .start
+                .min(own.iter().take_while(|step| **step <= 0.0).count());
+            let rises = vec![0.0; sight.start]
+                .into_iter()
+                .chain(sight.rise.iter().copied());
+            let rises = rises.chain(std::iter::repeat(0.0));
+            let steps = sight.steps();
+            let lights = before
+                .iter()
+                .zip(&behind)
+                .zip(steps.iter().zip(&own))
+                .zip(rises);
+            let less = lights.map(|(((before, behind), (step, own)), rise)| {
+                (before - behind) * (step - own) - height * unit * rise
+            });
+            (start, less.skip(start).collect())
+        };
+        Some(others.iter().map(change).collect())
+    }
+
     /// The light of every block.
     #[cfg(test)]
     pub(super) fn all(&self, values: &[f64]) -> Vec<f64> {
@@ -290,7 +330,11 @@ impl Model {
 
     /// What every block shows of an edge.
     fn sight(&self, values: &[f64], edge: &EdgeAt, unit: f64) -> Sight {
-        let place = at(values, edge.place);
+        self.sight_from(at(values, edge.place), values, edge, unit)
+    }
+
+    /// The same of an edge at another place.
+    fn sight_from(&self, place: f64, values: &[f64], edge: &EdgeAt, unit: f64) -> Sight {
         let eye = |log: f64, fade: f64| Receiver::new(self.pulse, log.exp(), fade);
         let slow = edge.linger.map(|[_, reach]| eye(at(values, reach), 0.0));
         let mut eyes = Eyes::new(eye(at(values, self.layout.constant), self.fade), slow);

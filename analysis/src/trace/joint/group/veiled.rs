@@ -1,6 +1,5 @@
 //! What of a group's events may reflect though it does not seem to.
 
-use super::super::columns::Columns;
 use super::super::fit::{Belief, Problem};
 use super::super::model::Layout;
 use super::super::noise::POWER_A_DB;
@@ -96,30 +95,30 @@ impl Group<'_> {
     /// would be seen.
     fn path(&self, k: usize, constant: Belief) -> Option<Path> {
         let solved = self.solved.as_ref()?;
-        let parts = self.parts.shining(k)?;
-        let [step, _] = self.step(k)?;
+        if *self.parts.reflects.get(k)? {
+            return None;
+        }
+        let [step, unit] = self.step(k)?;
         let heights = veil::tries(self.heights(k)?);
         if heights.is_empty() {
             return None;
         }
-        let (model, begun, _) = self.model(&parts, constant);
         let (own, _, beliefs) = self.model(&self.parts, constant);
         let problem = Problem {
             model: &own,
             beliefs: &beliefs,
             noise: self.noise,
         };
-        let light = |height: &f64| -> Option<Columns> {
-            let values = self.shifted(&model.layout, begun.clone(), (k, *height))?;
-            Some(model.light(&values).columns)
-        };
-        let lights: Option<Vec<Columns>> = heights.iter().map(light).collect();
-        let (changes, follow) = problem.beside(&solved.bottom.values, &lights?)?;
+        let values = &solved.bottom.values;
         let place = solved.layout.edges.get(k)?.place;
+        let at = *values.get(place)?;
+        let shift = |height: f64| veil::shift(height) * self.pulse * step.signum();
+        let other = |height: &f64| [at + shift(*height), height * step.abs() / unit];
+        let others: Vec<[f64; 2]> = heights.iter().map(other).collect();
+        let (changes, follow) = problem.beside(values, &own.changes(values, k, &others)?)?;
         let tried = |(height, mut moved): (f64, Vec<f64>)| {
-            let shift = veil::shift(height) * self.pulse * step.signum();
             let own = moved.iter_mut().skip(place).take(1);
-            own.for_each(|own| *own += shift);
+            own.for_each(|own| *own += shift(height));
             Try { height, moved }
         };
         let tries: Vec<Try> = heights.into_iter().zip(follow).map(tried).collect();
