@@ -40,6 +40,18 @@ pub(crate) fn highest(values: &[f64]) -> f64 {
     farthest(values, f64::MIN, |value, top| value > top)
 }
 
+/// The sums of the numbers before each, and of all.
+pub(crate) fn running(values: &[f64]) -> Vec<f64> {
+    let mut sums = Vec::with_capacity(values.len() + 1);
+    let mut total = 0.0;
+    sums.push(total);
+    sums.extend(values.iter().map(|value| {
+        total += value;
+        total
+    }));
+    sums
+}
+
 /// The lowest of some numbers none of which is NaN, the most there is for none.
 pub(crate) fn lowest(values: &[f64]) -> f64 {
     farthest(values, f64::MAX, |value, low| value < low)
@@ -73,6 +85,12 @@ mod tests {
             let wanted: f64 = a.iter().sum();
             assert!((sum(&a) - wanted).abs() < 1e-9, "{count}");
         }
+    }
+
+    #[test]
+    fn running_sums_begin_with_nothing_and_end_with_all() {
+        assert_eq!(running(&[1.0, -3.0, 0.5]), [0.0, 1.0, -2.0, -1.5]);
+        assert_eq!(running(&[]), [0.0]);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use silkline_protocol::unit::{Db, GroupIndex, LIGHT_M_PER_S, Nanometres, OpticalLength};
 use silkline_sor::{Level, MilliDb, Sor};
 
+use super::product::lowest;
+
 /// Fewer samples are no trace.
 const FEWEST_SAMPLES: usize = 10;
 
@@ -80,7 +82,11 @@ impl Trace {
         floor: Option<Db>,
     ) -> Result<Self, TraceError> {
         let samples = levels.len();
-        if samples < FEWEST_SAMPLES || !levels.iter().all(|level| level.is_finite()) {
+        // All of them, which is quicker than to stop at the first.
+        let finite = levels
+            .iter()
+            .fold(true, |all, level| all & level.is_finite());
+        if samples < FEWEST_SAMPLES || !finite {
             return Err(TraceError::Samples { samples });
         }
         let (spacing_m, pulse_ns) = (settings.spacing.get(), settings.pulse_ns);
@@ -210,7 +216,7 @@ impl Trace {
 
 /// Where an instrument cuts off what is below: the lowest level, if so many samples stand there.
 fn bottom(levels: &[f64]) -> Option<f64> {
-    let lowest = levels.iter().copied().fold(f64::MAX, f64::min);
+    let lowest = lowest(levels);
     let there = levels
         .iter()
         .filter(|level| **level < lowest + LEAST_STEP_DB)

@@ -9,6 +9,7 @@ use silkline_protocol::unit::OpticalLength;
 
 use super::{Event, EventKind};
 use crate::trace::end::EndOfFibre;
+use crate::trace::product::running;
 use crate::trace::quantile::quantile;
 use crate::trace::reflect::reflectance;
 use crate::trace::samples::{Trace, cut};
@@ -116,13 +117,7 @@ impl<'a> Light<'a> {
     }
 
     fn peaks(&self) -> Vec<Peak> {
-        let sums: Vec<f64> = [0.0]
-            .into_iter()
-            .chain(self.powers.iter().scan(0.0, |sum, power| {
-                *sum += power;
-                Some(*sum)
-            }))
-            .collect();
+        let sums = running(&self.powers);
         let mean = |from: usize, to: usize| {
             let (a, b) = (sums.get(from)?, sums.get(to)?);
             Some((b - a) / (to - from) as f64)

@@ -114,7 +114,10 @@ impl Noise {
 
     /// What a point of noise `sigma` counts in the mean of many.
     pub(crate) fn wide(&self, sigma: f64) -> f64 {
-        (self.factor * sigma).hypot(self.glass)
+        match self.factor * sigma {
+            alone if self.glass <= 0.0 => alone,
+            own => own.hypot(self.glass),
+        }
     }
 }
 
@@ -335,10 +338,8 @@ impl Grid {
 
     /// Levels with the usual slope taken off.
     pub(crate) fn flat(&self) -> Vec<f64> {
-        let levels = self.levels.iter().enumerate();
-        levels
-            .map(|(i, level)| level - self.slope * self.km(i))
-            .collect()
+        let flat = |(i, level): (usize, &f64)| level - self.slope * self.km(i);
+        self.levels.iter().enumerate().map(flat).collect()
     }
 
     /// An edge in whole points, at least 1.
@@ -349,7 +350,9 @@ impl Grid {
     fn sum(&mut self) {
         let mut total = Sums::default();
         let offset = self.levels.first().copied().unwrap_or(0.0);
-        self.sums = Vec::with_capacity(self.levels.len() + 1);
+        // In the room of those before: fresh memory costs more than what is written there.
+        self.sums.clear();
+        self.sums.reserve_exact(self.levels.len() + 1);
         self.sums.push(total);
         let deviations = self.sigma.iter().zip(&self.wide);
         for (i, (level, (sigma, wide))) in self.levels.iter().zip(deviations).enumerate() {

@@ -13,6 +13,7 @@
 
 use super::grid::Grid;
 use crate::trace::line::quantile;
+use crate::trace::product::running;
 use crate::trace::samples::whole;
 
 /// A change of the fall from one pulse to the next by so many deviations is none of noise: once in
@@ -47,13 +48,9 @@ pub(super) struct Falls<'a> {
 impl<'a> Falls<'a> {
     /// Of levels with the usual slope taken off.
     pub(super) fn of(grid: &'a Grid, flat: &[f64]) -> Self {
-        let sums = flat.iter().scan(0.0, |total, level| {
-            *total += level;
-            Some(*total)
-        });
         let mut falls = Self {
             grid,
-            sums: [0.0].into_iter().chain(sums).collect(),
+            sums: running(flat),
             size: grid.edge_points().max(2),
             rough: 1.0,
             news: Vec::new(),
