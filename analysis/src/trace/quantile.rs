@@ -68,14 +68,29 @@ fn nearby(values: &[f64], rank: usize) -> Option<(Vec<f64>, usize)> {
     let above = values.iter().filter(|value| **value > high).count();
     let inside = values.len() - below - above;
     let rank = rank.checked_sub(below).filter(|rank| *rank < inside)?;
-    let mut near = Vec::with_capacity(inside);
-    near.extend(
+    let near = kept(
         values
             .iter()
-            .filter(|value| low <= **value && **value <= high),
+            .map(|value| (*value, low <= *value && *value <= high)),
+        inside,
     );
     // What is no number is neither inside nor outside.
     (near.len() == inside).then_some((near, rank))
+}
+
+/// Of so many values at the most those that are wanted. Which are is a matter of luck, so that a
+/// guess ahead would be wrong as often as right: each is written, and the next over what is not.
+fn kept(values: impl Iterator<Item = (f64, bool)>, most: usize) -> Vec<f64> {
+    let mut kept = vec![0.0; most + 1];
+    let mut count = 0;
+    for (value, wanted) in values {
+        if let Some(next) = kept.get_mut(count) {
+            *next = value;
+        }
+        count += usize::from(wanted);
+    }
+    kept.truncate(count.min(most));
+    kept
 }
 
 /// The value of a rank; may reorder them.
@@ -99,11 +114,10 @@ fn in_buckets(values: &mut [f64], rank: usize) -> f64 {
     let mut before = 0;
     for (bucket, count) in (0..=u8::MAX).zip(counts) {
         if before + count > rank {
-            let mut inside = Vec::with_capacity(count);
             let all = values.iter().zip(&numbers);
-            inside.extend(
-                all.filter(|(_, number)| **number == bucket)
-                    .map(|(value, _)| *value),
+            let mut inside = kept(
+                all.map(|(value, number)| (*value, *number == bucket)),
+                count,
             );
             return nth(&mut inside, rank - before);
         }
