@@ -17,7 +17,6 @@
 
 use crate::trace::edge::Lingers;
 use crate::trace::line::Line;
-use crate::trace::product::dot;
 use crate::trace::samples::{Trace, whole};
 
 /// Where it is looked at, in pulses behind the fall: what the receiver makes of the fall is gone.
@@ -76,18 +75,22 @@ impl Lingering {
         let ahead = (from - fall) as f64;
         // How much less the samples are off with a tail of this rate, and its size at the fall.
         let tail = |rate: f64| {
-            let shape: Vec<f64> = (0..powers.len())
-                .map(|i| (-rate * (ahead + i as f64)).exp())
-                .collect();
-            let (own, seen) = (dot(&shape, &shape), dot(&shape, &powers));
+            let (mut left, keeps) = ((-rate * ahead).exp(), (-rate).exp());
+            let (mut own, mut seen) = (0.0, 0.0);
+            for power in &powers {
+                own += left * left;
+                seen += left * power;
+                left *= keeps;
+            }
             (seen.max(0.0) * seen / own, seen / own)
         };
         let fastest = (LEAST_PULSES * pulse).recip();
         let best = |low: f64, high: f64| {
             let step = (high - low) / f64::from(RATES);
             let rates = (0..=RATES).map(|k| low + step * f64::from(k));
-            let rate = rates.max_by(|a, b| tail(*a).0.total_cmp(&tail(*b).0));
-            (rate.unwrap_or(low), step)
+            let tried = rates.map(|rate| (rate, tail(rate).0));
+            let best = tried.max_by(|a, b| a.1.total_cmp(&b.1));
+            (best.map_or(low, |(rate, _)| rate), step)
         };
         let (rough, step) = best(0.0, fastest);
         if rough >= fastest - step / 2.0 {
