@@ -127,9 +127,14 @@ impl<'a> Light<'a> {
         let mut at = (BEFORE + 1) * n;
         let noise = self.highest_noise();
         while let Some(here) = mean(at, at + n) {
+            // Most of the dark is no higher than noise: what lies before it does not matter.
+            if here <= noise {
+                at += 1;
+                continue;
+            }
             let before = (1..=BEFORE).filter_map(|k| mean(at - k * n, at - (k - 1) * n));
             let before = before.fold(0.0, f64::max);
-            let stands = here > RISES * before && here > noise;
+            let stands = here > RISES * before;
             let rises = |sigma: f64| stands && here > before + STANDS * sigma;
             // Few samples rise so far that their neighbours' scatter matters.
             let sigma = rises(self.noise).then(|| self.noise.max(self.scatter(at)));

@@ -57,8 +57,9 @@ impl<'a> Falls<'a> {
         };
         let all = (0..grid.levels.len()).step_by(falls.size.div_ceil(2));
         let sizes = all.filter_map(|at| {
-            let (_, _, doubt) = falls.around(at)?;
-            Some((falls.change(at)? / doubt).abs())
+            let (before, behind) = falls.falls(at)?;
+            let doubt = falls.doubt(at);
+            (doubt > 0.0).then(|| ((behind - before) / doubt).abs())
         });
         let mut sizes: Vec<f64> = sizes.collect();
         if !sizes.is_empty() {
@@ -80,20 +81,19 @@ impl<'a> Falls<'a> {
     }
 
     fn is_new(&self, at: usize) -> bool {
-        let Some((before, behind, doubt)) = self.around(at) else {
+        let Some((before, behind)) = self.falls(at) else {
             return false;
         };
-        let least = LEAST_DB.max(SURE * self.rough * doubt);
-        behind > before.max(0.0) + least || behind < before.min(0.0) - least
-    }
-
-    fn change(&self, at: usize) -> Option<f64> {
-        self.around(at).map(|(before, behind, _)| behind - before)
+        let more =
+            |least: f64| behind > before.max(0.0) + least || behind < before.min(0.0) - least;
+        // Few places fall so far that noise matters.
+        let sure = |doubt: f64| doubt > 0.0 && more(SURE * self.rough * doubt);
+        more(LEAST_DB) && sure(self.doubt(at))
     }
 
     /// How far the light falls from the first pulse to the second and on to the third, from a point
-    /// on, and the deviation of the difference.
-    fn around(&self, at: usize) -> Option<(f64, f64, f64)> {
+    /// on.
+    fn falls(&self, at: usize) -> Option<(f64, f64)> {
         let mean = |k: usize| {
             let ends = [k, k + 1].map(|k| self.sums.get(at + k * self.size));
             let [Some(a), Some(b)] = ends else {
@@ -101,14 +101,18 @@ impl<'a> Falls<'a> {
             };
             Some((b - a) / self.size as f64)
         };
+        let [first, second, third] = [mean(0)?, mean(1)?, mean(2)?];
+        Some((first - second, second - third))
+    }
+
+    /// The deviation of their difference.
+    fn doubt(&self, at: usize) -> f64 {
         let variance = |k: usize| {
             let middle = at + k * self.size + self.size / 2;
             self.grid.wide.get(middle).map_or(0.0, |wide| wide * wide)
         };
-        let (before, behind) = (mean(0)? - mean(1)?, mean(1)? - mean(2)?);
         let variance = variance(0) + 4.0 * variance(1) + variance(2);
-        let doubt = (variance / self.size as f64).sqrt();
-        (doubt > 0.0).then_some((before, behind, doubt))
+        (variance / self.size as f64).sqrt()
     }
 }
 
