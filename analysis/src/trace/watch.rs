@@ -191,7 +191,8 @@ impl Watch {
             watch.learn_spread(&powers);
         }
         let events = watch.analysis.events.clone();
-        watch.peaks = peaks::follow((&watch.mean, &watch.power), watch.fade(), &events, &powers);
+        let glass = (watch.fade(), |sample| watch.sample_db(sample));
+        watch.peaks = peaks::follow((&watch.mean, &watch.power), glass, &events, &powers);
         Ok(watch)
     }
 
@@ -278,9 +279,13 @@ impl Watch {
     pub fn spread_at(&self, at: OpticalLength) -> Option<Db> {
         let sample = self.mean.index_of(at.get());
         let watched = (self.bins.from..self.bins.to()).contains(&sample);
-        let bin = self.spread.sigma.get(self.bins.of(sample));
-        let sigma = bin.filter(|_| watched)?;
-        Some(Db::of(sigma * (self.bins.size as f64).sqrt()))
+        watched.then(|| Db::of(self.sample_db(sample)))
+    }
+
+    /// How one shot's sample scatters there, in decibels.
+    fn sample_db(&self, sample: usize) -> f64 {
+        let sigma = self.spread.sigma.get(self.bins.of(sample));
+        sigma.map_or(0.0, |sigma| sigma * (self.bins.size as f64).sqrt())
     }
 
     /// All that follows from the mean alone.

@@ -22,7 +22,7 @@ const MOVED: f64 = 0.1;
 
 /// What two shots' zeros may differ by when their edges agree, and where no edge tells, in samples:
 /// standard deviations.
-const ZERO: f64 = 0.08;
+pub(super) const ZERO: f64 = 0.08;
 const ZERO_UNTOLD: f64 = 0.2;
 
 /// From a standard deviation to half a 95 % interval.
@@ -65,7 +65,7 @@ impl<'a> Sight<'a> {
         let pulse = watch.mean.samples_in(watch.mean.pulse().get());
         let fall = bins.fall(&before, &bins.sums(&taken));
         let lower = shift::falls_before(&watch.marks, (bins, &fall), pulse, launch);
-        let told = shift::shift(&watch.mean, &levels, &watch.marks, &lower);
+        let told = shift::shift(&watch.mean, &levels, (&watch.marks, &lower), pulse);
         let shift = told.unwrap_or(0.0);
         let power = if shift.abs() > MOVED {
             shift::moved(&taken, shift)

@@ -3,10 +3,14 @@
 //! A known reflection is measured as the power it adds, relative to the glass before it, so that
 //! neither the launch nor a loss ahead of it counts. A cut-off peak tells nothing and is left out.
 
+mod sampled;
+
 use serde::{Deserialize, Serialize};
 use silkline_protocol::unit::Db;
 
+use self::sampled::{Sampled, Top};
 use super::bins::Bins;
+use super::find::ZERO;
 use super::steps::Step;
 use crate::trace::event::{Event, EventKind};
 use crate::trace::line::median;
@@ -25,6 +29,9 @@ const LEAST_DB: f64 = 1.0;
 
 /// The fastest receivers' time constant, in pulses.
 const FASTEST: f64 = 0.2;
+
+/// Decibels of reflectance for a small part more.
+const DB_A_PART: f64 = 10.0 / std::f64::consts::LN_10;
 
 /// A reflection that adds less than this part of the glass's power is too small to follow.
 const LEAST_RISE: f64 = 0.15;
@@ -58,6 +65,23 @@ pub(super) struct Peak {
     pub(super) doubt: f64,
     /// How one shot's scatters, in decibels of reflectance.
     pub(super) sd_db: f64,
+    /// What makes it, in a pulse of few samples.
+    #[serde(default)]
+    pub(super) sampled: Option<Sampled>,
+}
+
+/// Shots, in linear power.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown<'a> {
+    /// Sample by sample as they were taken.
+    pub(super) taken: &'a [f64],
+    /// With their zero moved back to the reference's.
+    pub(super) power: &'a [f64],
+    /// Samples by which their zero is late, and the standard deviation of that.
+    pub(super) late: f64,
+    pub(super) zero: f64,
+    /// Variance of this comparison as a part of one shot's.
+    pub(super) share: f64,
 }
 
 /// A change of a reflection.
@@ -74,10 +98,11 @@ pub(super) struct Changed {
 }
 
 /// The reflections of a reference that can be followed, with how the shots' scatter; `fade` is by
-/// how much the light of the glass falls a sample, as a natural logarithm.
+/// how much the light of the glass falls a sample, as a natural logarithm, `noise_db` how a sample of
+/// one shot scatters.
 pub(super) fn follow(
     (mean, power): (&Trace, &[f64]),
-    fade: f64,
+    (fade, noise_db): (f64, impl Fn(usize) -> f64),
     events: &[Event],
     shots: &[Vec<f64>],
 ) -> Vec<Peak> {
@@ -95,11 +120,27 @@ pub(super) fn follow(
             beside: 0.0,
             doubt: 0.0,
             sd_db: BREATHES_DB,
+            sampled: None,
         };
         let is_end = event.kind == EventKind::End;
         (peak.beside, peak.doubt) = peak.glass(fade, event.loss.filter(|_| !is_end));
         peak.rise = peak.rise_of(power)?;
-        let square = |shot: &Vec<f64>| peak.change(shot).map(|delta| delta * delta);
+        let place = (event.at - mean.position(0.0)).get() / mean.step_m();
+        let place = (place, pulse / mean.step_m());
+        // That of the glass before it: edges tremble.
+        let noise = noise_db(from.saturating_sub(peak.width())) * std::f64::consts::LN_10 / 5.0;
+        let rises = peak.rises(power)?;
+        peak.sampled = Sampled::of(peak.top(&rises), place, noise);
+        let square = |shot: &Vec<f64>| {
+            let shown = Shown {
+                taken: shot,
+                power: shot,
+                late: 0.0,
+                zero: ZERO,
+                share: 1.0,
+            };
+            peak.change(&shown).map(|(delta, _)| delta * delta)
+        };
         let squares: Vec<f64> = shots.iter().filter_map(square).collect();
         let known = squares.len() as f64 + BREATHES_SHOTS;
         let sum = squares.iter().sum::<f64>() + BREATHES_SHOTS * BREATHES_DB.powi(2);
@@ -135,18 +176,39 @@ impl Peak {
         (glass > 0.0 && !top.is_empty()).then(|| sum / glass / top.len() as f64 - self.beside)
     }
 
+    /// The same of each sample.
+    fn rises(&self, power: &[f64]) -> Option<Vec<f64>> {
+        let from = self.from.saturating_sub(2 * self.width());
+        let glass = median(&mut cut(power, from, self.from).to_vec());
+        let rises = cut(power, self.from, self.to).iter();
+        (glass > 0.0).then(|| rises.map(|p| p / glass - 1.0 - self.beside).collect())
+    }
+
+    const fn top<'a>(&self, rises: &'a [f64]) -> Top<'a> {
+        Top {
+            first: self.from,
+            rises,
+        }
+    }
+
     /// Standard deviation of a change, for what one shot's scatters by.
     fn sd_of(&self, delta: f64, own: f64) -> f64 {
         // A weaker reflection is read less well.
         let weaker = 10_f64.powf(-delta / 10.0);
         let beside = self.doubt / self.rise * (1.0 - weaker).abs();
-        (own * weaker.max(1.0)).hypot(10.0 / std::f64::consts::LN_10 * beside)
+        (own * weaker.max(1.0)).hypot(DB_A_PART * beside)
     }
 
-    /// By how much more it reflects, in decibels.
-    fn change(&self, power: &[f64]) -> Option<f64> {
-        let now = self.rise_of(power)?.max(0.01 * self.rise);
-        Some(10.0 * (now / self.rise).log10())
+    /// By how much more it reflects, in decibels, and what the zero leaves open of that: in a pulse
+    /// of few samples the standard deviation, else none.
+    fn change(&self, shown: &Shown<'_>) -> Option<(f64, Option<f64>)> {
+        if let Some(sampled) = self.sampled {
+            let rises = self.rises(shown.taken)?;
+            let (now, sd) = sampled.strength(self.top(&rises), (shown.late, shown.zero));
+            return Some((10.0 * now.max(0.01).log10(), Some(DB_A_PART * sd)));
+        }
+        let now = self.rise_of(shown.power)?.max(0.01 * self.rise);
+        Some((10.0 * (now / self.rise).log10(), None))
     }
 }
 
@@ -154,27 +216,20 @@ impl Peak {
 /// samples' doubt puts them elsewhere on it: a pulse of `pulse` samples is two of them or one.
 ///
 /// The first harmonic of a sampled box, through a fast receiver.
-pub(super) fn by_phase(pulse: f64, zero: f64) -> f64 {
+fn by_phase(pulse: f64, zero: f64) -> f64 {
     use std::f64::consts::PI;
     let slow = 2.0 * PI * FASTEST * pulse;
     let harmonic = 2.0 / (PI * pulse.max(0.5)) / (1.0 + slow * slow).sqrt();
     harmonic * 2.0 * (PI * zero.min(0.5)).sin()
 }
 
-/// Which known reflections changed.
-///
-/// `share` is the variance of this comparison as a part of one shot's, `phase` by which part of
-/// itself a reflection may read otherwise besides; what lies from sample `to` on is not looked at.
-pub(super) fn changed(
-    peaks: &[Peak],
-    power: &[f64],
-    (share, phase): (f64, f64),
-    to: usize,
-) -> Vec<Changed> {
-    let phase_db = 10.0 * (1.0 + phase).log10();
+/// Which known reflections changed; what lies from sample `to` on is not looked at.
+pub(super) fn changed(peaks: &[Peak], shown: &Shown<'_>, pulse: f64, to: usize) -> Vec<Changed> {
+    let summed_db = 10.0 * (1.0 + by_phase(pulse, shown.late.abs().max(shown.zero))).log10();
     let change = |peak: &Peak| {
-        let delta = peak.change(power)?;
-        let sd = peak.sd_db * share.sqrt();
+        let (delta, zero_sd) = peak.change(shown)?;
+        let (phase_db, zero_sd) = zero_sd.map_or((summed_db, 0.0), |sd| (0.0, sd));
+        let sd = (peak.sd_db * shown.share.sqrt()).hypot(zero_sd);
         let sigmas = (delta.abs() - phase_db).max(0.0) / sd;
         (sigmas > LEAST_SIGMAS && delta.abs() > LEAST_DB).then_some(Changed {
             from: peak.from,
@@ -270,6 +325,9 @@ mod tests {
             .collect()
     }
 
+    /// Samples of a pulse in which it does not matter where they lie.
+    const LONG: f64 = 10.0;
+
     const PEAK: Peak = Peak {
         from: 198,
         to: 212,
@@ -277,17 +335,28 @@ mod tests {
         beside: 0.0,
         doubt: 0.0,
         sd_db: 0.1,
+        sampled: None,
     };
+
+    fn shown(power: &[f64], zero: f64) -> Shown<'_> {
+        Shown {
+            taken: power,
+            power,
+            late: 0.0,
+            zero,
+            share: 1.0,
+        }
+    }
 
     #[test]
     fn a_reflection_ten_times_as_strong_is_ten_decibels_more() {
-        let found = changed(&[PEAK], &peaked(100.0), (1.0, 0.0), 400);
+        let found = changed(&[PEAK], &shown(&peaked(100.0), 0.0), LONG, 400);
         assert!((found[0].delta - 10.0).abs() < 1e-6, "{found:?}");
-        assert_eq!(changed(&[PEAK], &peaked(10.5), (1.0, 0.0), 400), []);
-        assert_eq!(changed(&[PEAK], &peaked(100.0), (1.0, 0.0), 205), []);
+        assert_eq!(changed(&[PEAK], &shown(&peaked(10.5), 0.0), LONG, 400), []);
+        assert_eq!(changed(&[PEAK], &shown(&peaked(100.0), 0.0), LONG, 205), []);
         // A launch at half its power changes nothing.
         let low: Vec<f64> = peaked(10.0).iter().map(|p| 0.5 * p).collect();
-        assert_eq!(changed(&[PEAK], &low, (1.0, 0.0), 400), []);
+        assert_eq!(changed(&[PEAK], &shown(&low, 0.0), LONG, 400), []);
     }
 
     #[test]
@@ -296,16 +365,9 @@ mod tests {
         assert!(by_phase(1.5, 0.0).abs() < 1e-12);
         assert!(by_phase(10.0, 0.5) < 0.02);
         // So a reflection must change by more before it is told.
-        let phase = by_phase(1.5, 0.3);
-        let near = 10_f64.powf(0.145);
-        assert_eq!(
-            changed(&[PEAK], &peaked(10.0 * near), (1.0, 0.0), 400).len(),
-            1
-        );
-        assert_eq!(
-            changed(&[PEAK], &peaked(10.0 * near), (1.0, phase), 400),
-            []
-        );
+        let near = peaked(10.0 * 10_f64.powf(0.145));
+        assert_eq!(changed(&[PEAK], &shown(&near, 0.0), 1.5, 400).len(), 1);
+        assert_eq!(changed(&[PEAK], &shown(&near, 0.3), 1.5, 400), []);
     }
 
     #[test]

@@ -34,6 +34,15 @@ const LEAST_OFF_DB: f64 = 0.05;
 /// Light that fell by this much is gone.
 const GONE_DB: f64 = 3.0;
 
+/// A reflection stands so many times as high as the glass before it, in linear power.
+const REFLECTS: f64 = 1.5;
+
+/// Behind an end less than this part of the glass's light is left.
+const GONE_PART: f64 = 0.5;
+
+/// By how much a reflection may change, in linear power.
+const TALLER: [f64; 2] = [0.01, 100.0];
+
 /// An edge counts no more than this, in decibels: one that is gone says nothing of the zero.
 const MOST_OFF_DB: f64 = 1.0;
 
@@ -105,28 +114,107 @@ fn told(falls: &[f64], launch: f64) -> Option<f64> {
     }
 }
 
+/// Edges that stand together: the flanks of a reflection, or the drop of an end.
+struct Group<'a> {
+    marks: &'a [usize],
+    falls: &'a [Option<f64>],
+    /// What the mean shows at each, in linear power.
+    lit: Vec<f64>,
+    /// The glass under each, where it is a reflection that stands on it.
+    glass: Option<Vec<f64>>,
+}
+
+impl<'a> Group<'a> {
+    fn of(mean: &Trace, marks: &'a [usize], falls: &'a [Option<f64>], pulse: usize) -> Self {
+        let lit = marks.iter().filter_map(|mark| mean.levels().get(*mark));
+        let lit: Vec<f64> = lit.map(|level| linear(*level)).collect();
+        let first = marks.first().copied().unwrap_or(0).saturating_sub(1);
+        let wide = (BEFORE_PULSES * pulse).max(FEWEST_BINS);
+        let before = cut(mean.levels(), first.saturating_sub(wide), first);
+        let glass = linear(median(&mut before.to_vec()));
+        let top = lit.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        let (top, tallest) = top.map_or((0, 0.0), |(top, lit)| (top, *lit));
+        let reflects = before.len() == wide && tallest > REFLECTS * glass;
+        // Behind an end there is none.
+        let ends = lit.last().is_some_and(|last| *last < GONE_PART * glass);
+        let under = |mark: usize| if ends && mark > top { 0.0 } else { glass };
+        Self {
+            marks,
+            falls,
+            glass: reflects.then(|| (0..lit.len()).map(under).collect()),
+            lit,
+        }
+    }
+
+    /// What a shot is off the mean where its zero is late by so many samples, squared.
+    ///
+    /// A reflection that changed is as tall as its edges together have it: both of them moved away
+    /// from one another, and that is no zero.
+    fn misfit(&self, shot: &[f64], late: f64) -> f64 {
+        let pairs = || self.marks.iter().zip(self.falls).zip(&self.lit);
+        let seen = |mark: usize, fall: Option<f64>| Some(at(shot, mark as f64 + late)? + fall?);
+        let off = |level: f64, wanted: f64| {
+            let off = level - 5.0 * wanted.max(f64::MIN_POSITIVE).log10();
+            off.abs().min(MOST_OFF_DB).powi(2)
+        };
+        let Some(glass) = &self.glass else {
+            let off = |((mark, fall), lit): ((&usize, &Option<f64>), &f64)| {
+                Some(off(seen(*mark, *fall)?, *lit))
+            };
+            return pairs().filter_map(off).sum();
+        };
+        let (mut now, mut before) = (0.0, 0.0);
+        for (((mark, fall), lit), glass) in pairs().zip(glass) {
+            if let Some(level) = seen(*mark, *fall) {
+                now += linear(level) - glass;
+                before += lit - glass;
+            }
+        }
+        let [low, high] = TALLER;
+        let taller = (now / before.max(f64::MIN_POSITIVE)).clamp(low, high);
+        let each = pairs()
+            .zip(glass)
+            .filter_map(|(((mark, fall), lit), glass)| {
+                let above = (lit - glass).max(0.0);
+                let wanted = glass.min(*lit) + taller * above;
+                Some(off(seen(*mark, *fall)?, wanted))
+            });
+        each.sum()
+    }
+}
+
+fn linear(level: f64) -> f64 {
+    (level * (std::f64::consts::LN_10 / 5.0)).exp()
+}
+
 /// How many samples later a shot shows the same edges; zero where that explains little, none where
 /// too few edges are left to tell.
 ///
 /// `falls` is how much lower the glass before each of the edges is, in decibels; an edge whose light
-/// is gone has none.
+/// is gone has none. `pulse` is in samples.
 pub(super) fn shift(
     mean: &Trace,
     shot: &[f64],
-    marks: &[usize],
-    falls: &[Option<f64>],
+    (marks, falls): (&[usize], &[Option<f64>]),
+    pulse: usize,
 ) -> Option<f64> {
     if falls.iter().flatten().count() < FEWEST_MARKS {
         return None;
     }
+    let mut groups = Vec::new();
+    let mut from = 0;
+    for together in marks.chunk_by(|a, b| *b <= a + BEFORE_PULSES * pulse) {
+        let to = from + together.len();
+        let falls = falls.get(from..to).unwrap_or_default();
+        groups.push(Group::of(mean, together, falls, pulse));
+        from = to;
+    }
     let misfit = |steps: i32| {
-        let moved = f64::from(steps) / FINE;
-        let off = |(mark, fall): (&usize, &Option<f64>)| {
-            let wanted = mean.levels().get(*mark)? - (*fall)?;
-            let off = at(shot, *mark as f64 + moved)? - wanted;
-            Some(off.abs().min(MOST_OFF_DB).powi(2))
-        };
-        marks.iter().zip(falls).filter_map(off).sum::<f64>()
+        let late = f64::from(steps) / FINE;
+        groups
+            .iter()
+            .map(|group| group.misfit(shot, late))
+            .sum::<f64>()
     };
     let all: Vec<(i32, f64)> = (-REACH..=REACH).map(|s| (s, misfit(s))).collect();
     let &(best, least) = all.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -170,6 +258,11 @@ mod tests {
     use super::*;
     use crate::trace::synth::{Feature, Plan};
 
+    /// Of the pulse.
+    fn samples(mean: &Trace) -> usize {
+        mean.samples_in(mean.pulse().get())
+    }
+
     fn plan(phase_m: f64, seed: u64) -> Plan {
         let connector = Feature {
             at_m: 6_002.0,
@@ -195,7 +288,13 @@ mod tests {
         // A first sample farther along the glass shows all edges earlier.
         for (phase, wanted) in [(1.25, -0.25), (2.5, -0.5), (3.75, -0.75), (0.0, 0.0)] {
             let shot = plan(phase, 2).trace();
-            let found = shift(&mean, shot.levels(), &marks, &vec![Some(0.0); marks.len()]).unwrap();
+            let found = shift(
+                &mean,
+                shot.levels(),
+                (&marks, &vec![Some(0.0); marks.len()]),
+                samples(&mean),
+            )
+            .unwrap();
             assert!((found - wanted).abs() < 0.12, "{phase}: {found}");
         }
     }
@@ -219,10 +318,22 @@ mod tests {
             .flatten()
             .filter(|fall| (**fall - 1.0).abs() < 0.1);
         assert!(behind.count() >= 4, "{found:?}");
-        let moved = shift(&mean, shot.levels(), &marks, &found);
+        let moved = shift(&mean, shot.levels(), (&marks, &found), samples(&mean));
         assert!(moved.is_some_and(|moved| moved.abs() < 0.1), "{moved:?}");
-        let unaware = shift(&mean, shot.levels(), &marks, &vec![Some(0.0); marks.len()]);
-        assert!(unaware.is_none_or(|moved| moved.abs() > 0.1), "{unaware:?}");
+    }
+
+    #[test]
+    fn a_reflection_that_changed_moves_no_zero() {
+        let mean = plan(0.0, 1).trace();
+        let marks = marks(&mean, 2_450);
+        let known = vec![Some(0.0); marks.len()];
+        for (reflectance, phase) in [(-38.0, 0.0), (-55.0, 0.0), (-38.0, 1.25)] {
+            let mut other = plan(phase, 2);
+            other.features[0].reflectance_db = Some(reflectance);
+            let shot = other.trace();
+            let found = shift(&mean, shot.levels(), (&marks, &known), samples(&mean)).unwrap();
+            assert!((found + phase / 5.0).abs() < 0.12, "{reflectance}: {found}");
+        }
     }
 
     #[test]
@@ -237,7 +348,10 @@ mod tests {
         assert!(left.clone().all(|(mark, _)| *mark < 60), "{found:?}");
         let gone = vec![None; marks.len()];
         let shot = plan(0.0, 2).trace();
-        assert_eq!(shift(&mean, shot.levels(), &marks, &gone), None);
+        assert_eq!(
+            shift(&mean, shot.levels(), (&marks, &gone), samples(&mean)),
+            None
+        );
     }
 
     fn bend(at_m: f64) -> Feature {

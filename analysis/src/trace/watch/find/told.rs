@@ -4,7 +4,7 @@ use silkline_protocol::unit::{Db, OpticalLength};
 
 use super::super::bins::fall;
 use super::super::fit::{Fitted, Known, Scene, Sought};
-use super::super::peaks::{self, Falls};
+use super::super::peaks::{self, Falls, Shown};
 use super::super::steps::{Found, Noise, Step};
 use super::{HALF_95, MOVED, Sight};
 use crate::trace::anchor::nearest;
@@ -159,9 +159,15 @@ impl<'a> Sight<'a> {
             sigmas: Some(changed.sigmas),
             near: None,
         };
-        let samples = watch.mean.pulse().get() / watch.mean.step_m();
-        let phase = peaks::by_phase(samples, self.shift.abs().max(self.zero));
-        let known = peaks::changed(&watch.peaks, &self.power, (noise.share, phase), to);
+        let pulse = watch.mean.pulse().get() / watch.mean.step_m();
+        let shown = Shown {
+            taken: &self.taken,
+            power: &self.power,
+            late: self.shift,
+            zero: self.zero,
+            share: noise.share,
+        };
+        let known = peaks::changed(&watch.peaks, &shown, pulse, to);
         let mut changes: Vec<Change> = known
             .iter()
             .map(|changed| {
@@ -179,7 +185,6 @@ impl<'a> Sight<'a> {
             sigma: &sigma,
             steps: &found.steps,
         };
-        let pulse = watch.mean.pulse().get() / watch.mean.step_m();
         let is_known = |at: usize| {
             let near = |peak: &peaks::Peak| {
                 at + 2 * watch.bins.size >= peak.from && at <= peak.to + whole(pulse)
