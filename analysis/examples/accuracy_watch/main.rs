@@ -5,7 +5,7 @@
 //! connector that breathes, an instrument that grows louder, receivers of several speeds.
 //!
 //! ```text
-//! accuracy_watch [--long] [--seed N] [--tries N] [--quiet N] [--life N] [--only WORDS] [--each]
+//! accuracy_watch [--long] [--seed N] [--tries N] [--quiet N] [--life N] [--only WORDS] [--kind WORDS] [--each]
 //! ```
 //!
 //! `--long` is 10⁵ quiet shots (some minutes); without, 3 500. `--life` is how many shots a quiet
@@ -50,6 +50,8 @@ struct Asked {
     quiet: u64,
     life: u64,
     only: Option<String>,
+    /// The kind of change to try alone.
+    kind: Option<String>,
     /// Whether to print what was missed.
     each: bool,
 }
@@ -68,6 +70,7 @@ fn asked() -> Asked {
         quiet: number("--quiet", if long { QUIET_LONG } else { QUIET }),
         life: number("--life", LIFE).max(1),
         only: value("--only"),
+        kind: value("--kind"),
         each: arguments.iter().any(|argument| argument == "--each"),
     }
 }
@@ -75,6 +78,10 @@ fn asked() -> Asked {
 impl Asked {
     fn wants(&self, name: &str) -> bool {
         self.only.as_ref().is_none_or(|only| name.contains(only))
+    }
+
+    fn wants_kind(&self, what: &str) -> bool {
+        self.kind.as_ref().is_none_or(|kind| what.contains(kind))
     }
 }
 
@@ -152,7 +159,25 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
+    /// Where the references themselves have splice, connector and end: what they teach is told there.
+    fn own_places(&self) {
+        for (what, part) in [("splice", SPLICE), ("connector", CONNECTOR), ("end", 1.0)] {
+            let mut tally = Tally::default();
+            for bench in &self.benches {
+                let at = part * bench.plan.end_m;
+                let hit = tally.own(&bench.watch.analysis().events, at);
+                if self.asked.each && !hit {
+                    println!("      reference's {what} at {at:.1}");
+                }
+            }
+            tally.print(&format!("reference's own {what}"));
+        }
+    }
+
     fn run(&mut self, what: &str, kind: ChangeKind, draw: &dyn Fn(&Plan, &mut Dice) -> Drawn) {
+        if !self.asked.wants_kind(what) {
+            return;
+        }
         let mut tally = Tally::default();
         let each = self.asked.tries / self.benches.len() as u64;
         for bench in &mut self.benches {
@@ -287,6 +312,7 @@ fn main() {
             benches,
             asked: &asked,
         };
+        trial.own_places();
         harms(&mut trial);
         ends(&mut trial);
     }

@@ -1,6 +1,6 @@
 //! What was found of what was done, counted.
 
-use silkline_analysis::trace::{Change, ChangeKind};
+use silkline_analysis::trace::{Change, ChangeKind, Event};
 
 /// Tallies of one kind and size.
 #[derive(Default)]
@@ -49,6 +49,26 @@ impl Tally {
         }
         self.misses.push(miss);
         changes.len() == 1 && miss.0.abs() <= 1.0 && miss.1.abs() <= 1.0
+    }
+
+    /// Counts the event of a reference nearest to a place; whether its interval holds it.
+    pub(crate) fn own(&mut self, events: &[Event], at: f64) -> bool {
+        self.tries += 1;
+        let off = |event: &Event| event.at.get() - at;
+        let nearest = events
+            .iter()
+            .min_by(|a, b| off(a).abs().total_cmp(&off(b).abs()));
+        let Some(event) =
+            nearest.filter(|event| off(event).abs() < 60.0 + 5.0 * event.plus_minus.get())
+        else {
+            return false;
+        };
+        self.found += 1;
+        let (off, half) = (off(event), event.plus_minus.get());
+        self.placed += u64::from(off.abs() <= half);
+        self.half_m += half;
+        self.misses.push((off / half, 0.0));
+        off.abs() <= half
     }
 
     pub(crate) fn print(&self, what: &str) {

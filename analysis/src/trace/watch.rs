@@ -21,6 +21,7 @@ mod fit;
 mod gls;
 mod louder;
 mod modes;
+mod own;
 mod peaks;
 mod ramp;
 mod scatter;
@@ -290,7 +291,8 @@ impl Watch {
 
     /// All that follows from the mean alone.
     fn of_mean(mean: Trace, shots: usize) -> Result<Self, WatchError> {
-        let analysis = analyse(&mean);
+        let mut analysis = analyse(&mean);
+        own::widen(&mut analysis, mean.settings().spacing, shots);
         let (from, to) = watchable(&mean, analysis.end.as_ref()).ok_or(WatchError::NoFibre)?;
         let behind = to + 2 * mean.samples_in(mean.pulse().get());
         Ok(Self {

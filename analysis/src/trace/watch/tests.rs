@@ -378,3 +378,39 @@ fn a_fibre_that_goes_on_where_a_file_said_no_light_has_moved_its_end() {
     );
     assert_eq!(watch.examine(&[dark(12_000.0, 921)]).unwrap().changes, []);
 }
+
+/// Splices and bends at some places, in metres, each with what it loses.
+fn cable(losses: &[(f64, f64)], end_m: f64, seed: u64) -> Trace {
+    let feature = |(at_m, loss_db): &(f64, f64)| Feature {
+        at_m: *at_m,
+        loss_db: *loss_db,
+        reflectance_db: None,
+    };
+    Plan {
+        features: losses.iter().map(feature).collect(),
+        end_m,
+        ..plan(seed, None)
+    }
+    .trace()
+}
+
+const SPLICES: [(f64, f64); 3] = [(3_000.0, 0.2), (6_000.0, 0.15), (8_500.0, 0.25)];
+
+fn of_splices() -> Watch {
+    let shots: Vec<Trace> = (0..8).map(|seed| cable(&SPLICES, 12_000.0, seed)).collect();
+    Watch::learn(&shots).unwrap()
+}
+
+/// Twelve shots have one zero, and no analysis of their mean tells where that is.
+#[test]
+fn the_references_own_places_are_as_sure_as_the_zeros_of_its_shots() {
+    let half = |watch: &Watch| {
+        let widened = watch.analysis().end.unwrap().plus_minus.get();
+        let told = analyse(watch.mean()).end.unwrap().plus_minus.get();
+        (widened * widened - told * told).sqrt() / watch.settings().spacing.get()
+    };
+    let shots: Vec<Trace> = (0..8).map(|seed| cable(&SPLICES, 12_000.0, seed)).collect();
+    let [one, eight] = [1, 8].map(|count| half(&Watch::learn(&shots[..count]).unwrap()));
+    assert!((one - 0.111).abs() < 0.002, "{one}");
+    assert!((one / eight - 8.0_f64.sqrt()).abs() < 0.01, "{one} {eight}");
+}
