@@ -65,6 +65,9 @@ pub(crate) struct Harm {
     /// A loss of its own: place and decibels.
     pub(crate) loss: Option<(f64, f64)>,
     pub(crate) more_at_splice: f64,
+    pub(crate) more_at_connector: f64,
+    /// Splice and connector elsewhere, as parts of the length.
+    pub(crate) places: Option<[f64; 2]>,
     pub(crate) more_reflection: f64,
     /// The fibre ends elsewhere: place and reflectance.
     pub(crate) end: Option<(f64, Option<f64>)>,
@@ -115,8 +118,12 @@ impl Plan {
     pub(crate) fn glass(&self, harm: &Harm) -> Glass {
         let step = self.fine_m();
         let (end, bright) = harm.end.unwrap_or_else(|| (self.end_m, Some(-40.0)));
-        let (splice, connector) = (SPLICE * self.end_m, CONNECTOR * self.end_m);
-        let mut losses = vec![(splice, 0.15 + harm.more_at_splice), (connector, 0.3)];
+        let places = harm.places.unwrap_or([SPLICE, CONNECTOR]);
+        let [splice, connector] = places.map(|part| part * self.end_m);
+        let mut losses = vec![
+            (splice, 0.15 + harm.more_at_splice),
+            (connector, 0.3 + harm.more_at_connector),
+        ];
         losses.extend(harm.loss);
         let fall = 0.2e-3 + harm.even / self.end_m;
         let level = |at: f64| {

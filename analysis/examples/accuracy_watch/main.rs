@@ -24,7 +24,7 @@ mod dice;
 mod glass;
 mod tally;
 
-use silkline_analysis::trace::{ChangeKind, Watch};
+use silkline_analysis::trace::{ChangeKind, InstrumentFault, Watch};
 
 use dice::Dice;
 use glass::{CONNECTOR, Harm, Instrument, PLANS, Plan, SPLICE};
@@ -291,6 +291,40 @@ fn ends(trial: &mut Trial<'_>) {
     );
 }
 
+/// Shots of a fibre whose splice, connector and end are elsewhere, and of one beside it in the same
+/// cable: its closures are at the same places, but lose otherwise.
+fn strangers(trial: &mut Trial<'_>) {
+    let (mut other, mut beside, mut tries) = (0, 0, 0);
+    let each = trial.asked.tries / trial.benches.len() as u64;
+    for bench in &mut trial.benches {
+        for _ in 0..each {
+            bench.instrument.next(&mut bench.dice);
+            let [splice, connector] =
+                [(0.1, 0.25), (0.36, 0.5)].map(|(a, b)| bench.dice.between(a, b));
+            let end = bench.plan.end_m * bench.dice.between(0.8, 0.95);
+            let elsewhere = Harm {
+                places: Some([splice, connector]),
+                end: Some((end, Some(-40.0))),
+                ..Harm::default()
+            };
+            let lose = [0.15, 0.3].map(|loss| -loss * bench.dice.between(0.5, 1.0));
+            let alike = Harm {
+                more_at_splice: lose[0],
+                more_at_connector: lose[1],
+                ..Harm::default()
+            };
+            for (harm, told) in [(elsewhere, &mut other), (alike, &mut beside)] {
+                let glass = bench.plan.glass(&harm);
+                let shot = glass.shot(&bench.instrument, &mut bench.dice);
+                let fault = bench.watch.look(&[shot]).comparison.fault;
+                *told += u64::from(fault == Some(InstrumentFault::OtherFibre));
+            }
+            tries += 1;
+        }
+    }
+    println!("    another fibre: told {other}, one beside it {beside}, of {tries}");
+}
+
 fn main() {
     let asked = asked();
     if asked.quiet > 0 {
@@ -315,5 +349,8 @@ fn main() {
         trial.own_places();
         harms(&mut trial);
         ends(&mut trial);
+        if asked.wants_kind("another fibre") {
+            strangers(&mut trial);
+        }
     }
 }

@@ -47,6 +47,9 @@ pub enum InstrumentFault {
     /// There is noise and no light.
     #[error("no light: the trace holds noise alone")]
     NoLight,
+    /// Known splices and connectors are not where they were.
+    #[error("another fibre than the reference's: the losses it knows are not there")]
+    OtherFibre,
 }
 
 /// Finds the end of the fibre and the totals.

@@ -106,11 +106,8 @@ impl EndOfFibre {
 /// Compares an analysis with a reference of the same view.
 #[must_use]
 pub fn compare(shot: &Analysis, reference: &Reference) -> Comparison {
-    if shot.fault.is_some() {
-        return Comparison {
-            fault: shot.fault,
-            ..Comparison::default()
-        };
+    if let Some(fault) = shot.fault {
+        return Comparison::faulty(fault);
     }
     let mut changes = Vec::new();
     changes.extend(shot.end.as_ref().and_then(|end| end_change(end, reference)));
@@ -127,6 +124,14 @@ pub fn compare(shot: &Analysis, reference: &Reference) -> Comparison {
 }
 
 impl Comparison {
+    /// Nothing is known of the fibre.
+    pub(super) fn faulty(fault: InstrumentFault) -> Self {
+        Self {
+            fault: Some(fault),
+            ..Self::default()
+        }
+    }
+
     /// Holds an end that seems to have changed against the light around the good shot's: where that
     /// is as before, it has not. Gives what was found; nothing where no end had changed.
     ///

@@ -9,7 +9,7 @@ use silkline_protocol::time::Timestamp;
 use silkline_protocol::unit::{Db, DbPerKm, GroupIndex, Nanometres, OpticalLength};
 use silkline_sor::{KeyEvent, Sor};
 
-use super::analyse::Analysis;
+use super::analyse::{Analysis, InstrumentFault};
 use super::both::BothEnds;
 use super::compare::{Change, ChangeKind, Comparison};
 use super::end::EndKind;
@@ -179,9 +179,15 @@ impl Report {
     /// changes, not none.
     #[must_use]
     pub fn with_changes(mut self, found: &Comparison) -> Self {
-        if found.fault.is_some() {
+        if let Some(fault) = found.fault {
+            let known = match fault {
+                InstrumentFault::OtherFibre => "",
+                InstrumentFault::Blank | InstrumentFault::NoLight => {
+                    ": nothing is known of the fibre"
+                }
+            };
             self.warnings
-                .push("not compared with the reference: nothing is known of the fibre".into());
+                .push(format!("not compared with the reference{known}"));
             return self;
         }
         let change = |c: &Change| ChangeReport {

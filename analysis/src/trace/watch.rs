@@ -44,8 +44,7 @@ use self::peaks::Peak;
 use self::spread::Spread;
 use self::steps::{Noise, Search};
 use super::analyse::{self, Analysis, InstrumentFault, analyse};
-use super::anchor::anchor;
-use super::compare::{ChangeKind, Comparison, Reference, compare};
+use super::compare::{Comparison, Reference};
 use super::end::EndOfFibre;
 use super::line::median;
 use super::noise;
@@ -266,7 +265,7 @@ impl Watch {
         &self.mean
     }
 
-    /// The reference that [`compare`] takes.
+    /// The reference that [`super::compare::compare`] takes.
     #[must_use]
     pub fn reference(&self) -> Reference {
         Reference {
@@ -450,6 +449,9 @@ impl Watch {
     fn subtracted(&self, shots: &[Trace]) -> Look {
         let sight = Sight::of(self, shots);
         let (comparison, drift) = sight.compared();
+        if let Some(fault) = comparison.fault {
+            return Look::faulty(fault);
+        }
         let mut notes = Vec::new();
         if drift.stale(self.settings.spacing) {
             notes.push(format!(
@@ -475,62 +477,12 @@ impl Watch {
             notes,
         }
     }
-
-    /// Compares lists of events, the shot's told in the reference's positions.
-    fn by_events(&self, shot: &Trace, why: String) -> Look {
-        let mut analysis = analyse(shot);
-        let anchors = anchor(&analysis.events, &self.analysis.events);
-        let mut notes = vec![format!(
-            "{why}: compared by events, small changes do not show"
-        )];
-        match &anchors {
-            Some(anchors) => {
-                for event in &mut analysis.events {
-                    *event = anchors.event(event);
-                }
-                if let Some(end) = &mut analysis.end {
-                    let there = anchors.to_reference(end.at, end.plus_minus);
-                    (end.at, end.plus_minus) = (there.at, there.plus_minus);
-                }
-            }
-            None => {
-                notes.push("too few events agree to tell places from: positions as told".into())
-            }
-        }
-        let mut comparison = compare(&analysis, &self.reference());
-        let pulse = |settings: &Settings| settings.pulse_ns;
-        if (pulse(shot.settings()) - pulse(&self.settings)).abs() > 0.01 * pulse(&self.settings) {
-            // Levels of different pulses say nothing of the launch; a short pulse sees less far.
-            comparison.launch_loss = None;
-            let reaches = analysis.end.is_some() || self.analysis.end.is_none();
-            comparison
-                .changes
-                .retain(|c| reaches || c.kind != ChangeKind::TotalLossChange);
-        }
-        if self.is_of_another_colour(shot) {
-            // Glass, joints and bends lose another part of each colour; what is new is so in all.
-            use ChangeKind::{Break, EndMoved, NewLoss};
-            comparison.launch_loss = None;
-            comparison
-                .changes
-                .retain(|c| matches!(c.kind, Break | EndMoved | NewLoss));
-        }
-        Look {
-            comparison,
-            how: How::ByEvents { why },
-            drift: None,
-            notes,
-        }
-    }
 }
 
 impl Look {
     fn faulty(fault: InstrumentFault) -> Self {
         Self {
-            comparison: Comparison {
-                fault: Some(fault),
-                ..Comparison::default()
-            },
+            comparison: Comparison::faulty(fault),
             how: How::Subtracted { shots: 0 },
             drift: None,
             notes: vec![fault.to_string()],

@@ -1,6 +1,7 @@
 //! One comparison: new shots against the reference, from the plainest finding to the faintest.
 
 mod ended;
+mod other;
 mod told;
 
 use silkline_protocol::unit::Db;
@@ -12,6 +13,7 @@ use super::shift;
 use super::spread::Spread;
 use super::steps::{Search, Step};
 use super::{Drift, Watch};
+use crate::trace::analyse::InstrumentFault;
 use crate::trace::anchor::nearest;
 use crate::trace::compare::{self, ChangeKind, Comparison};
 use crate::trace::line::median;
@@ -130,6 +132,9 @@ impl<'a> Sight<'a> {
             }
             small.sort_by(|a, b| b.delta.abs().get().total_cmp(&a.delta.abs().get()));
             changes.extend(small);
+            if !changes.is_empty() && self.is_of_another_fibre(&noise, &events) {
+                return (Comparison::faulty(InstrumentFault::OtherFibre), drift);
+            }
         }
         for change in &mut changes {
             change.near = nearest(&watch.analysis.events, change.at).map(|event| event.at);

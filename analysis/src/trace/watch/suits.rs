@@ -1,6 +1,9 @@
 //! Whether shots suit a reference: taken alike, and with light where it is watched.
 
-use super::Watch;
+use super::{How, Look, Watch};
+use crate::trace::analyse::{InstrumentFault, analyse};
+use crate::trace::anchor::anchor;
+use crate::trace::compare::{ChangeKind, compare};
 use crate::trace::line::median;
 use crate::trace::samples::{Settings, Trace};
 
@@ -53,5 +56,59 @@ impl Watch {
                 .stretch(from, to)
                 .iter()
                 .any(|level| !shot.is_dark(*level))
+    }
+
+    /// Compares lists of events, the shot's told in the reference's positions.
+    pub(super) fn by_events(&self, shot: &Trace, why: String) -> Look {
+        let mut analysis = analyse(shot);
+        let anchors = anchor(&analysis.events, &self.analysis.events);
+        let told_alike = self.settings.group_index == shot.settings().group_index;
+        if anchors.is_none()
+            && told_alike
+            && self.is_another_by_events(&analysis, shot.pulse().get())
+        {
+            return Look::faulty(InstrumentFault::OtherFibre);
+        }
+        let mut notes = vec![format!(
+            "{why}: compared by events, small changes do not show"
+        )];
+        match &anchors {
+            Some(anchors) => {
+                for event in &mut analysis.events {
+                    *event = anchors.event(event);
+                }
+                if let Some(end) = &mut analysis.end {
+                    let there = anchors.to_reference(end.at, end.plus_minus);
+                    (end.at, end.plus_minus) = (there.at, there.plus_minus);
+                }
+            }
+            None => {
+                notes.push("too few events agree to tell places from: positions as told".into())
+            }
+        }
+        let mut comparison = compare(&analysis, &self.reference());
+        let pulse = |settings: &Settings| settings.pulse_ns;
+        if (pulse(shot.settings()) - pulse(&self.settings)).abs() > 0.01 * pulse(&self.settings) {
+            // Levels of different pulses say nothing of the launch; a short pulse sees less far.
+            comparison.launch_loss = None;
+            let reaches = analysis.end.is_some() || self.analysis.end.is_none();
+            comparison
+                .changes
+                .retain(|c| reaches || c.kind != ChangeKind::TotalLossChange);
+        }
+        if self.is_of_another_colour(shot) {
+            // Glass, joints and bends lose another part of each colour; what is new is so in all.
+            use ChangeKind::{Break, EndMoved, NewLoss};
+            comparison.launch_loss = None;
+            comparison
+                .changes
+                .retain(|c| matches!(c.kind, Break | EndMoved | NewLoss));
+        }
+        Look {
+            comparison,
+            how: How::ByEvents { why },
+            drift: None,
+            notes,
+        }
     }
 }

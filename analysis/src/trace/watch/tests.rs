@@ -1,4 +1,5 @@
 use super::*;
+use crate::trace::compare::ChangeKind;
 use crate::trace::synth::{Feature, Plan};
 use silkline_protocol::unit::OpticalLength;
 
@@ -399,6 +400,68 @@ const SPLICES: [(f64, f64); 3] = [(3_000.0, 0.2), (6_000.0, 0.15), (8_500.0, 0.2
 fn of_splices() -> Watch {
     let shots: Vec<Trace> = (0..8).map(|seed| cable(&SPLICES, 12_000.0, seed)).collect();
     Watch::learn(&shots).unwrap()
+}
+
+#[test]
+fn another_fibre_is_refused_by_name() {
+    let watch = of_splices();
+    let elsewhere = [(2_100.0, 0.2), (4_700.0, 0.3), (7_100.0, 0.15)];
+    let beside = [(3_000.0, 0.02), (6_000.0, 0.3), (8_500.0, 0.05)];
+    for (losses, end_m) in [(elsewhere, 11_000.0), (beside, 12_000.0)] {
+        let look = watch.look(&[cable(&losses, end_m, 20)]);
+        let fault = look.comparison.fault.unwrap();
+        assert_eq!(fault, InstrumentFault::OtherFibre, "{look:?}");
+        assert_eq!(look.comparison.changes, []);
+        assert!(look.notes[0].starts_with("another fibre than the reference's"));
+    }
+}
+
+#[test]
+fn a_fault_on_the_same_fibre_is_no_other_one() {
+    let watch = of_splices();
+    // A closure was opened; one more bends; the cable froze; it is cut behind the first splice.
+    let opened = [(3_000.0, 0.05), (6_000.0, 0.15), (8_500.0, 0.25)];
+    let bent = [(3_000.0, 0.05), (6_000.0, 0.9), (8_500.0, 0.25)];
+    let frozen = [(3_000.0, 0.5), (6_000.0, 0.6), (8_500.0, 0.4)];
+    let cut = [(3_000.0, 0.2), (6_000.0, 0.15), (8_500.0, 0.25)];
+    let cases = [
+        (opened, 12_000.0),
+        (bent, 12_000.0),
+        (frozen, 12_000.0),
+        (cut, 4_000.0),
+    ];
+    for (losses, end_m) in cases {
+        let look = watch.look(&[cable(&losses, end_m, 21)]);
+        assert_eq!(look.comparison.fault, None, "{look:?}");
+        assert!(!look.comparison.changes.is_empty());
+    }
+}
+
+/// A pulse twice as long sees the same splices, or none of them.
+#[test]
+fn another_fibre_is_refused_by_its_events_too() {
+    let watch = of_splices();
+    let shot = |losses: &[(f64, f64)]| {
+        let feature = |(at_m, loss_db): &(f64, f64)| Feature {
+            at_m: *at_m,
+            loss_db: *loss_db,
+            reflectance_db: None,
+        };
+        Plan {
+            features: losses.iter().map(feature).collect(),
+            pulse_ns: 200.0,
+            ..plan(22, None)
+        }
+        .trace()
+    };
+    let known = watch.look(&[shot(&SPLICES)]);
+    assert_eq!(known.comparison.fault, None, "{known:?}");
+    let other = watch.look(&[shot(&[(2_100.0, 0.2), (4_700.0, 0.3), (7_100.0, 0.15)])]);
+    assert_eq!(
+        other.comparison.fault,
+        Some(InstrumentFault::OtherFibre),
+        "{other:?}"
+    );
 }
 
 /// Twelve shots have one zero, and no analysis of their mean tells where that is.

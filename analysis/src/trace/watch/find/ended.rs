@@ -44,11 +44,8 @@ impl Sight<'_> {
             return End::AsBefore;
         };
         let analysis = analyse(&trace);
-        if analysis.fault.is_some() {
-            return End::Faulty(Comparison {
-                fault: analysis.fault,
-                ..Comparison::default()
-            });
+        if let Some(fault) = analysis.fault {
+            return End::Faulty(Comparison::faulty(fault));
         }
         match self.end_of(&analysis) {
             Some(change) => End::Changed(self.with_zero(change)),
