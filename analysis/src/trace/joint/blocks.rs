@@ -200,8 +200,11 @@ impl Whitener {
         for columns in wide {
             self.together(columns.each_mut());
         }
-        for column in others {
-            self.together([column]);
+        match others {
+            [a, b, c] => self.together([a, b, c]),
+            [a, b] => self.together([a, b]),
+            [a] => self.together([a]),
+            _ => {}
         }
     }
 

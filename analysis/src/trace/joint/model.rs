@@ -118,17 +118,13 @@ struct Shown {
     linger_more: f64,
 }
 
-/// What the blocks show of one edge from the first on that does, one list for each of the shares of
-/// [`Shown`]; and how much light it is of. All but the first list end where nothing changes any more.
+/// What the blocks show of one edge from the first on that does, up to where nothing changes any
+/// more; and how much light it is of.
 struct Sight {
     start: usize,
-    step: Vec<f64>,
-    rise: Vec<f64>,
-    slope: Vec<f64>,
-    step_more: Vec<f64>,
-    rise_more: Vec<f64>,
-    linger: Vec<f64>,
-    linger_more: Vec<f64>,
+    /// How many blocks there are from the start on.
+    blocks: usize,
+    shown: Vec<Shown>,
     /// Light that the edge's reflection counts in, and what of it comes back and stays.
     unit: f64,
     height: f64,
@@ -136,42 +132,17 @@ struct Sight {
 }
 
 impl Sight {
-    /// With room for so many blocks from a start on.
-    fn new(start: usize, blocks: usize, lingers: bool) -> Self {
-        let room = || Vec::with_capacity(blocks);
-        let slow = || Vec::with_capacity(if lingers { blocks } else { 0 });
-        Self {
-            start,
-            step: room(),
-            rise: room(),
-            slope: room(),
-            step_more: room(),
-            rise_more: room(),
-            linger: slow(),
-            linger_more: slow(),
-            unit: 0.0,
-            height: 0.0,
-            stays: 0.0,
-        }
-    }
-
-    fn push(&mut self, shown: &Shown, lingers: bool) {
-        let Shown { seen, .. } = shown;
-        self.step.push(seen.step);
-        self.rise.push(seen.rise);
-        self.slope.push(seen.slope);
-        self.step_more.push(seen.step_more);
-        self.rise_more.push(seen.rise_more);
-        if lingers {
-            self.linger.push(shown.linger);
-            self.linger_more.push(shown.linger_more);
-        }
+    /// What each block shows where that still changes.
+    fn seen(&self) -> impl Iterator<Item = &Seen> + Clone {
+        self.shown.iter().map(|shown| &shown.seen)
     }
 
     /// The share of the new light in every block.
     fn steps(&self) -> Vec<f64> {
-        let mut steps = vec![0.0; self.start];
-        steps.extend_from_slice(&self.step);
+        let mut steps = Vec::with_capacity(self.start + self.blocks);
+        steps.resize(self.start, 0.0);
+        steps.extend(self.seen().map(|seen| seen.step));
+        steps.resize(self.start + self.blocks, Seen::COMPLETE.step);
         steps
     }
 }
@@ -286,7 +257,7 @@ impl Model {
                 .min(own.iter().take_while(|step| **step <= 0.0).count());
             let rises = vec![0.0; sight.start]
                 .into_iter()
-                .chain(sight.rise.iter().copied());
+                .chain(sight.seen().map(|seen| seen.rise));
             let rises = rises.chain(std::iter::repeat(0.0));
             let steps = sight.steps();
             let lights = before
@@ -341,21 +312,21 @@ impl Model {
         let before = |block: &Block| block.at - place + self.half(block) <= 0.0;
         let start = self.blocks.partition_point(before);
         let blocks = rest(&self.blocks, start);
-        let mut sight = Sight::new(start, blocks.len(), slow.is_some());
+        let mut shown = Vec::with_capacity(blocks.len());
         for block in blocks {
             let first = block.at - place - self.half(block);
             if slow.is_none() && eyes.quick.is_complete(first) {
                 break;
             }
-            sight.push(&self.shown(block, place, &mut eyes), slow.is_some());
+            shown.push(self.shown(block, place, &mut eyes));
         }
-        // From there on nothing changes, and nothing reflects.
-        sight.step.resize(blocks.len(), Seen::COMPLETE.step);
         Sight {
+            start,
+            blocks: blocks.len(),
+            shown,
             unit,
             height: unit * edge.height.map_or(0.0, |index| at(values, index)),
             stays: unit * edge.linger.map_or(0.0, |[index, _]| at(values, index)),
-            ..sight
         }
     }
 
@@ -436,22 +407,22 @@ impl Model {
         } = *sight;
         let lights = rest(before, start).iter().zip(rest(behind, start));
         let changes = || lights.clone().map(|(before, behind)| behind - before);
-        let moved = sight.rise.iter().zip(&sight.slope).zip(changes());
+        let moved = sight.seen().zip(changes());
         let moved =
-            moved.map(|((rise, slope), change)| -change * rise / self.pulse - height * slope);
+            moved.map(|(seen, change)| -change * seen.rise / self.pulse - height * seen.slope);
         columns.add(edge.place, start, moved);
-        let slower = sight.step_more.iter().zip(&sight.rise_more).zip(changes());
-        let slower = slower.map(|((step, rise), change)| change * step + height * rise);
+        let slower = sight.seen().zip(changes());
+        let slower = slower.map(|(seen, change)| change * seen.step_more + height * seen.rise_more);
         columns.add(self.layout.constant, start, slower);
         let lacks = self.layout.count;
         if let Some(index) = edge.height {
-            let rises = || sight.rise.iter();
+            let rises = || sight.seen().map(|seen| seen.rise);
             columns.add(index, start, rises().map(|rise| unit * rise));
             columns.add(lacks, start, rises().map(|rise| -height * rise));
         }
         if let Some([index, reach]) = edge.linger {
-            let lingers = || sight.linger.iter();
-            let longer = sight.linger_more.iter().map(|more| stays * more);
+            let lingers = || sight.shown.iter().map(|shown| shown.linger);
+            let longer = sight.shown.iter().map(|shown| stays * shown.linger_more);
             columns.add(index, start, lingers().map(|left| unit * left));
             columns.add(reach, start, longer);
             columns.add(lacks, start, lingers().map(|left| -stays * left));
