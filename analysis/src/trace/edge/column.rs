@@ -20,10 +20,10 @@ pub(super) struct Data {
     /// Where the samples lie that a point averages, from its middle.
     offsets: Vec<f64>,
     whitener: Whitener,
-    power: Vec<f64>,
-    /// What may come on top of everything, white, made independent of one another: a tilt before the
-    /// edge, and what lingers. Each as long as its prior lets it be.
-    extras: [Vec<f64>; EXTRAS],
+    /// What shapes are held against at each point, white: what may come on top of everything, made
+    /// independent of one another (a tilt before the edge, and what lingers, each as long as its prior
+    /// lets it be), and the power as the last.
+    against: Vec<[f64; AGAINST]>,
     /// Light of 1 everywhere, white; and what of it the whitener carries into each point.
     lit: Vec<f64>,
     carried: Vec<f64>,
@@ -34,24 +34,23 @@ pub(super) struct Data {
     power_square: f64,
 }
 
-/// How many extras there are.
+/// How many extras there are, and with the power.
 const EXTRAS: usize = 3;
+const AGAINST: usize = EXTRAS + 1;
 
-/// Products of a shape with itself, the extras and the data.
+/// Products of a shape with itself, and with what it is held against.
 #[derive(Clone, Copy, Debug, Default)]
 struct Products {
     own: f64,
-    along: [f64; EXTRAS],
-    power: f64,
+    against: [f64; AGAINST],
 }
 
 impl Products {
-    fn add(&mut self, value: f64, extras: [f64; EXTRAS], power: f64) {
+    fn add(&mut self, value: f64, against: &[f64; AGAINST]) {
         self.own += value * value;
-        for (along, extra) in self.along.iter_mut().zip(extras) {
-            *along += value * extra;
+        for (sum, other) in self.against.iter_mut().zip(against) {
+            *sum += value * other;
         }
-        self.power += value * power;
     }
 }
 
@@ -106,14 +105,16 @@ impl Data {
         }
         let extras = independent(&raw, points.len());
         let (lit, carried) = whitener.lit();
-        let at = |i: usize| each(&extras, |extra| extra.get(i).copied().unwrap_or(0.0));
+        let [a, b, c] = &extras;
+        let rows = a.iter().zip(b).zip(c).zip(&power);
+        let against: Vec<[f64; AGAINST]> = rows.map(|(((a, b), c), d)| [*a, *b, *c, *d]).collect();
         let mut sum = Products::default();
         let mut sums = vec![sum];
-        for (i, (value, power)) in lit.iter().zip(&power).enumerate() {
-            sum.add(*value, at(i), *power);
+        for (value, against) in lit.iter().zip(&against) {
+            sum.add(*value, against);
             sums.push(sum);
         }
-        let power_along = each(&extras, |extra| dot(&power, extra));
+        let power_along = extras.each_ref().map(|extra| dot(&power, extra));
         Some(Self {
             first: first.at,
             step,
@@ -125,14 +126,13 @@ impl Data {
             sums,
             power_square: dot(&power, &power) - along(&power_along, &power_along),
             power_along,
-            power,
-            extras,
+            against,
         })
     }
 
     /// How many points there are.
     pub(super) fn count(&self) -> usize {
-        self.power.len()
+        self.against.len()
     }
 
     /// What the data come to where nothing explains them.
@@ -149,10 +149,15 @@ impl Data {
     pub(super) fn columns(&self, curve: &Curve, at: f64, bright: bool) -> (Column, Option<Column>) {
         let start = whole(((at - curve.reach() - self.first) / self.step).ceil()).min(self.count());
         let mut walk = curve.walk(self.first + start as f64 * self.step - at);
-        let seen: Vec<(f64, f64)> = (start..self.count()).map(|_| walk.next()).collect();
+        let seen = (start..self.count()).map(|_| walk.next());
+        if !bright {
+            let fall = self.column((at, start), true, seen.map(|(fall, _)| fall));
+            return (fall, None);
+        }
+        let seen: Vec<(f64, f64)> = seen.collect();
         let fall = self.column((at, start), true, seen.iter().map(|seen| seen.0));
-        let rise = || self.column((at, start), false, seen.iter().map(|seen| seen.1));
-        (fall, bright.then(rise))
+        let rise = self.column((at, start), false, seen.iter().map(|seen| seen.1));
+        (fall, Some(rise))
     }
 
     /// What is seen of an edge from a point on, white; before it there is all light or none.
@@ -171,22 +176,22 @@ impl Data {
             .and_then(|i| self.sums.get(i))
             .copied()
             .unwrap_or_default();
-        let [a, b, c] = each(&self.extras, |extra| rest(extra, start));
-        let extras = a.iter().zip(b).zip(c).map(|((a, b), c)| [*a, *b, *c]);
-        let points = extras.zip(rest(&self.power, start));
-        let white = |((step, (extras, power)), sample): ((Step, ([f64; EXTRAS], &f64)), f64)| {
+        let white = |((step, against), sample): ((Step, &[f64; AGAINST]), f64)| {
             let (value, next) = step.white(sample, carried);
             carried = next;
-            sums.add(value, extras, *power);
+            sums.add(value, against);
             value
         };
+        let points = rest(&self.against, start);
         let steps = self.whitener.from(start).zip(points).zip(samples);
         let values = steps.map(white).collect();
+        let [a, b, c, power] = sums.against;
+        let shared = [a, b, c];
         Column {
             at,
-            power: sums.power - along(&sums.along, &self.power_along),
-            own: sums.own - along(&sums.along, &sums.along),
-            along: sums.along,
+            power: power - along(&shared, &self.power_along),
+            own: sums.own - along(&shared, &shared),
+            along: shared,
             start,
             values,
             lit,
@@ -209,11 +214,6 @@ impl Data {
         let between = if far.lit { dot(before, lit) } else { 0.0 };
         both + between + dot(behind, &far.values) - along(&a.along, &b.along)
     }
-}
-
-/// What a function makes of each extra.
-fn each<'a, T>(extras: &'a [Vec<f64>; EXTRAS], of: impl FnMut(&'a Vec<f64>) -> T) -> [T; EXTRAS] {
-    extras.each_ref().map(of)
 }
 
 /// White columns with the deviations of their sizes, as columns of length 1 at right angles, each prior

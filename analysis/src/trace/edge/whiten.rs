@@ -40,11 +40,11 @@ pub(super) struct Whitener {
 /// What it does to one sample.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
-    /// What of the fading the next sample shares.
-    keep: f64,
     /// Light in the sample, which fading multiplies.
     light: f64,
-    gain: f64,
+    /// What of the fading believed before is believed of the next sample, and what this one adds.
+    keep: f64,
+    learn: f64,
     /// One over the deviation of what is new in it.
     inverse: f64,
 }
@@ -63,9 +63,9 @@ impl Whitener {
             let left = spread * (1.0 - gain * light);
             spread = keep * keep * left + 1.0 - keep * keep;
             Step {
-                keep,
                 light,
-                gain,
+                keep: keep * (1.0 - gain * light),
+                learn: keep * gain,
                 inverse: variance.sqrt().recip(),
             }
         };
@@ -106,7 +106,8 @@ impl Step {
     /// The sample with white noise, and the fading believed of the next, given that of this one.
     pub(super) fn white(&self, sample: f64, faded: f64) -> (f64, f64) {
         let news = sample - self.light * faded;
-        (news * self.inverse, self.keep * (faded + self.gain * news))
+        let next = self.keep * faded + self.learn * sample;
+        (news * self.inverse, next)
     }
 }
 
