@@ -150,6 +150,24 @@ pub(crate) struct Line {
     pub(crate) yy: f64,
 }
 
+impl Line {
+    /// The best line by them.
+    fn fit(&self) -> Fit {
+        let slope = self.xy / self.xx;
+        Fit {
+            centre: self.x,
+            level: self.y + self.offset,
+            slope,
+            cost: self.yy - slope * self.xy,
+            weight: 1.0 / self.w,
+            lever: 1.0 / self.xx,
+            both: 0.0,
+            tail: None,
+            least: true,
+        }
+    }
+}
+
 /// A line over a stretch of points, its slope held near the usual one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fit {
@@ -205,11 +223,13 @@ impl Grid {
     pub(crate) fn open(trace: &Trace) -> Option<Self> {
         let windows = crate::trace::windows::survey(trace);
         let noise = crate::trace::end::noise_level(trace, &windows);
-        Self::of(trace, (&windows, noise), None)
+        let mut grid = Self::of(trace, (&windows, noise), None)?;
+        grid.set_noise(Noise::WHITE);
+        Some(grid)
     }
 
     /// The grid from the panel to the end of the fibre, if there is anything to look at; light that
-    /// equals its noise is known, or there is none.
+    /// equals its noise is known, or there is none. Nothing fits it before [`Grid::set_noise`].
     pub(crate) fn of(
         trace: &Trace,
         (windows, noise): (&[Window], Option<f64>),
@@ -246,7 +266,7 @@ impl Grid {
         }
         let slope = usual_slope(windows, trace.step_m(), last);
         let points = levels.len() as f64;
-        let mut grid = Self {
+        Some(Self {
             levels,
             sigma,
             group,
@@ -265,9 +285,7 @@ impl Grid {
             stairs,
             sums: Vec::new(),
             tails: Vec::new(),
-        };
-        grid.set_noise(Noise::WHITE);
-        Some(grid)
+        })
     }
 
     /// Sets how noise of one point becomes noise of many.
@@ -354,10 +372,11 @@ impl Grid {
         self.sums.clear();
         self.sums.reserve_exact(self.levels.len() + 1);
         self.sums.push(total);
-        let deviations = self.sigma.iter().zip(&self.wide);
-        for (i, (level, (sigma, wide))) in self.levels.iter().zip(deviations).enumerate() {
-            let w = wide.powi(-2);
-            let (x, y) = (self.km(i), level - offset);
+        let weights = self.wide.iter().map(|wide| wide.powi(-2));
+        let levels = self.levels.iter().map(|level| level - offset);
+        let points: Rc<[(f64, f64)]> = weights.zip(levels).collect();
+        for (i, (&(w, y), sigma)) in points.iter().zip(&self.sigma).enumerate() {
+            let x = self.km(i);
             total = Sums {
                 honest: total.honest + (self.noise.single * sigma).powi(2) * w,
                 w: total.w + w,
@@ -369,9 +388,6 @@ impl Grid {
             };
             self.sums.push(total);
         }
-        let weights = self.wide.iter().map(|wide| wide.powi(-2));
-        let levels = self.levels.iter().map(|level| level - offset);
-        let points: Rc<[(f64, f64)]> = weights.zip(levels).collect();
         let pulse_km = self.pulse_points * self.step_km;
         let receivers = RECEIVERS.map(|reach| reach * pulse_km);
         let lingers = LINGERS.map(|reach| reach * (pulse_km + RECOVERY_KM));
@@ -396,19 +412,7 @@ impl Grid {
 
     /// The best line over the points from one to before another.
     pub(crate) fn fit(&self, from: usize, to: usize) -> Option<Fit> {
-        let line = self.line(from, to)?;
-        let slope = line.xy / line.xx;
-        Some(Fit {
-            centre: line.x,
-            level: line.y + line.offset,
-            slope,
-            cost: line.yy - slope * line.xy,
-            weight: 1.0 / line.w,
-            lever: 1.0 / line.xx,
-            both: 0.0,
-            tail: None,
-            least: true,
-        })
+        self.line(from, to).as_ref().map(Line::fit)
     }
 
     /// The same where a receiver may still recover: with a tail, if one is worth its
@@ -416,7 +420,7 @@ impl Grid {
     pub(crate) fn fit_recovering(&self, from: usize, to: usize, price: f64) -> Option<Fit> {
         let line = self.line(from, to)?;
         let length = self.km(to) - self.km(from);
-        let plain = self.fit(from, to)?;
+        let plain = line.fit();
         // Nothing left to explain for what a tail costs.
         if plain.cost <= price {
             return Some(plain);

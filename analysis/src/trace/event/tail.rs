@@ -27,6 +27,9 @@ const FEWEST_REACHES: f64 = 2.5;
 /// Sums are worked out for so many points at a time, where they are asked for.
 const BLOCK: usize = 64;
 
+/// Sums of longer tails than one in so many of all points are worked out at once.
+const MOST_FILLS: usize = 8;
+
 /// After so many reaches nothing is left: a part in ten thousand million.
 pub(crate) const GONE: f64 = 23.0;
 
@@ -64,7 +67,7 @@ impl Sums {
         let [ef, ff] = self.ee;
         Self {
             e: [a * e, b * f],
-            xe: [a * (xe + length * e), b * (xf + length * f)],
+            xe: [a * xe + (a * length) * e, b * xf + (b * length) * f],
             ye: [a * ye, b * yf],
             ee: [a * b * ef, b * b * ff],
         }
@@ -119,7 +122,11 @@ impl Tail {
     fn fill(&self, number: usize) {
         let left = (-self.step_km / self.reach_km).exp();
         let far = whole(GONE * self.reach_km / self.step_km / BLOCK as f64) + 1;
-        let last = (number + 2 * far).min(self.blocks.len());
+        // Where a tail reaches over much of the points, all behind them will be asked for.
+        let last = match MOST_FILLS * far < self.blocks.len() {
+            true => number + 2 * far,
+            false => self.blocks.len(),
+        };
         let known = |k: &usize| self.blocks.get(*k).and_then(OnceCell::get);
         let stop = (number..last).find(|k| known(k).is_some()).unwrap_or(last);
         let first = known(&stop).and_then(|block| block.last());
