@@ -107,9 +107,7 @@ impl Line {
                 .enumerate()
                 .map(|(i, &level)| ((from + i) as f64, level))
         };
-        let mut residuals: Vec<f64> = pairs()
-            .map(|(index, level)| level - first.at(index))
-            .collect();
+        let mut residuals: Vec<f64> = first.residuals(levels).collect();
         let middle = median(&mut residuals);
         let mut away: Vec<f64> = residuals.iter().map(|r| (r - middle).abs()).collect();
         // Nothing left out leaves the line as it is. Whether the farthest is within the limit shows
@@ -145,6 +143,14 @@ impl Line {
             count,
             spread,
         })
+    }
+
+    /// What it leaves of levels about its centre.
+    pub(crate) fn residuals(self, levels: &[f64]) -> impl Iterator<Item = f64> + '_ {
+        let middle = (levels.len() as f64 - 1.0) / 2.0;
+        let off =
+            move |(i, level): (usize, &f64)| level - self.level - self.slope * (i as f64 - middle);
+        levels.iter().enumerate().map(off)
     }
 
     /// The line's level at a sample.

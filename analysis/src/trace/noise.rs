@@ -22,8 +22,9 @@ const ENOUGH: usize = 120;
 /// A constant slope cancels; steps and peaks count little. Zero where there are too few; of many
 /// a part tells as much as is wanted.
 pub(crate) fn sigma(levels: &[f64], lag: usize) -> f64 {
-    let pairs = levels.iter().zip(levels.iter().skip(lag.max(1)));
-    let pairs = pairs.step_by((levels.len() / ENOUGH).max(1));
+    let stride = (levels.len() / ENOUGH).max(1);
+    let some = |from: usize| rest(levels, from).iter().step_by(stride);
+    let pairs = some(0).zip(some(lag.max(1)));
     let mut differences: Vec<f64> = pairs.map(|(a, b)| b - a).collect();
     if differences.len() < 4 {
         return 0.0;

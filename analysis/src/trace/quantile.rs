@@ -12,6 +12,9 @@ const BUCKETS: usize = 64;
 /// Fewer values are not worth it.
 const FEWEST: usize = 40;
 
+/// Of so few values each is held against all.
+const FEW: usize = 16;
+
 /// Of more values than this a part is looked at first, about so many of them; the value of a rank lies
 /// within so many deviations of where that part has it.
 const MANY: usize = 2_000;
@@ -105,18 +108,19 @@ fn in_buckets(values: &mut [f64], rank: usize) -> f64 {
     };
     let numbers: Vec<u8> = values.iter().map(|value| bucket(*value)).collect();
     // One for every byte, so that no number needs a look whether there is one.
-    let mut counts = [0_usize; 256];
+    let mut counts = [0_u32; 256];
     for number in &numbers {
         if let Some(count) = counts.get_mut(usize::from(*number)) {
             *count += 1;
         }
     }
     let mut before = 0;
-    for (bucket, count) in (0..=u8::MAX).zip(counts) {
+    for (bucket, count) in counts.into_iter().enumerate() {
+        let count = count as usize;
         if before + count > rank {
             let all = values.iter().zip(&numbers);
             let mut inside = kept(
-                all.map(|(value, number)| (*value, *number == bucket)),
+                all.map(|(value, number)| (*value, usize::from(*number) == bucket)),
                 count,
             );
             return nth(&mut inside, rank - before);
@@ -154,12 +158,31 @@ fn nth(values: &mut [f64], rank: usize) -> f64 {
     if rank >= values.len() {
         return 0.0;
     }
-    let (_, value, _) = if values.iter().any(|value| value.is_nan()) {
+    let odd = values.iter().any(|value| value.is_nan());
+    if let Some(value) = of_few(values, rank).filter(|_| !odd) {
+        return value;
+    }
+    let (_, value, _) = if odd {
         values.select_nth_unstable_by(rank, f64::total_cmp)
     } else {
         values.select_nth_unstable_by(rank, numbers)
     };
     *value
+}
+
+/// The value of a rank among few numbers: which of two is the lower is a matter of luck, so that
+/// counting all that are takes less time than to put them in order.
+fn of_few(values: &[f64], rank: usize) -> Option<f64> {
+    let has_rank = |value: &&f64| {
+        let below = values.iter().filter(|other| other < value).count();
+        let equal_or_below = values.iter().filter(|other| other <= value).count();
+        (below..equal_or_below).contains(&rank)
+    };
+    values
+        .iter()
+        .filter(|_| values.len() <= FEW)
+        .find(has_rank)
+        .copied()
 }
 
 /// The order of two numbers neither of which is NaN: one comparison where that is enough.

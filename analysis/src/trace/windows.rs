@@ -254,7 +254,7 @@ fn look_at(
     let per_km = 1_000.0 / trace.step_m();
     let loss = -line.slope * per_km;
     let scatter = sigma.max(line.rms.min(2.0 * sigma)).max(1e-4);
-    let residuals: Vec<f64> = residuals(levels, &line).collect();
+    let residuals: Vec<f64> = line.residuals(levels).collect();
     // Every so many residuals tell as much: noise is correlated over parts of the pulse.
     let stride = (lag / 8).max(1);
     let thinned: Vec<f64> = residuals.iter().copied().step_by(stride).collect();
@@ -279,14 +279,6 @@ fn look_at(
         return window(Look::Unsure).map(|window| Window { falls, ..window });
     }
     window(Look::Fibre)
-}
-
-fn residuals<'a>(levels: &'a [f64], line: &'a Line) -> impl Iterator<Item = f64> + 'a {
-    let first = line.centre - (levels.len() as f64 - 1.0) / 2.0;
-    levels
-        .iter()
-        .enumerate()
-        .map(move |(i, level)| level - line.at(first + i as f64))
 }
 
 #[cfg(test)]
