@@ -1,6 +1,10 @@
 //! The trace thinned to a few points a pulse, with the noise of each and sums for line fits.
 
+mod wide;
+
 use std::rc::Rc;
+
+pub(crate) use wide::Noise;
 
 use super::stairs::{Stair, stairs};
 use super::tail::{GONE, Tail};
@@ -89,36 +93,6 @@ pub(crate) struct Grid {
     stairs: Vec<Stair>,
     sums: Vec<Sums>,
     tails: Vec<Tail>,
-}
-
-/// How noise of one point becomes noise of many: a receiver's, which smoothing may spread over
-/// neighbours, and beside it the glass's own unevenness, the same in decibels everywhere and smooth
-/// over a part of a pulse, so that its mean strays farther than that of the receiver's.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Noise {
-    /// How much more the mean of many points strays than the noise of one lets it, as a factor.
-    pub(crate) factor: f64,
-    /// What the glass adds to that, as if each point had so much of its own, in decibels.
-    pub(crate) glass: f64,
-    /// How much a single point strays, as a factor of its noise.
-    pub(crate) single: f64,
-}
-
-impl Noise {
-    /// White noise alone.
-    pub(crate) const WHITE: Self = Self {
-        factor: 1.0,
-        glass: 0.0,
-        single: 1.0,
-    };
-
-    /// What a point of noise `sigma` counts in the mean of many.
-    pub(crate) fn wide(&self, sigma: f64) -> f64 {
-        match self.factor * sigma {
-            alone if self.glass <= 0.0 => alone,
-            own => own.hypot(self.glass),
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
