@@ -111,6 +111,14 @@ pub(crate) fn find(
     let cuts = glass(&mut grid);
     let mut found = measure::weeded(trace, &grid, &cuts);
     let mut places = measure::places(&grid, &found);
+    if let Some(round) = measure::roundness(&grid, &found, &places)
+        && let Some(of_round) = Grid::with_pulse(trace, seen, end, round)
+    {
+        grid = of_round;
+        let cuts = glass(&mut grid);
+        found = measure::weeded(trace, &grid, &cuts);
+        places = measure::places(&grid, &found);
+    }
     if let Some(edge) = measure::edge(&grid, &places)
         && !SAME_EDGE.contains(&(edge / grid.edge))
     {

@@ -71,6 +71,8 @@ pub(crate) struct Plan {
     pub(crate) dynamic_db: f64,
     /// Receiver time constant in pulse widths.
     pub(crate) receiver: f64,
+    /// How round the pulse is: the deviation of the Gaussian over which its light is spread, in pulses.
+    pub(crate) round: f64,
     /// Shares of the light that the receiver shows late, and over how many pulses each dies away.
     pub(crate) tails: Vec<[f64; 2]>,
     /// Where the first sample lies, relative to the panel.
@@ -92,6 +94,7 @@ impl Default for Plan {
             roughness_db: 0.01,
             dynamic_db: 18.0,
             receiver: 0.3,
+            round: 0.0,
             tails: Vec::new(),
             phase_m: 0.0,
             wavelength_nm: None,
@@ -188,6 +191,9 @@ impl Plan {
             *power = state;
         }
         self.add_tails(&mut power, step);
+        if self.round > 0.0 {
+            power = spread(&power, self.round * self.pulse_m() / step);
+        }
         let phase = (self.phase_m / step).max(0.0) as usize;
         power
             .into_iter()
@@ -238,4 +244,23 @@ impl Plan {
             }
         }
     }
+}
+
+/// Light spread over a Gaussian of so many steps.
+fn spread(power: &[f64], deviation: f64) -> Vec<f64> {
+    let reach = (3.0 * deviation).ceil() as usize;
+    let bell = |k: usize| (-0.5 * ((k as f64 - reach as f64) / deviation).powi(2)).exp();
+    let bell: Vec<f64> = (0..=2 * reach).map(bell).collect();
+    let all: f64 = bell.iter().sum();
+    let last = power.len() - 1;
+    let mean = |i: usize| {
+        let near = |k: usize| power[(i + k).saturating_sub(reach).min(last)];
+        let sum: f64 = bell
+            .iter()
+            .enumerate()
+            .map(|(k, bell)| bell * near(k))
+            .sum();
+        sum / all
+    };
+    (0..power.len()).map(mean).collect()
 }

@@ -18,6 +18,7 @@ fn plan(pulse_ns: f64, reflects: bool, dice: &mut Dice) -> Plan {
         roughness_db: dice.between(0.003, 0.03),
         dynamic_db: 0.3 * end_m / 1_000.0 + dice.between(4.0, 12.0),
         receiver: dice.between(0.05, 0.5),
+        round: 0.0,
         tails: Vec::new(),
         phase_m: 0.0,
         wavelength_nm: None,

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 pub(crate) use wide::Noise;
 
+use super::response::BEGINS;
 use super::stairs::{Stair, stairs};
 use super::tail::{GONE, Tail};
 use crate::trace::end::{EndOfFibre, clipped_at, last_clear};
@@ -75,6 +76,8 @@ pub(crate) struct Grid {
     pub(crate) pulse_points: f64,
     /// Points over which an edge hides the glass around it: the pulse, until the trace tells.
     pub(crate) edge: f64,
+    /// How round the pulse is, a part of its length: 0 for a rectangle, until the trace tells.
+    pub(crate) round: f64,
     /// How high the brightest reflection stands over the glass, in decibels.
     pub(crate) brightest: f64,
     /// Level at which the receiver clips, if the trace reaches it.
@@ -206,13 +209,24 @@ impl Grid {
     /// equals its noise is known, or there is none. Nothing fits it before [`Grid::set_noise`].
     pub(crate) fn of(
         trace: &Trace,
+        seen: (&[Window], Option<f64>),
+        end: Option<&EndOfFibre>,
+    ) -> Option<Self> {
+        Self::with_pulse(trace, seen, end, 0.0)
+    }
+
+    /// The same where the pulse is so round: up to where the light of the end begins.
+    pub(crate) fn with_pulse(
+        trace: &Trace,
         (windows, noise): (&[Window], Option<f64>),
         end: Option<&EndOfFibre>,
+        round: f64,
     ) -> Option<Self> {
         let first = first_lit(trace, noise);
         let lit = windows.iter().rfind(|window| window.may_be_glass())?.to;
         let last = if let Some(end) = end {
-            let margin = end.plus_minus.get() + 0.3 * trace.pulse().get();
+            let begins = 0.3 + BEGINS * round;
+            let margin = end.plus_minus.get() + begins * trace.pulse().get();
             trace.index_of(end.at.get() - margin)
         } else {
             // To where the light sinks into the noise, or the trace stops.
@@ -249,6 +263,7 @@ impl Grid {
             pulse,
             pulse_points,
             edge: pulse_points,
+            round,
             brightest: 5.0 * reflect::light(trace, STRONGEST_DB).log10(),
             limit: clipped_at(trace),
             slope,
@@ -270,6 +285,11 @@ impl Grid {
             *wide = wide.hypot(stair.most().sqrt());
         }
         self.sum();
+    }
+
+    /// Points before an event at which its light begins.
+    pub(crate) fn begins(&self) -> f64 {
+        BEGINS * self.round * self.pulse_points
     }
 
     /// Whether noise of another kind comes to about the same for the quietest and the loudest point.

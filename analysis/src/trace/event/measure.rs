@@ -182,6 +182,11 @@ pub(crate) fn places(grid: &Grid, found: &Weeded) -> Vec<Place> {
     place::places(grid, &edges(grid, &found.joints))
 }
 
+/// How round the pulse of the trace is, where the events show that it is no rectangle.
+pub(crate) fn roundness(grid: &Grid, found: &Weeded, places: &[Place]) -> Option<f64> {
+    place::roundness(grid, &edges(grid, &found.joints), places)
+}
+
 /// Points over which an edge hides glass, as the events of the trace show; none without events.
 pub(crate) fn edge(grid: &Grid, places: &[Place]) -> Option<f64> {
     let mut settled: Vec<f64> = places.iter().map(|place| place.settled).collect();
@@ -218,7 +223,8 @@ pub(crate) fn events(
         let room = end.saturating_sub(fewest + 1);
         let to = whole((place.at + settled(joint, place)).ceil());
         let to = to.min(room.max(joint.cut.to + room.saturating_sub(joint.cut.to) / 2));
-        let from = whole((place.at - place.sigma.min(0.5 * grid.pulse_points)).floor());
+        let before = grid.begins() + place.sigma.min(0.5 * grid.pulse_points);
+        let from = whole((place.at - before).floor());
         for cut in better.iter_mut().filter(|cut| **cut == joint.cut) {
             if to > cut.to && to <= room {
                 cut.to = to;
@@ -243,20 +249,33 @@ pub(crate) fn events(
         places = place::places(grid, &edges(grid, &joints));
     }
     let threshold = threshold(trace);
+    let rectangle = grid.round <= 0.0;
     let triples = joints.iter().zip(&places).zip(&solved);
     let events = triples
         .filter(|((joint, _), _)| joint.peak.stands() || joint.loss > -MOST_GAIN_DB)
         .map(|((joint, place), found)| {
             let event = event(trace, grid, joint, place);
             let found = found.filter(|found| joint.agrees(found));
-            found.map_or(event, |found| better_known(trace, joint, &found, event))
+            let known = found.map_or(event, |found| better_known(trace, joint, &found, event));
+            // The fit of all together knows rectangles alone.
+            if rectangle {
+                return known;
+            }
+            Event {
+                at: event.at,
+                plus_minus: event.plus_minus,
+                ..known
+            }
         });
     let counts = |event: &Event| {
         let half = event.loss_plus_minus.map_or(0.0, Db::get);
         let sure = |loss: Db| loss.get().abs() - half / 1.96 >= threshold;
         event.loss.is_none_or(sure) || event.kind == EventKind::Reflective
     };
-    (events.filter(counts).collect(), constant)
+    (
+        events.filter(counts).collect(),
+        constant.filter(|_| rectangle),
+    )
 }
 
 /// All that is unknown around the events solved together.

@@ -11,9 +11,15 @@
 //! same one, so the response is learnt from all of them together, finer and finer as long as they
 //! tell, and each event's start from its own edge under the responses that are likely. The spread
 //! of that posterior is the interval.
+//!
+//! Where the trace shows that its pulse is no rectangle, the responses are those of round ones.
+
+mod round;
+
+pub(crate) use round::roundness;
 
 use super::grid::{Fit, Grid};
-use super::response::{RESPONSES, Response, Sampling, Seen, one};
+use super::response::{RESPONSES, ROUND, Response, Sampling, Seen, one};
 use crate::trace::samples::whole;
 
 /// One event as the search left it.
@@ -42,6 +48,8 @@ pub(crate) struct Place {
     pub(crate) settled: f64,
     /// The receiver's time constant in points.
     pub(crate) constant: f64,
+    /// By how many times what noise does the best of all responses misses the edge.
+    excess: f64,
 }
 
 /// Weight of responses that the other events of the trace speak against: events may lie close.
@@ -55,6 +63,10 @@ const GOOD_FIT: f64 = 1.5;
 
 /// No event speaks louder than this against a response, in logarithms: it may be two events.
 const MOST_EVIDENCE: f64 = 12.0;
+
+/// Nobody knows how softly a round pulse begins: the model's shape is wrong by this share of a
+/// reflection's top.
+const TOE: f64 = 0.005;
 
 /// Starts tried at first, this part of a pulse apart, and steps towards the best.
 const COARSE: f64 = 0.25;
@@ -81,27 +93,20 @@ const MOST_PARTS: usize = 4;
 
 /// The start of each edge.
 pub(crate) fn places(grid: &Grid, edges: &[Edge]) -> Vec<Place> {
-    let parts = grid.group.clamp(1, MOST_PARTS);
-    let offset = |k: usize| (k as f64 + 0.5) / parts as f64 - 0.5;
-    let sampling = Sampling {
-        pulse: grid.pulse_points,
-        fade: -grid.slope * grid.step_km * std::f64::consts::LN_10 / 5.0,
-        offsets: &(0..parts).map(offset).collect::<Vec<f64>>(),
-    };
-    let mut tries: Vec<Tries> = edges.iter().map(|edge| Tries::of(grid, edge)).collect();
+    let offsets = offsets(grid);
+    let sampling = sampling(grid, &offsets);
+    let round = grid.round > 0.0;
+    let toe = if round { TOE } else { 0.0 };
+    let mut tries: Vec<Tries> = edges
+        .iter()
+        .map(|edge| Tries::of(grid, edge, toe))
+        .collect();
     let mut nodes: Vec<Response> = Vec::new();
-    add(&mut tries, &mut nodes, &RESPONSES, sampling);
-    let mut step = FIRST_STEP;
-    for _ in 0..ROUNDS {
-        let family = family(&tries, &nodes);
-        let best = best_of(&family).filter(|k| is_sharp(&family, &nodes, *k, 2.5 * step));
-        let Some(response) = best.and_then(|best| nodes.get(best)) else {
-            break;
-        };
-        let response = *response;
-        let near = [-2.0, -1.0, 1.0, 2.0].map(|k| one(response.constant * (k * step).exp()));
-        add(&mut tries, &mut nodes, &near, sampling);
-        step /= FINER;
+    if round {
+        add(&mut tries, &mut nodes, &ROUND, sampling);
+    } else {
+        add(&mut tries, &mut nodes, &RESPONSES, sampling);
+        narrow(&mut tries, &mut nodes, sampling);
     }
     let shared = shared(&tries, &nodes);
     let widths = widths(&nodes);
@@ -109,13 +114,49 @@ pub(crate) fn places(grid: &Grid, edges: &[Edge]) -> Vec<Place> {
     tries.iter().map(place).collect()
 }
 
+/// Where the samples lie that a point averages, from its middle.
+fn offsets(grid: &Grid) -> Vec<f64> {
+    let parts = grid.group.clamp(1, MOST_PARTS);
+    let offset = |k: usize| (k as f64 + 0.5) / parts as f64 - 0.5;
+    (0..parts).map(offset).collect()
+}
+
+fn sampling<'a>(grid: &Grid, offsets: &'a [f64]) -> Sampling<'a> {
+    Sampling {
+        pulse: grid.pulse_points,
+        fade: -grid.slope * grid.step_km * std::f64::consts::LN_10 / 5.0,
+        offsets,
+    }
+}
+
+/// Tries receivers of one pole near the most likely one, finer as long as the edges tell.
+fn narrow(tries: &mut [Tries], nodes: &mut Vec<Response>, sampling: Sampling<'_>) {
+    let mut step = FIRST_STEP;
+    for _ in 0..ROUNDS {
+        let family = family(tries, nodes);
+        let best = best_of(&family).filter(|k| is_sharp(&family, nodes, *k, 2.5 * step));
+        let Some(response) = best.and_then(|best| nodes.get(best)) else {
+            break;
+        };
+        let response = *response;
+        let near = [-2.0, -1.0, 1.0, 2.0].map(|k| one(response.constant * (k * step).exp()));
+        add(tries, nodes, &near, sampling);
+        step /= FINER;
+    }
+}
+
 /// Tries further responses on every edge.
 fn add(tries: &mut [Tries], nodes: &mut Vec<Response>, new: &[Response], sampling: Sampling<'_>) {
     for response in new {
         let seen = response.seen(sampling);
+        let cut = response.cut_off().map(|cut| cut.seen(sampling));
         for one in tries.iter_mut() {
             let start = one.start(&seen, sampling.pulse);
-            one.starts.push(start);
+            // A flank does not tell whether its top is cut off.
+            let cut = cut.as_ref().filter(|_| one.reflects);
+            let cut = cut.map(|cut| one.start(cut, sampling.pulse));
+            let better = cut.filter(|cut| cut.misfit < start.misfit);
+            one.starts.push(better.unwrap_or(start));
         }
         nodes.push(*response);
     }
@@ -236,8 +277,9 @@ struct Start {
 }
 
 impl Tries {
-    fn of(grid: &Grid, edge: &Edge) -> Self {
-        let (first, points, range) = points(grid, edge);
+    /// With the points near an edge; the shape errs by a share of the top, `toe`, beside what is usual.
+    fn of(grid: &Grid, edge: &Edge, toe: f64) -> Self {
+        let (first, points, range) = points(grid, edge, toe);
         let mut sum = 0.0;
         let mut before = vec![0.0];
         for point in &points {
@@ -279,6 +321,12 @@ impl Tries {
     /// The best start under a response: coarse steps, then parabolas.
     fn start(&self, seen: &Seen, pulse: f64) -> Start {
         let [low, high] = self.range;
+        // What is seen first of a reflection lies where its light begins.
+        let high = if self.reflects {
+            high + seen.begins()
+        } else {
+            high
+        };
         let count = whole(((high - low) / (COARSE * pulse)).ceil()).max(4);
         let step = (high - low) / count as f64;
         let tried: Vec<(f64, f64)> = (0..=count)
@@ -396,6 +444,7 @@ impl Tries {
             sigma: sigma.hypot(shape),
             settled: settled / sum * grid.pulse_points,
             constant: constant / sum * grid.pulse_points,
+            excess,
         }
     }
 }
@@ -421,7 +470,7 @@ fn moments(tried: &[(f64, f64)], least: f64, step: f64) -> Start {
 }
 
 /// The points that tell an edge's start, the index of the first, and the range of starts.
-fn points(grid: &Grid, edge: &Edge) -> (usize, Vec<Point>, [f64; 2]) {
+fn points(grid: &Grid, edge: &Edge, toe: f64) -> (usize, Vec<Point>, [f64; 2]) {
     let [from, to] = edge.hidden;
     let reach = whole(1.5 * grid.pulse_points).max(3);
     let [glass, behind] = edge.glass;
@@ -447,7 +496,7 @@ fn points(grid: &Grid, edge: &Edge) -> (usize, Vec<Point>, [f64; 2]) {
     let high = points.iter().position(|point| point.over > 0.8 * top);
     points.truncate(high.unwrap_or(points.len()).max(4));
     for point in &mut points {
-        let shape = SHAPE_ERROR * point.over;
+        let shape = (SHAPE_ERROR * point.over).hypot(toe * top);
         point.weight = 1.0 / (1.0 / point.weight + shape * shape);
     }
     let near = grid.pulse_points.max(2.0);

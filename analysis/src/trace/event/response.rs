@@ -1,5 +1,5 @@
 //! What receivers make of a pulse at an event: one pole, two poles, or an edge sharper than the
-//! pulse, each of any speed.
+//! pulse, each of any speed; or of a pulse that is round rather than a rectangle.
 
 use std::sync::LazyLock;
 
@@ -15,6 +15,8 @@ pub(super) struct Response {
     pub(super) constant: f64,
     /// Whether there are two equal poles rather than one: an edge that starts softly.
     soft: bool,
+    /// How round the pulse is: the deviation of the Gaussian over which its light is spread.
+    pub(super) round: f64,
 }
 
 pub(super) const fn one(constant: f64) -> Response {
@@ -22,6 +24,7 @@ pub(super) const fn one(constant: f64) -> Response {
         pulse: 1.0,
         constant,
         soft: false,
+        round: 0.0,
     }
 }
 
@@ -30,6 +33,14 @@ const fn two(constant: f64) -> Response {
         pulse: 1.0,
         constant,
         soft: true,
+        round: 0.0,
+    }
+}
+
+const fn round(round: f64, constant: f64) -> Response {
+    Response {
+        round,
+        ..one(constant)
     }
 }
 
@@ -40,6 +51,7 @@ pub(super) const RESPONSES: [Response; 21] = [
         pulse: 0.05,
         constant: 0.02,
         soft: false,
+        round: 0.0,
     },
     one(0.03),
     one(0.1),
@@ -63,6 +75,28 @@ pub(super) const RESPONSES: [Response; 21] = [
     two(1.8),
 ];
 
+/// Pulses that are no rectangles, through receivers that are usual. Their light begins before their
+/// places, which are those of the rectangle that is as long.
+pub(super) const ROUND: [Response; 9] = [
+    round(0.2, 0.2),
+    round(0.2, 0.35),
+    round(0.2, 0.6),
+    round(0.35, 0.2),
+    round(0.35, 0.35),
+    round(0.35, 0.6),
+    round(0.5, 0.2),
+    round(0.5, 0.35),
+    round(0.5, 0.6),
+];
+
+/// Deviations over which a round pulse begins, and steps of its sums a deviation.
+pub(super) const BEGINS: f64 = 3.0;
+const STEPS_A_DEVIATION: f64 = 8.0;
+
+/// How long a reflection stays that is cut off, and how fast it comes, in pulses.
+const CUT_PULSES: f64 = 8.0;
+const AT_ONCE: f64 = 0.03;
+
 /// Receivers are usually about this fast, within a factor of e.
 const USUAL: f64 = 0.35;
 
@@ -79,19 +113,41 @@ type Table = Vec<(f64, f64)>;
 
 /// Every response of two poles in steps of a part of the pulse, worked out once.
 static TABLES: LazyLock<Vec<(Response, Table)>> = LazyLock::new(|| {
-    let count = whole(PULSES * STEPS_A_PULSE);
-    let table = |response: &Response| {
-        let value = |i: usize| response.of_two(i as f64 / STEPS_A_PULSE);
-        (*response, (0..=count).map(value).collect())
-    };
     let soft = RESPONSES.iter().filter(|response| response.soft);
-    soft.map(table).collect()
+    soft.map(Response::table).collect()
+});
+
+/// The same of every round pulse; few traces ask for them.
+static ROUND_TABLES: LazyLock<Vec<(Response, Table)>> = LazyLock::new(|| {
+    let cut = ROUND.iter().filter_map(Response::cut_off);
+    ROUND
+        .iter()
+        .copied()
+        .chain(cut)
+        .map(|response| response.table())
+        .collect()
 });
 
 impl Response {
     /// Whether it is one of a family that differs by nothing but its constant.
     pub(super) fn has_one_pole(&self) -> bool {
-        self.pulse >= 1.0 && !self.soft
+        self.pulse >= 1.0 && !self.soft && !self.is_round()
+    }
+
+    /// Whether its pulse is no rectangle.
+    fn is_round(&self) -> bool {
+        self.round > 0.0
+    }
+
+    /// What a round pulse makes of a reflection whose top is cut off: it comes on at once, and the light
+    /// is spread over a Gaussian behind that.
+    pub(super) fn cut_off(&self) -> Option<Self> {
+        let cut = Self {
+            pulse: CUT_PULSES,
+            constant: AT_ONCE,
+            ..*self
+        };
+        self.is_round().then_some(cut)
     }
 
     /// Logarithm of how likely such a receiver is before any edge is seen.
@@ -107,7 +163,48 @@ impl Response {
     /// Pulses from the start to where a step is complete to a few hundredths.
     pub(super) fn settled(&self) -> f64 {
         let constants = if self.soft { 5.0 } else { 3.5 };
-        self.pulse + constants * self.constant
+        self.pulse + constants * self.constant + self.round
+    }
+
+    /// Pulses before its start at which its light begins.
+    pub(super) fn begins(&self) -> f64 {
+        BEGINS * self.round
+    }
+
+    /// It and what it shows, in steps of a part of the pulse from where its light begins: two poles, or
+    /// a round pulse.
+    fn table(&self) -> (Self, Table) {
+        let steps = whole((PULSES * STEPS_A_PULSE).ceil());
+        let place = |i: usize| i as f64 / STEPS_A_PULSE;
+        if !self.is_round() {
+            return (*self, (0..=steps).map(|i| self.of_two(place(i))).collect());
+        }
+        let shape = Shape {
+            pulse: self.pulse,
+            constant: self.constant,
+        };
+        let begins = self.begins();
+        let sharp = |i: usize| {
+            let (left, here) = shape.at(place(i) - 2.0 * begins);
+            (1.0 - left, here)
+        };
+        let stride = whole((self.round * STEPS_A_PULSE / STEPS_A_DEVIATION).round()).max(1);
+        let reach = whole(begins * STEPS_A_PULSE);
+        let sharp: Vec<(f64, f64)> = (0..=steps + 3 * reach).map(sharp).collect();
+        let bell = |off: usize| {
+            let deviations = (place(off) - begins) / self.round;
+            (-0.5 * deviations * deviations).exp()
+        };
+        let bell: Vec<f64> = (0..=2 * reach).step_by(stride).map(bell).collect();
+        let all: f64 = bell.iter().sum();
+        let spread = |from: usize| {
+            let near = sharp.iter().skip(from).step_by(stride).zip(&bell);
+            let sum = near.fold((0.0, 0.0), |sum, (at, weight)| {
+                (sum.0 + weight * at.0, sum.1 + weight * at.1)
+            });
+            (sum.0 / all, sum.1 / all)
+        };
+        (*self, (0..=steps + reach).map(spread).collect())
     }
 
     /// How much of a step and of a reflection shows `u` pulses past the start: two poles.
@@ -136,9 +233,18 @@ impl Response {
             fade,
             offsets,
         } = points;
-        let table = TABLES.iter().find(|(of, _)| of == self);
-        if let Some((_, table)) = table {
-            return Seen::Table(table, STEPS_A_PULSE / pulse);
+        let tables = if self.is_round() {
+            &ROUND_TABLES
+        } else {
+            &TABLES
+        };
+        let table = tables.iter().find(|(of, _)| of == self);
+        if let Some((_, values)) = table {
+            return Seen::Table {
+                values,
+                scale: STEPS_A_PULSE / pulse,
+                begins: self.begins() * pulse,
+            };
         }
         let shape = Shape {
             pulse: self.pulse * pulse,
@@ -161,7 +267,12 @@ pub(super) struct Sampling<'a> {
 /// A response as the points of a grid show it.
 pub(super) enum Seen {
     Curve(Curve),
-    Table(&'static [(f64, f64)], f64),
+    /// Values a part of the pulse apart, so many a point, from so many points before the start.
+    Table {
+        values: &'static [(f64, f64)],
+        scale: f64,
+        begins: f64,
+    },
 }
 
 impl Seen {
@@ -169,7 +280,15 @@ impl Seen {
     pub(super) fn reach(&self) -> f64 {
         match self {
             Self::Curve(curve) => curve.reach(),
-            Self::Table(..) => 0.0,
+            Self::Table { begins, .. } => *begins,
+        }
+    }
+
+    /// How far before the start its light begins.
+    pub(super) const fn begins(&self) -> f64 {
+        match self {
+            Self::Curve(_) => 0.0,
+            Self::Table { begins, .. } => *begins,
         }
     }
 
@@ -186,8 +305,12 @@ impl Seen {
                     }
                 }
             }
-            Self::Table(values, scale) => {
-                let mut u = u;
+            Self::Table {
+                values,
+                scale,
+                begins,
+            } => {
+                let mut u = u + begins;
                 loop {
                     let (step, rise) = table_at(values, u * scale);
                     if !each(step, rise) {
@@ -249,6 +372,23 @@ mod tests {
             let ((here, rise), (next, _)) = (points[0], points[1]);
             let slope = (next - here) * 20_000.0 * response.pulse;
             assert!((slope - rise).abs() < 2e-2, "{response:?} {slope} {rise}");
+        }
+    }
+
+    #[test]
+    fn a_round_pulse_shows_before_its_start_what_it_lacks_behind() {
+        for response in &ROUND {
+            let dark = -response.begins() * 20.0 - 1.0;
+            let (step, rise) = shown(response, 20.0, dark, 1)[0];
+            assert!(step.abs() < 1e-9 && rise.abs() < 1e-9);
+            let sharp = one(response.constant);
+            let sum = |response: &Response| {
+                let all = shown(response, 20.0, -40.0, 400);
+                all.iter().map(|(step, _)| step).sum::<f64>()
+            };
+            let off = (sum(response) - sum(&sharp)).abs();
+            assert!(off < 0.1, "{response:?} {off}");
+            assert!(shown(response, 20.0, 0.0, 1)[0].0 > 0.005);
         }
     }
 }

@@ -519,3 +519,26 @@ fn samples_blanked_before_the_first_light_hide_nothing() {
         }
     }
 }
+
+#[test]
+fn what_a_round_pulse_shows_lies_where_a_rectangle_would_show_it() {
+    for seed in 1..6 {
+        let plan = Plan {
+            features: vec![
+                feature(3_000.0, 2.5, None),
+                feature(8_000.0, 0.3, Some(-35.0)),
+                feature(14_000.0, 0.5, Some(-50.0)),
+            ],
+            end_reflectance_db: Some(-40.0),
+            roughness_db: 0.002,
+            round: 0.5,
+            seed,
+            ..Plan::default()
+        };
+        let events = analyse(&plan.trace()).events;
+        assert_eq!(events.len(), 4, "{seed}: {events:?}");
+        for (event, feature) in events.iter().zip(&plan.features) {
+            assert!(near(event, feature.at_m, 15.0), "{seed}: {event:?}");
+        }
+    }
+}
