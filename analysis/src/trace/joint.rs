@@ -101,6 +101,18 @@ pub(crate) struct Found {
     pub(crate) loss: [f64; 2],
     /// The reflection over the light of the glass before, and its deviation.
     pub(crate) height: Option<[f64; 2]>,
+    /// Whether what seemed to reflect there is an image of reflections farther ahead.
+    pub(crate) is_image: bool,
+}
+
+/// An image that is to be expected: light that went to and fro between reflectors, where nothing is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Image {
+    /// Metres from the first sample, and the deviation.
+    pub(crate) at: f64,
+    pub(crate) sigma: f64,
+    /// The least and the most light, over that of the glass there.
+    pub(crate) heights: [f64; 2],
 }
 
 /// A receiver's constant: the logarithm of pulses, and its deviation.
@@ -110,17 +122,72 @@ pub(crate) struct Constant {
     pub(crate) sigma: f64,
 }
 
-/// Solves for the events, in order; none for those that the model does not explain.
-///
-/// What all of them say of the receiver comes along.
-pub(crate) fn solve(
+/// Events of a trace, solved.
+pub(crate) struct Joined<'a> {
+    groups: Vec<Group<'a>>,
+    starts: &'a [Start],
+    constant: Option<Constant>,
+}
+
+impl Joined<'_> {
+    /// The events, in order; none for those that the model does not explain.
+    pub(crate) fn found(&self) -> Vec<Option<Found>> {
+        let mut found = vec![None; self.starts.len()];
+        for group in &self.groups {
+            let answers = found.iter_mut().skip(group.first).zip(group.answers());
+            answers.for_each(|(found, answer)| *found = answer);
+        }
+        found
+    }
+
+    /// What all of them say of the receiver.
+    pub(crate) fn constant(&self) -> Option<Constant> {
+        self.constant
+    }
+
+    /// Looks for images where they are expected; whether any shows.
+    pub(crate) fn expect(&mut self, trace: &Trace, images: &[Image]) -> bool {
+        let mut any = false;
+        for group in &mut self.groups {
+            if let Some(better) = imaged(trace, self.starts, group, images) {
+                *group = better;
+                any = true;
+            }
+        }
+        any
+    }
+}
+
+/// The same events with the images that show among them, on as much of the glass around them as the
+/// model explains with these; none where none shows.
+fn imaged<'a>(
     trace: &Trace,
-    course: &Course,
-    starts: &[Start],
-) -> (Vec<Option<Found>>, Option<Constant>) {
-    let mut found = vec![None; starts.len()];
+    starts: &'a [Start],
+    group: &Group<'a>,
+    images: &[Image],
+) -> Option<Group<'a>> {
+    let constant = group.believed()?;
+    let better = group.with_images(trace, images, constant)?;
+    if better.holds() {
+        return Some(better);
+    }
+    let shorter = |pulses: &f64| {
+        let near = group.near(trace, starts, *pulses)?;
+        let near = near.with_images(trace, images, constant)?;
+        (near.holds() && near.places()).then_some(near)
+    };
+    NEARER.iter().find_map(shorter)
+}
+
+/// Solves for the events.
+pub(crate) fn solve<'a>(trace: &Trace, course: &Course, starts: &'a [Start]) -> Joined<'a> {
+    let none = Joined {
+        groups: Vec::new(),
+        starts,
+        constant: None,
+    };
     let Some(noise) = noise::learn(trace, &glass(course, starts)) else {
-        return (found, None);
+        return none;
     };
     let mut groups: Vec<Group<'_>> = ranges(trace, starts)
         .into_iter()
@@ -159,17 +226,17 @@ pub(crate) fn solve(
             group.decide(told);
         }
     }
-    for group in &groups {
-        let answers = found.iter_mut().skip(group.first).zip(group.answers());
-        answers.for_each(|(found, answer)| *found = answer);
-    }
     let tales: Vec<[f64; 2]> = tales.into_iter().flatten().collect();
     let all = told(&tales);
     let constant = (!tales.is_empty()).then_some(Constant {
         log: all.value,
         sigma: all.sigma,
     });
-    (found, constant)
+    Joined {
+        groups,
+        constant,
+        ..none
+    }
 }
 
 /// The same events on as much of the glass around them as the model explains, where it does not

@@ -79,6 +79,75 @@ pub(crate) fn parents(
     Some(path(trace, &mirrors(trace, events), (events, event))?.map(OpticalLength::of))
 }
 
+/// The images that reflections before the end make, from the panel: those that may reflect as much as
+/// what instruments can see.
+pub(super) fn expected(trace: &Trace, events: &[Event]) -> Vec<Expected> {
+    let mut events = events.to_vec();
+    mark(trace, &mut events);
+    events.retain(|event| event.kind != EventKind::Ghost);
+    let mirrors = mirrors(trace, &events);
+    let lost = Lost::of(trace, &events);
+    let mut images = Vec::new();
+    for (i, first) in mirrors.iter().enumerate() {
+        for (j, one) in mirrors.iter().enumerate().skip(i + 1) {
+            for two in mirrors.iter().skip(j) {
+                let at = one.foot + two.foot - first.foot;
+                let Image { reflectance, .. } = Image::of([first, one, two], lost.to(at));
+                let half = if one.at < two.at {
+                    one.doubt.hypot(two.doubt)
+                } else {
+                    2.0 * one.doubt
+                };
+                images.push(Expected {
+                    at,
+                    sigma: half.hypot(first.doubt) / 1.96,
+                    reflectance,
+                });
+            }
+        }
+    }
+    images
+}
+
+/// An image that is to be expected.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    /// Metres from the panel, and the deviation.
+    pub(super) at: f64,
+    pub(super) sigma: f64,
+    /// The least and the most that a reflector there would have to reflect to show as high, in decibels.
+    pub(super) reflectance: [f64; 2],
+}
+
+/// What light loses on its way: metres from the panel, decibels up to there and those a kilometre behind.
+struct Lost(Vec<[f64; 3]>);
+
+impl Lost {
+    fn of(trace: &Trace, events: &[Event]) -> Self {
+        let launch = trace.settings().launch.get();
+        let slope = |event: &Event| event.slope_before.map_or(USUAL_SLOPE, |slope| slope.get());
+        let first = events.first().map_or(USUAL_SLOPE, slope);
+        let mut all = vec![[0.0, 0.0, first]];
+        let behind = events.iter().skip(1).map(slope).chain([first]);
+        let (mut last, mut lost, mut a_km) = (0.0, 0.0, first);
+        for (event, behind) in events.iter().zip(behind) {
+            let at = event.at.get() + launch;
+            lost += a_km * (at - last) / 1_000.0 + event.loss.map_or(0.0, |loss| loss.get());
+            (last, a_km) = (at, behind);
+            all.push([at, lost, behind]);
+        }
+        Self(all)
+    }
+
+    /// Decibels one way up to a place.
+    fn to(&self, at: f64) -> f64 {
+        let last = self.0.iter().rev().find(|[from, ..]| *from <= at);
+        last.map_or(0.0, |[from, lost, a_km]| {
+            lost + a_km * (at - from) / 1_000.0
+        })
+    }
+}
+
 /// The panel and every reflective event, in order.
 fn mirrors(trace: &Trace, events: &[Event]) -> Vec<Mirror> {
     let launch = trace.settings().launch.get();
@@ -257,6 +326,27 @@ mod tests {
         assert!(!ghost(IMAGE_DB, 0.3), "what loses is no image");
         assert!(!ghost(IMAGE_DB + 15.0, 0.0), "a real connector is brighter");
         assert!(!ghost(IMAGE_DB - 15.0, 0.0));
+    }
+
+    #[test]
+    fn an_image_is_expected_where_and_as_high_as_it_shows() {
+        let trace = Plan::default().trace();
+        let connectors = &with_third(IMAGE_DB, 0.0)[..2];
+        let images = expected(&trace, connectors);
+        let at_14 = images
+            .iter()
+            .find(|image| (image.at - 14_000.0).abs() < 1.0);
+        let image = at_14.unwrap();
+        for told in image.reflectance {
+            assert!((told - IMAGE_DB).abs() < 0.01, "{image:?}");
+        }
+        let doubt = connectors[0].plus_minus.get() / 1.96;
+        assert!(
+            (image.sigma - 5_f64.sqrt() * doubt).abs() < 1e-9,
+            "{image:?}"
+        );
+        // By the panel: twice 4 km, 4 + 9 km, twice 9 km.
+        assert_eq!(images.len(), 4);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use silkline_protocol::unit::{Db, DbPerKm, OpticalLength};
 
+use super::ghost;
 use super::grid::{Fit, Grid};
 use super::place::{self, Edge, Place};
 use super::rise::PEAK_DB;
 use super::segments::Cut;
 use super::{Event, EventKind};
-use crate::trace::joint::{self, Constant, Course, Found, Glass, Start};
+use crate::trace::joint::{self, Constant, Course, Found, Glass, Image, Start};
 use crate::trace::line::median;
 use crate::trace::reflect::{self, STRONGEST_DB, reflectance};
 use crate::trace::samples::{Trace, whole};
@@ -210,7 +211,7 @@ pub(crate) fn events(
 ) -> (Vec<Event>, Option<Constant>) {
     let Weeded { cuts, joints } = found;
     let mut better = cuts.clone();
-    let mut known: Vec<(Cut, Place)> = Vec::new();
+    let mut near: Vec<(Cut, Place)> = Vec::new();
     let mut began = cuts.first().map_or(0, |launch| launch.to);
     for ((joint, place), next) in joints
         .iter()
@@ -233,7 +234,7 @@ pub(crate) fn events(
                 cut.from = from;
             }
             began = cut.to;
-            known.push((*cut, *place));
+            near.push((*cut, *place));
         }
     }
     // What its own glass does not bear out by far is none after all.
@@ -242,23 +243,50 @@ pub(crate) fn events(
         .into_iter()
         .filter(|joint| joint.peak.stands() || joint.may_be(0.5 * least))
         .collect();
-    let near = |joint: &Joint| known.iter().find(|(cut, _)| *cut == joint.cut);
+    let near = |joint: &Joint| near.iter().find(|(cut, _)| *cut == joint.cut);
     let mut places: Vec<Place> = joints.iter().filter_map(|j| Some(near(j)?.1)).collect();
-    let (solved, constant) = together(trace, grid, better.first(), (&joints, &places));
+    let (starts, course) = starts(trace, grid, better.first(), (&joints, &places));
+    let mut joined = joint::solve(trace, &course, &starts);
+    let mut solved = joined.found();
     if places.len() != joints.len() || solved.iter().any(Option::is_none) {
         places = place::places(grid, &edges(grid, &joints));
     }
+    let measured = (joints.as_slice(), places.as_slice());
+    let mut events = known(trace, grid, measured, &solved);
+    if is_rectangle(grid) && joined.expect(trace, &images(trace, &events)) {
+        solved = joined.found();
+        events = known(trace, grid, measured, &solved);
+    }
     let threshold = threshold(trace);
-    let rectangle = grid.round <= 0.0;
-    let triples = joints.iter().zip(&places).zip(&solved);
-    let events = triples
+    let counts = |event: &Event| {
+        let half = event.loss_plus_minus.map_or(0.0, Db::get);
+        let sure = |loss: Db| loss.get().abs() - half / 1.96 >= threshold;
+        event.loss.is_none_or(sure) || event.kind == EventKind::Reflective
+    };
+    events.retain(counts);
+    (events, joined.constant().filter(|_| is_rectangle(grid)))
+}
+
+/// Whether the trace's pulse is a rectangle: all that is solved together knows no other.
+fn is_rectangle(grid: &Grid) -> bool {
+    grid.round <= 0.0
+}
+
+/// The events as all that was measured of them tells.
+fn known(
+    trace: &Trace,
+    grid: &Grid,
+    (joints, places): (&[Joint], &[Place]),
+    solved: &[Option<Found>],
+) -> Vec<Event> {
+    let triples = joints.iter().zip(places).zip(solved);
+    triples
         .filter(|((joint, _), _)| joint.peak.stands() || joint.loss > -MOST_GAIN_DB)
         .map(|((joint, place), found)| {
             let event = event(trace, grid, joint, place);
             let found = found.filter(|found| joint.agrees(found));
             let known = found.map_or(event, |found| better_known(trace, joint, &found, event));
-            // The fit of all together knows rectangles alone.
-            if rectangle {
+            if is_rectangle(grid) {
                 return known;
             }
             Event {
@@ -266,25 +294,31 @@ pub(crate) fn events(
                 plus_minus: event.plus_minus,
                 ..known
             }
-        });
-    let counts = |event: &Event| {
-        let half = event.loss_plus_minus.map_or(0.0, Db::get);
-        let sure = |loss: Db| loss.get().abs() - half / 1.96 >= threshold;
-        event.loss.is_none_or(sure) || event.kind == EventKind::Reflective
-    };
-    (
-        events.filter(counts).collect(),
-        constant.filter(|_| rectangle),
-    )
+        })
+        .collect()
 }
 
-/// All that is unknown around the events solved together.
-fn together(
+/// The images that reflections among these events make.
+fn images(trace: &Trace, events: &[Event]) -> Vec<Image> {
+    let origin = trace.settings().launch.get() + trace.position(0.0).get();
+    let image = |seen: ghost::Expected| Image {
+        at: seen.at - origin,
+        sigma: seen.sigma,
+        heights: seen.reflectance.map(|db| reflect::light(trace, db)),
+    };
+    ghost::expected(trace, events)
+        .into_iter()
+        .map(image)
+        .collect()
+}
+
+/// What is known of the events before all that is unknown around them is solved together.
+fn starts(
     trace: &Trace,
     grid: &Grid,
     launch: Option<&Cut>,
     (joints, places): (&[Joint], &[Place]),
-) -> (Vec<Option<Found>>, Option<Constant>) {
+) -> (Vec<Start>, Course) {
     let step = trace.step_m();
     let sample = |point: usize| grid.first + point * grid.group;
     let glass = |fit: &Fit, km: f64| Glass {
@@ -324,7 +358,7 @@ fn together(
         slope: grid.slope / 1_000.0,
         heights: heights(trace),
     };
-    joint::solve(trace, &course, &starts)
+    (starts, course)
 }
 
 /// Light of the faintest and of the brightest reflection there are, over that of the glass.
@@ -335,7 +369,7 @@ fn heights(trace: &Trace) -> [f64; 2] {
 /// An event with what was found of it together with its neighbours.
 fn better_known(trace: &Trace, joint: &Joint, found: &Found, event: Event) -> Event {
     let [loss, loss_sigma] = found.loss;
-    let reflects = joint.peak.stands() || found.height.is_some();
+    let reflects = !found.is_image && (joint.peak.stands() || found.height.is_some());
     let kind = match (reflects, loss < 0.0) {
         (true, _) => EventKind::Reflective,
         (false, true) => EventKind::Gain,

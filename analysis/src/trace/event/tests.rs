@@ -542,3 +542,32 @@ fn what_a_round_pulse_shows_lies_where_a_rectangle_would_show_it() {
         }
     }
 }
+
+#[test]
+fn a_splice_under_an_image_is_a_splice_at_its_place() {
+    // Connectors at 4 and 7 km make an image at 10 km; a splice lies a third of a pulse before it.
+    let splice_m = 9_985.0;
+    for seed in 0..4 {
+        let plan = Plan {
+            features: vec![
+                feature(4_000.0, 0.3, Some(-22.0)),
+                feature(7_000.0, 0.3, Some(-19.0)),
+                feature(10_000.0, 0.0, Some(-60.0)),
+                feature(splice_m, 0.4, None),
+            ],
+            roughness_db: 0.006,
+            seed,
+            ..Plan::default()
+        };
+        let events = analyse(&plan.trace()).events;
+        let splice = events
+            .iter()
+            .find(|event| near(event, splice_m, 60.0))
+            .unwrap();
+        assert_eq!(splice.kind, EventKind::Loss, "{seed}: {splice:?}");
+        assert_eq!(splice.reflectance, None);
+        let off = splice.at.get() - splice_m;
+        assert!(off.abs() < 0.1 * plan.pulse_m(), "{seed}: {splice:?}");
+        assert!(splice.plus_minus.get() < 6.0, "{seed}: {splice:?}");
+    }
+}

@@ -233,12 +233,13 @@ mod tests {
             fine: true,
         };
         let mut model = Model {
-            layout: Layout::new(&[1_500.0; 2], &[[false, false]], false),
+            layout: Layout::new(&[1_500.0; 2], &[[false, false]], &[], false),
             blocks: (0..300).map(block).collect(),
             pulse: 100.0,
             fade: 1e-4,
             spacing: 10.0,
             units: vec![1.0],
+            image_units: Vec::new(),
         };
         let truth = vec![38_f64.ln(), 0.0, -1e-4, -0.2, -1e-4, 1_503.0];
         let light = model.all(&truth);

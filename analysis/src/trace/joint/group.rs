@@ -1,5 +1,7 @@
 //! A few events so near that one disturbs the other: what explains the samples around them.
 
+mod foot;
+mod imaged;
 mod veiled;
 
 use super::blocks::{Block, Frame};
@@ -8,8 +10,10 @@ use super::model::{Layout, Model};
 use super::noise::{Noise, POWER_A_DB};
 use super::unseen::unseen;
 use super::veil::Veil;
-use super::{Course, Found, Start};
+use super::{Course, Found, Image, Start};
 use crate::trace::samples::{Trace, whole};
+
+use foot::foot;
 
 /// How far a stretch's slope may lie from the usual one, in dB/km: wide on purpose.
 const SLOPE_SPREAD: f64 = 0.25;
@@ -40,12 +44,6 @@ const LINGER_SPREAD: f64 = 0.8;
 const LINGERS: f64 = 10.0;
 const LINGER_RANGE: [f64; 2] = [0.7, 40.0];
 
-/// A reflection of at least this height rises between two samples that can be told; what stands
-/// this many deviations over the glass has risen, and surely does at this share of its top.
-const BRIGHT: f64 = 3.0;
-const RISEN: f64 = 6.0;
-const SURELY: f64 = 0.3;
-
 /// Glass behind the last event is cut short where this many pulses are left, and where what is cut
 /// off strays by so many deviations from what noise makes of it.
 const LEAST_GLASS: f64 = 3.0;
@@ -58,6 +56,7 @@ pub(super) struct Group<'a> {
     starts: &'a [Start],
     course: Course,
     noise: Noise,
+    frame: Frame,
     blocks: Vec<Block>,
     pulse: f64,
     spacing: f64,
@@ -65,6 +64,8 @@ pub(super) struct Group<'a> {
     unit: f64,
     /// What lingers at the first block.
     tail: Option<[f64; 2]>,
+    /// Images that are expected among them.
+    images: Vec<Image>,
     parts: Parts,
     /// Samples before which bright ones have not risen.
     feet: Vec<Option<f64>>,
@@ -77,6 +78,8 @@ struct Parts {
     /// Which of the events reflect, and of which something lingers.
     reflects: Vec<bool>,
     lingers: Vec<bool>,
+    /// Which of the images show.
+    images: Vec<bool>,
     /// Whether something lingers from before.
     before: bool,
 }
@@ -179,7 +182,9 @@ impl<'a> Group<'a> {
             starts: own,
             course,
             noise,
+            frame,
             blocks,
+            images: Vec::new(),
             pulse,
             spacing,
             unit,
@@ -187,6 +192,7 @@ impl<'a> Group<'a> {
             parts: Parts {
                 reflects: own.iter().map(|start| start.height > 0.0).collect(),
                 lingers: own.iter().map(lingers).collect(),
+                images: Vec::new(),
                 before: before.map_or(course.tail, |before| before.tail).is_some(),
             },
             solved: None,
@@ -264,13 +270,18 @@ impl<'a> Group<'a> {
         self.unveil(constant);
     }
 
-    /// Takes another explanation where it costs so much less that it is worth its price; whether it did.
+    /// Takes another explanation where it is worth its price; whether it did.
     fn choose(&mut self, parts: Parts, constant: Belief, known: Option<Vec<f64>>) -> bool {
-        let cost = |solved: &Option<Solved>| solved.as_ref().map_or(f64::MAX, |s| s.bottom.cost);
         let other = self.explain(&parts, constant, known);
-        let better = cost(&other) + REFLECTS < cost(&self.solved);
+        other.is_some_and(|other| self.take(parts, other))
+    }
+
+    /// The same of one that is solved: it must cost so much less.
+    fn take(&mut self, parts: Parts, other: Solved) -> bool {
+        let cost = self.solved.as_ref().map_or(f64::MAX, |s| s.bottom.cost);
+        let better = other.bottom.cost + REFLECTS < cost;
         if better {
-            (self.solved, self.parts) = (other, parts);
+            (self.solved, self.parts) = (Some(other), parts);
         }
         better
     }
@@ -315,7 +326,7 @@ impl<'a> Group<'a> {
             .collect();
         let refs = self.starts.iter().take(1).chain(self.starts);
         let refs: Vec<f64> = refs.map(|start| start.at).collect();
-        let layout = Layout::new(&refs, &parts, chosen.before);
+        let layout = Layout::new(&refs, &parts, &chosen.images, chosen.before);
         let (values, beliefs) = self.begin(&layout, constant);
         let unit = |start: &Start| ((start.before.level - self.unit) * POWER_A_DB).exp();
         let model = Model {
@@ -325,6 +336,11 @@ impl<'a> Group<'a> {
             fade: (-self.course.slope * POWER_A_DB).max(0.0),
             spacing: self.spacing,
             units: self.starts.iter().map(unit).collect(),
+            image_units: self
+                .images
+                .iter()
+                .map(|image| self.light_at(image.at))
+                .collect(),
         };
         (model, values, beliefs)
     }
@@ -358,16 +374,8 @@ impl<'a> Group<'a> {
         let mut beliefs = vec![Belief::OPEN; layout.count];
         let mut set = |at: usize, value: f64, belief: Belief| {
             let [low, high] = belief.range;
-            values
-                .iter_mut()
-                .skip(at)
-                .take(1)
-                .for_each(|v| *v = value.clamp(low, high));
-            beliefs
-                .iter_mut()
-                .skip(at)
-                .take(1)
-                .for_each(|b| *b = belief);
+            let own = values.iter_mut().zip(&mut beliefs).skip(at).take(1);
+            own.for_each(|(v, b)| (*v, *b) = (value.clamp(low, high), belief));
         };
         let pulse = self.pulse.ln();
         let length = |belief: Belief| Belief {
@@ -414,6 +422,13 @@ impl<'a> Group<'a> {
                 });
                 set(share, height, Belief::POSITIVE);
                 set(reach, metres.ln(), linger);
+            }
+        }
+        for (image, own) in self.images.iter().zip(&layout.images) {
+            if let Some((edge, index)) = own.and_then(|edge| Some((edge, edge.height?))) {
+                let [place, height] = self.beliefs_of(image);
+                set(edge.place, place.value, place);
+                set(index, height.value, height);
             }
         }
         if let Some([share, reach]) = layout.launch {
@@ -480,7 +495,11 @@ impl<'a> Group<'a> {
         let Some(solved) = self.solved.as_ref().filter(|s| s.holds()) else {
             return vec![None; self.starts.len()];
         };
-        let answer = |k: usize| solved.answer(k);
+        let answer = |k: usize| {
+            let found = solved.answer(k)?;
+            let is_image = self.is_image(k);
+            Some(Found { is_image, ..found })
+        };
         let near = |(k, start): (usize, &Start)| {
             let far = self.pulse + 4.0 * start.sigma;
             answer(k).filter(|found| (found.at - start.at).abs() < far)
@@ -492,35 +511,6 @@ impl<'a> Group<'a> {
 /// Whether what remains of a reflection is to be reckoned with.
 fn lingers(start: &Start) -> bool {
     start.height > LINGERS || start.tail.is_some()
-}
-
-/// The last sample before a bright reflection rises.
-fn foot(trace: &Trace, start: &Start, sigma: f64) -> Option<f64> {
-    if start.height < BRIGHT {
-        return None;
-    }
-    let [from, to] = start.hidden;
-    let early = from.saturating_sub(trace.samples_in(trace.pulse().get()));
-    let level = |i: usize| {
-        let metres = i as f64 * trace.step_m() - start.at;
-        start.before.level + start.before.slope * metres
-    };
-    let over = |i: usize, seen: &f64| ((seen - level(i)) * POWER_A_DB).exp_m1();
-    let stretch = trace.stretch(early, to);
-    let overs: Vec<f64> = stretch
-        .iter()
-        .enumerate()
-        .map(|(k, seen)| over(early + k, seen))
-        .collect();
-    let top = overs.iter().copied().fold(0.0, f64::max);
-    let sure = overs
-        .iter()
-        .position(|over| *over > SURELY * top.min(BRIGHT))?;
-    let last = overs
-        .iter()
-        .take(sure)
-        .rposition(|over| *over < RISEN * sigma)?;
-    Some((early + last) as f64)
 }
 
 impl Solved {
@@ -595,6 +585,7 @@ impl Solved {
             sigma,
             loss,
             height,
+            is_image: false,
         })
     }
 }

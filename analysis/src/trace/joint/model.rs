@@ -30,14 +30,16 @@ pub(super) struct Layout {
     /// Level and slope of each stretch of glass, and the place its level counts from.
     pub(super) glass: Vec<([usize; 2], f64)>,
     pub(super) edges: Vec<EdgeAt>,
+    /// The images that show, of all that are expected.
+    pub(super) images: Vec<Option<EdgeAt>>,
     /// What lingers from before the first block, and the logarithm of how long.
     pub(super) launch: Option<[usize; 2]>,
     pub(super) count: usize,
 }
 
 impl Layout {
-    /// For glass that counts from these places, and edges with these parts.
-    pub(super) fn new(refs: &[f64], parts: &[[bool; 2]], launch: bool) -> Self {
+    /// For glass that counts from these places, edges with these parts, and the images that show.
+    pub(super) fn new(refs: &[f64], parts: &[[bool; 2]], images: &[bool], launch: bool) -> Self {
         let mut count = 0;
         let mut next = || {
             count += 1;
@@ -51,11 +53,20 @@ impl Layout {
             linger: lingers.then(|| [next(), next()]),
         };
         let edges = parts.iter().map(edge).collect();
+        let image = |shows: &bool| {
+            shows.then(|| EdgeAt {
+                place: next(),
+                height: Some(next()),
+                linger: None,
+            })
+        };
+        let images = images.iter().map(image).collect();
         let launch = launch.then(|| [next(), next()]);
         Self {
             constant,
             glass,
             edges,
+            images,
             launch,
             count,
         }
@@ -67,7 +78,10 @@ impl Layout {
     pub(super) fn shared<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = [usize; 2]> + 'a {
         let glass = self.glass.iter().zip(&other.glass);
         let glass = glass.flat_map(|(([a, b], _), ([c, d], _))| [[*a, *c], [*b, *d]]);
-        let edges = self.edges.iter().zip(&other.edges).flat_map(|(a, b)| {
+        let images = self.images.iter().zip(&other.images);
+        let images = images.filter_map(|(a, b)| a.as_ref().zip(b.as_ref()));
+        let edges = self.edges.iter().zip(&other.edges).chain(images);
+        let edges = edges.flat_map(|(a, b)| {
             let two = |pair: ([usize; 2], [usize; 2])| {
                 let ([a, b], [c, d]) = pair;
                 [[a, c], [b, d]]
@@ -93,8 +107,10 @@ impl Layout {
             let linger = a.linger.filter(|_| b.linger.is_none());
             height.into_iter().chain(linger.map(|[share, _]| share))
         });
+        let images = self.images.iter().zip(&other.images);
+        let images = images.filter_map(|(a, b)| a.filter(|_| b.is_none())?.height);
         let launch = self.launch.filter(|_| other.launch.is_none());
-        edges.chain(launch.map(|[share, _]| share))
+        edges.chain(images).chain(launch.map(|[share, _]| share))
     }
 }
 
@@ -106,8 +122,9 @@ pub(super) struct Model {
     pub(super) pulse: f64,
     pub(super) fade: f64,
     pub(super) spacing: f64,
-    /// Light that each reflection's height counts in.
+    /// Light that each reflection's height counts in, and each image's.
     pub(super) units: Vec<f64>,
+    pub(super) image_units: Vec<f64>,
 }
 
 /// What one block shows of one edge.
@@ -220,12 +237,19 @@ impl Model {
             glass: vec![0.0; self.blocks.len()],
             columns: Columns::new(self.blocks.len(), layout.count + 1),
         };
+        let dark = vec![0.0; self.blocks.len()];
         let powers = self.blocks.iter().map(|block| block.power);
         light.columns.add(layout.count, 0, powers);
         self.add_glass(&sights, &sent, &mut light);
         let both = sent.iter().zip(sent.iter().skip(1));
         for ((edge, sight), sent) in layout.edges.iter().zip(&sights).zip(both) {
             self.add_edge(edge, sight, (sent.0, sent.1), &mut light.columns);
+        }
+        let images = layout.images.iter().zip(&self.image_units);
+        for (image, unit) in images.filter_map(|(image, unit)| Some((image.as_ref()?, *unit))) {
+            let sight = self.sight(values, image, unit);
+            // Nothing of the glass changes there.
+            self.add_edge(image, &sight, (&dark, &dark), &mut light.columns);
         }
         if let Some(launch) = layout.launch {
             self.add_launch(values, launch, &mut light.columns);
@@ -479,101 +503,4 @@ impl Shown {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn model() -> (Model, Vec<f64>) {
-        let layout = Layout::new(
-            &[0.0, 1_000.0, 1_300.0],
-            &[[false, false], [true, true]],
-            true,
-        );
-        let block = |i: u32| Block {
-            at: 10.0 * f64::from(i),
-            count: 1,
-            power: 1.0,
-            fine: true,
-        };
-        let model = Model {
-            layout,
-            blocks: (0..300).map(block).collect(),
-            pulse: 100.0,
-            fade: 1e-4,
-            spacing: 10.0,
-            units: vec![1.0, 0.9],
-        };
-        let values = vec![
-            38_f64.ln(),
-            0.0,
-            -1e-4,
-            -0.1,
-            -1e-4,
-            -0.3,
-            -1.2e-4,
-            1_003.0,
-            1_301.0,
-            5.0,
-            0.02,
-            400_f64.ln(),
-            0.05,
-            300_f64.ln(),
-        ];
-        (model, values)
-    }
-
-    #[test]
-    fn every_unknown_has_its_derivative() {
-        let (model, values) = model();
-        let light = model.light(&values);
-        assert_eq!(model.layout.count, values.len());
-        for unknown in 0..values.len() {
-            let by = 1e-5 * values[unknown].abs().max(0.01);
-            let moved = |by: f64| {
-                let mut values = values.clone();
-                values[unknown] += by;
-                model.all(&values)
-            };
-            let (low, high) = (moved(-by), moved(by));
-            for (i, (low, high)) in low.iter().zip(&high).enumerate() {
-                let slope = (high - low) / (2.0 * by);
-                let told = light.columns.at(i, unknown);
-                // The ramp's own derivative leaves out how glass fades along a pulse.
-                let off = (slope - told).abs();
-                let kink = (model.blocks[i].at - 1_301.0).abs() < 1e-9;
-                assert!(
-                    kink || off < 0.03 * slope.abs() + 3e-5,
-                    "{unknown} {i}: {slope} {told}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn glass_alone_lies_between_its_levels() {
-        let (model, values) = model();
-        let light = model.light(&values);
-        assert!((light.glass[0] - 1.0).abs() < 1e-9);
-        let last = light.glass.last().unwrap();
-        let wanted = (-0.3 - 1.2e-4 * (2_990.0 - 1_300.0_f64)).exp();
-        assert!((last / wanted - 1.0).abs() < 1e-6, "{last} {wanted}");
-        assert!(model.all(&values)[135] > 4.0);
-    }
-
-    #[test]
-    fn a_block_shows_the_mean_of_its_samples() {
-        let (mut model, mut values) = model();
-        // Half a neper over a block.
-        values[2] = -5e-4;
-        let fine = model.light(&values).glass;
-        let wanted = fine.iter().take(100).sum::<f64>() / 100.0;
-        model.blocks.truncate(1);
-        model.blocks[0] = Block {
-            at: 495.0,
-            count: 100,
-            power: 1.0,
-            fine: false,
-        };
-        let found = model.light(&values).glass[0];
-        assert!((found / wanted - 1.0).abs() < 1e-6, "{found} {wanted}");
-    }
-}
+mod tests;

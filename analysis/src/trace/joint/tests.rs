@@ -73,8 +73,8 @@ fn places_and_losses_lie_within_their_intervals_as_often_as_stated() {
         let plan = plan(wanted, None, 100 + seed);
         let trace = plan.trace();
         let starts = starts(&trace, &plan, &mut dice);
-        let (found, constant) = solve(&trace, &course(&trace, &plan), &starts);
-        let constant = constant.unwrap();
+        let joined = solve(&trace, &course(&trace, &plan), &starts);
+        let (found, constant) = (joined.found(), joined.constant().unwrap());
         let off = (constant.log - plan.receiver.ln()).abs();
         constants += usize::from(off < 1.96 * constant.sigma);
         for ((found, feature), loss) in found.iter().zip(&plan.features).zip(wanted) {
@@ -99,7 +99,7 @@ fn unnamed(before: f64) -> (Vec<Option<Found>>, f64) {
     let trace = plan.trace();
     let mut starts = starts(&trace, &plan, &mut dice);
     starts.remove(1);
-    let (found, _) = solve(&trace, &course(&trace, &plan), &starts);
+    let found = solve(&trace, &course(&trace, &plan), &starts).found();
     (found, PLACES[1] - before - trace.position(0.0).get())
 }
 
@@ -128,7 +128,7 @@ fn a_neighbour_that_is_not_explained_takes_no_other_along() {
     let trace = plan.trace();
     let mut starts = starts(&trace, &plan, &mut Dice::new(5));
     starts.pop();
-    let (found, _) = solve(&trace, &course(&trace, &plan), &starts);
+    let found = solve(&trace, &course(&trace, &plan), &starts).found();
     let first = found[0].unwrap();
     let off = first.at + trace.position(0.0).get() - places[0];
     assert!(off.abs() < 3.0 * first.sigma, "{off} {first:?}");
@@ -139,8 +139,8 @@ fn a_neighbour_that_is_not_explained_takes_no_other_along() {
 fn no_events_tell_nothing() {
     let plan = plan([0.1, 0.1, 0.1], None, 1);
     let trace = plan.trace();
-    let (found, constant) = solve(&trace, &course(&trace, &plan), &[]);
-    assert!(found.is_empty() && constant.is_none());
+    let joined = solve(&trace, &course(&trace, &plan), &[]);
+    assert!(joined.found().is_empty() && joined.constant().is_none());
 }
 
 #[test]
@@ -149,4 +149,65 @@ fn contradicting_tales_are_believed_less() {
     let torn = told(&[[-1.0, 1e4], [-0.5, 1e4]]);
     assert!(agreed.sigma < 0.01 && torn.sigma > 10.0 * agreed.sigma);
     assert!((agreed.value + 1.0).abs() < 1e-3);
+}
+
+/// A splice at 9 km with an image a part of a pulse from it, the splice as the search leaves it where the
+/// image is taken for its reflection; found without the image and with it.
+fn imaged(apart: f64, seed: u64) -> ([Found; 2], f64) {
+    let mut plan = plan([0.5, 0.6, 0.4], None, seed);
+    plan.roughness_db = 0.01;
+    let at_m = PLACES[1] + apart * plan.pulse_m();
+    plan.features.push(Feature {
+        at_m,
+        loss_db: 0.0,
+        reflectance_db: Some(-62.0),
+    });
+    let trace = plan.trace();
+    let splices = Plan {
+        features: plan.features.iter().take(3).copied().collect(),
+        ..plan.clone()
+    };
+    let mut starts = starts(&trace, &splices, &mut Dice::new(seed));
+    starts[1].height = if apart < 1.0 { 0.3 } else { 0.0 };
+    let origin = trace.position(0.0).get();
+    let course = course(&trace, &plan);
+    let mut joined = solve(&trace, &course, &starts);
+    let without = joined.found()[1];
+    let image = Image {
+        at: at_m - origin + 1.0,
+        sigma: 1.0,
+        heights: [0.1, 1.0],
+    };
+    assert!(joined.expect(&trace, &[image]));
+    let with = joined.found()[1].unwrap();
+    ([without.unwrap_or(with), with], PLACES[1] - origin)
+}
+
+#[test]
+fn an_image_beside_a_splice_is_neither_its_place_nor_its_reflection() {
+    for (apart, seed) in [(-0.3, 1), (0.3, 2), (0.7, 3), (1.6, 4)] {
+        let ([without, with], at) = imaged(apart, seed);
+        assert!(
+            (with.at - at).abs() < 3.0 * with.sigma && with.sigma < 3.0,
+            "{apart}: {with:?} {at}, without {without:?}"
+        );
+        assert!((with.loss[0] - 0.6).abs() < 0.02, "{apart}: {with:?}");
+        assert_eq!(with.is_image, apart.abs() < 1.0 && with.height.is_none());
+    }
+}
+
+#[test]
+fn a_connector_where_an_image_is_expected_stays_one() {
+    for seed in 0..10 {
+        let plan = plan([0.5, 0.6, 0.4], Some(-50.0), seed);
+        let trace = plan.trace();
+        let starts = starts(&trace, &plan, &mut Dice::new(seed));
+        let mut joined = solve(&trace, &course(&trace, &plan), &starts);
+        let image = Image {
+            at: PLACES[1] - trace.position(0.0).get(),
+            sigma: 3.0,
+            heights: [0.5, 50.0],
+        };
+        assert!(!joined.expect(&trace, &[image]), "{seed}");
+    }
 }
