@@ -89,7 +89,11 @@ impl Frame {
                 power: self.mean(trace, levels, receiver),
                 fine: away <= 2.0 * finest,
             };
-            if !levels.iter().any(|level| *level >= self.limit) {
+            // All of them, which is quicker than to stop at the first.
+            let clips = levels
+                .iter()
+                .fold(false, |clips, level| clips | (*level >= self.limit));
+            if !clips {
                 blocks.push(block);
             }
             at += count;
@@ -131,7 +135,8 @@ struct Step {
     learn: f64,
 }
 
-/// A block, with the variance of its mean and the share of it that as many samples more have.
+/// A block, with the deviation of its mean and the root of the share that as many samples more have of
+/// its square.
 type Known = (Block, (f64, f64));
 
 /// Columns made white side by side: one after the other waits for every product.
@@ -148,11 +153,12 @@ impl Whitener {
     pub(super) fn new(blocks: &[Block], lights: &[f64], noise: &Noise, spacing: f64) -> Self {
         let mut spread = 1.0;
         let keep = (-spacing / noise.reach.max(1e-9)).exp();
-        let mut last = (0, (1.0, keep));
+        let mut last = (0, (1.0, keep.sqrt()));
         // Blocks of one size follow one another.
         let mut known = |block: &Block| {
             if block.count != last.0 {
-                last = (block.count, averaged(block.count as f64, keep));
+                let (own, shared) = averaged(block.count as f64, keep);
+                last = (block.count, (own.sqrt(), shared.sqrt()));
             }
             (*block, last.1)
         };
@@ -162,7 +168,7 @@ impl Whitener {
         let step = |((known, light), next): ((&Known, &f64), Option<&Known>)| {
             let (block, (own, shared)) = known;
             let count = block.count as f64;
-            let lit = light * noise.fading * own.sqrt();
+            let lit = light * noise.fading * own;
             // What noise itself adds to a sample must not make it count less.
             let shown = if block.power > 2.0 * light {
                 block.power
@@ -170,16 +176,17 @@ impl Whitener {
                 *light
             };
             let rough = shown * noise.rough;
-            let white = (noise.receiver.powi(2) + rough * rough) / count;
-            let variance = lit * lit * spread + white.max(1e-18);
+            let white = ((noise.receiver.powi(2) + rough * rough) / count).max(1e-18);
+            let variance = lit * lit * spread + white;
             let gain = spread * lit / variance;
-            let left = spread * (1.0 - gain * lit);
+            // What is left is what all later blocks wait for: by the shortest way.
+            let left = spread * white / variance;
             let keep = next.map_or(0.0, |(next, (_, other))| {
                 let apart = (next.at - block.at) / spacing;
                 let gap = apart - (count + next.count as f64) / 2.0;
                 // A gap is of whole samples.
                 let gone = if gap < 0.5 { 1.0 } else { keep.powf(gap) };
-                (shared * other).sqrt() * gone
+                shared * other * gone
             });
             spread = keep * keep * left + 1.0 - keep * keep;
             Step {

@@ -5,8 +5,9 @@
 pub(super) struct Receiver {
     pulse: f64,
     constant: f64,
-    /// One over the constant.
+    /// One over the constant, and the constant in pulses.
     rate: f64,
+    lag: f64,
     fade: f64,
     /// What of a long pulse has come at its end, and how that goes with the constant's logarithm.
     risen: f64,
@@ -101,6 +102,7 @@ impl Receiver {
             pulse,
             constant,
             rate: constant.recip(),
+            lag: constant / pulse,
             fade,
             risen: -(-pulse / constant).exp_m1(),
             risen_more: -pulse / constant * (-pulse / constant).exp(),
@@ -167,6 +169,7 @@ impl Receiver {
             pulse,
             constant,
             rate,
+            lag,
             share,
             ..
         } = *self;
@@ -176,7 +179,6 @@ impl Receiver {
         let left = middle * pair.even;
         // The mean of what is left times how many constants ago it came.
         let gone = middle * (way * pair.even - pair.off * pair.odd) * rate;
-        let lag = constant / pulse;
         if behind <= 0.0 {
             let rise = 1.0 - left;
             let step = if share > 0.0 {
