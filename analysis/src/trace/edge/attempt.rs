@@ -35,6 +35,7 @@ pub(super) fn tries(
         };
         let lag = LAG * shape.constant;
         let curve = data.curve(shape, guess);
+        let log_prior = constant_prior(log_constant, guess.constant);
         let before: Vec<Column> = closures
             .values()
             .filter(|_| with_closure)
@@ -44,17 +45,17 @@ pub(super) fn tries(
             let at = shown_at - lag;
             let (fall, rise) = data.columns(&curve, at, reflects);
             let part = Part {
-                constant: guess.constant,
                 fall: &fall,
                 rise: rise.as_ref(),
                 log_constant,
+                log_prior,
                 lag,
             };
             if !with_closure {
                 all.extend(attempt(data, part, None));
             }
             let room = |c: &&Column| c.at < at - CLOSURE_GAP * guess.pulse;
-            let closure_prior = CLOSURE_SHARE / (CLOSURE_REACH * guess.pulse);
+            let closure_prior = (CLOSURE_SHARE / (CLOSURE_REACH * guess.pulse)).ln();
             let near = before.iter().filter(room);
             all.extend(near.filter_map(|c| attempt(data, part, Some((c, closure_prior)))));
         }
@@ -64,20 +65,22 @@ pub(super) fn tries(
 
 #[derive(Clone, Copy)]
 struct Part<'a> {
-    constant: Option<[f64; 2]>,
     fall: &'a Column,
     rise: Option<&'a Column>,
     log_constant: f64,
+    /// Logarithm of how usual that is.
+    log_prior: f64,
     lag: f64,
 }
 
-/// Least squares for one combination; none where it would take light that does not exist.
+/// Least squares for one combination, a closure with the logarithm of how usual one is; none where it
+/// would take light that does not exist.
 fn attempt(data: &Data, part: Part<'_>, closure: Option<(&Column, f64)>) -> Option<Try> {
     let Part {
-        constant,
         fall,
         rise,
         log_constant,
+        log_prior,
         lag,
     } = part;
     let ff = fall.own;
@@ -85,7 +88,7 @@ fn attempt(data: &Data, part: Part<'_>, closure: Option<(&Column, f64)>) -> Opti
         return None;
     }
     let mut misfit = data.power_square() - fall.power * fall.power / ff;
-    let mut log_prior = constant_prior(log_constant, constant) - 0.5 * ff.ln();
+    let mut log_prior = log_prior - 0.5 * ff.ln();
     // The closure's column without what the fall explains of it; the same for the reflection.
     let (mut loss, mut loss_own, mut loss_fall) = (0.0, 1.0, 0.0);
     if let Some((column, _)) = closure {
@@ -118,7 +121,7 @@ fn attempt(data: &Data, part: Part<'_>, closure: Option<(&Column, f64)>) -> Opti
             return None;
         }
         let doubt = loss_own.sqrt().recip();
-        log_prior += prior.ln() + share(loss, doubt, (LOSSES, LEAST_LOSS));
+        log_prior += prior + share(loss, doubt, (LOSSES, LEAST_LOSS));
     }
     if !(misfit + log_prior).is_finite() {
         return None;

@@ -90,7 +90,11 @@ pub(super) fn at_most(all: &[Stray], glass: f64, believed: impl Fn(&mut [f64]) -
 
 /// What is believed of how far they stray where glass adds so much.
 pub(super) fn spread(part: &[Stray], glass: f64) -> f64 {
-    let mut sizes: Vec<f64> = scaled(part, glass).collect();
+    let mut sizes: Vec<f64> = if glass > 0.0 {
+        scaled(part, glass).collect()
+    } else {
+        part.iter().map(|stray| stray.size).collect()
+    };
     quantile(&mut sizes, SHARE)
 }
 
