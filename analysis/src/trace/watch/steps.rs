@@ -107,6 +107,8 @@ pub(super) struct Search {
     share: f64,
     doubt: Doubt,
     whitener: Whitener,
+    /// Whether neighbouring samples' noise is alike.
+    is_smoothed: bool,
     /// What it takes of a step at each bin, beyond a sharp one that the noise's own smoothing has
     /// smoothed.
     shape: Shape,
@@ -183,6 +185,7 @@ impl Search {
             least: f64::MAX,
             least_slow: f64::MAX,
             whitener,
+            is_smoothed: !noise.colour.stretches.is_empty(),
             shape,
             inverse,
             shrink,

@@ -19,6 +19,16 @@ const ROUNDS: usize = 3;
 /// What is left over may be this many times what was learned before it counts.
 const MISFIT: f64 = 1.5;
 
+/// A step is looked at sample by sample that stands out by this part of what it must: one in a few
+/// hundred quiet shots has one.
+const NEARLY: f64 = 0.8;
+
+/// A fitted step is as large as its bins have it, within this.
+const SAME_SIZE: [f64; 2] = [0.5, 2.0];
+
+/// Shapes of a step that are as good as independent: from a sharp one to a smoothed one.
+const SHAPES: f64 = 2.0;
+
 /// Where steps are sought.
 pub(super) struct Places<'a> {
     /// The first bins behind known events.
@@ -64,11 +74,25 @@ impl Search {
             let step = self.strongest(&rest, &places);
             let stands =
                 |step: &Step| step.sigmas >= least(step) && step.size.abs() >= LEAST_STEP_DB;
-            let Some(step) = step.filter(stands) else {
+            let nearly = |step: &Step| {
+                stands(&Step {
+                    sigmas: step.sigmas / self.nearly(),
+                    ..*step
+                })
+            };
+            let Some(step) = step.filter(nearly) else {
                 break;
             };
             let before_fit = step;
             let step = step.fitted(fit(&step, &steps));
+            let more = self.beyond_bins(&before_fit, &step);
+            let step = Step {
+                sigmas: (step.sigmas.powi(2) + more).sqrt(),
+                ..step
+            };
+            if !stands(&before_fit) && !stands(&step) {
+                break;
+            }
             if !step.is_told() {
                 let ([first, last], wide) = (step.bins, self.shape.wide());
                 let around = [first.saturating_sub(wide), last + wide];
@@ -86,7 +110,7 @@ impl Search {
             let mut plain = rest.clone();
             self.take(&mut plain, &before_fit);
             let left = surprise(&without).min(surprise(&plain));
-            let sigmas = (surprise(&rest) - left).max(0.0).sqrt();
+            let sigmas = ((surprise(&rest) - left).max(0.0) + more).sqrt();
             if sigmas < self.least_slow {
                 break;
             }
@@ -98,6 +122,26 @@ impl Search {
             self.refine(fall, &mut steps, &mut rest, (&places, fit));
         }
         self.found(steps, &rest)
+    }
+
+    /// By which part of what it must a step stands out that may yet do so sample by sample: noise
+    /// that was smoothed hides no sharp one, and bins tell only part of that.
+    const fn nearly(&self) -> f64 {
+        if self.is_smoothed { NEARLY } else { 1.0 }
+    }
+
+    /// What samples show of a step beyond what `bins` do, in deviations squared; nothing where noise
+    /// might show as much at one of all samples, or where the fit ran away to another step.
+    fn beyond_bins(&self, bins: &Step, step: &Step) -> f64 {
+        let samples = SHAPES * (self.bins.size * self.inverse.len()) as f64;
+        let least = chance::threshold(FALSE_ALARMS, |_| samples);
+        let sigmas = step.size.abs() / step.size_sd;
+        let [low, high] = SAME_SIZE;
+        let same = (low..high).contains(&(step.size / bins.size));
+        if !self.is_smoothed || step.fitted.is_none() || !same || sigmas < least {
+            return 0.0;
+        }
+        (sigmas.powi(2) - bins.sigmas.powi(2)).max(0.0)
     }
 
     /// The steps, for what their rest shows to be left.

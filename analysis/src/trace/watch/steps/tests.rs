@@ -1,6 +1,7 @@
 use super::*;
 use crate::trace::synth::Dice;
 use crate::trace::watch::ramp::Ramp;
+use crate::trace::watch::spread::BLOCKS;
 
 /// Seeds this far apart draw nothing in common.
 const APART: u64 = 1_000_003;
@@ -144,4 +145,51 @@ fn what_the_samples_show_to_be_no_step_is_none() {
         "{:?}",
         found.steps
     );
+}
+
+/// Samples that were smoothed tell a sharp step better than bins do: then it counts as they have it.
+#[test]
+fn a_step_that_bins_nearly_show_is_believed_where_samples_do() {
+    let smoothed = Colour {
+        stretches: vec![vec![1.0, 0.6, 0.2, 0.0, 0.0, 0.0]; BLOCKS],
+        known_by: 1e4,
+    };
+    let noise = Noise {
+        colour: &smoothed,
+        ..noise(&[0.0; 24])
+    };
+    let search = Search::new(&noise, BINS);
+    // About nine tenths of what it takes.
+    let with = |size: f64| -> Vec<f64> {
+        let falls = quiet(3).into_iter().enumerate();
+        let step = |bin: usize| if bin >= 300 { size } else { 0.0 };
+        falls.map(|(bin, fall)| fall + step(bin)).collect()
+    };
+    let sizes = (1..200).map(|k| 0.001 * f64::from(k));
+    let part = |size: f64| search.loudest(&with(size)) / search.least;
+    let size = sizes.clone().find(|size| part(*size) > 0.9).unwrap();
+    assert!(part(size) < 0.95, "{}", part(size));
+    let steps = |sigmas: f64, larger: f64| {
+        let fit: Fit<'_> = &|step, _| {
+            let ramp = Ramp {
+                at: step.bin as f64,
+                pulse: 0.1,
+                constant: 0.03,
+                fade: 0.0,
+                size: larger * step.size,
+            };
+            Some(Fitted {
+                ramp,
+                half: 0.3,
+                size_sd: ramp.size.abs() / sigmas,
+                known: None,
+            })
+        };
+        search.run(&with(size), &[], fit).steps.len()
+    };
+    assert_eq!(steps(8.5, 1.0), 1);
+    // As noise may do among so many samples.
+    assert_eq!(steps(5.6, 1.0), 0);
+    // Nor by a fit that ran away to another step.
+    assert_eq!(steps(8.5, 30.0), 0);
 }
