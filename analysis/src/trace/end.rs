@@ -11,6 +11,7 @@ use silkline_protocol::unit::{Db, OpticalLength};
 mod again;
 mod behind;
 mod foot;
+mod image;
 mod lingers;
 mod noise;
 mod onward;

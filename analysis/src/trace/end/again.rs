@@ -1,7 +1,10 @@
 //! A second look at the end that windows show, by the light itself: whether the light of more glass stops
 //! behind it, and where exactly it does.
 
+use std::cell::OnceCell;
+
 use super::foot;
+use super::image::Images;
 use super::onward;
 use super::stop::{self, Stop};
 use super::tail::Light;
@@ -64,7 +67,12 @@ pub(super) fn look(trace: &Trace, windows: &[Window], sky: Sky, first: Search) -
     let count = trace.levels().len();
     let mut last = trace.stretch(count - count / LAST_PART, count).to_vec();
     let noise = noise.max(quantile(&mut last, 0.84));
-    let look = Look { trace, sky, noise };
+    let look = Look {
+        trace,
+        sky,
+        noise,
+        images: OnceCell::new(),
+    };
     let Some(from) = look.start(windows, &first) else {
         return first;
     };
@@ -90,9 +98,19 @@ struct Look<'a> {
     trace: &'a Trace,
     sky: Sky,
     noise: f64,
+    /// What reflectors show of one another, once it is asked for.
+    images: OnceCell<Images>,
 }
 
 impl Look<'_> {
+    /// The images of reflectors before and behind an end.
+    fn images(&self, ended: &Ended) -> &Images {
+        let levels = [self.noise, self.sky.limit.unwrap_or(f64::MAX)];
+        let count = self.trace.levels().len();
+        self.images
+            .get_or_init(|| Images::of(self.trace, &ended.line, count, levels))
+    }
+
     /// The sample `pulses` behind an end.
     fn around(&self, end: &EndOfFibre, pulses: f64) -> usize {
         self.trace
@@ -121,7 +139,12 @@ impl Look<'_> {
             Search::Found(ended) => ended.end.level.get() + LARGEST_GAIN_DB,
             Search::Fades | Search::Beyond | Search::NoFibre => f64::MAX,
         };
-        let stop = stop::last(self.trace, range, [self.noise, self.brightest(glass)])?;
+        let image = |around| match first {
+            Search::Found(ended) => self.images(ended).brightest(around),
+            Search::Fades | Search::Beyond | Search::NoFibre => 0.0,
+        };
+        let levels = [self.noise, self.brightest(glass)];
+        let stop = stop::last(self.trace, range, levels, image)?;
         if let Search::Found(ended) = first
             && self.is_image(&ended.end, &stop)
         {
@@ -132,7 +155,8 @@ impl Look<'_> {
 
     /// The end up to which light goes on behind another one.
     fn onward(&self, ended: &Ended) -> Option<Box<Ended>> {
-        let stops = onward::stops(self.trace, &ended.end, &ended.line, self.noise);
+        let image = |around| self.images(ended).brightest(around);
+        let stops = onward::stops(self.trace, (&ended.end, &ended.line), self.noise, &image);
         let near = self.trace.pulse() * ONWARD_PULSES;
         let placed = |stop: &Stop| {
             let mut onward = self.placed(stop, Some(ended.line))?;
@@ -251,7 +275,8 @@ impl Look<'_> {
             return ended;
         }
         let range = NEAR_PULSES.map(|pulses| self.around(&ended.end, pulses));
-        let again = stop::last(self.trace, range, [self.noise, self.brightest(f64::MAX)]);
+        let levels = [self.noise, self.brightest(f64::MAX)];
+        let again = stop::last(self.trace, range, levels, |_| 0.0);
         let again = again.and_then(|stop| self.placed(&stop, None));
         // Light goes on behind a stop that lies well before it.
         let near = ended.end.at - half - self.trace.pulse();

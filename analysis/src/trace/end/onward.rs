@@ -41,21 +41,33 @@ const UNEVEN: f64 = 0.03;
 /// Two reflectors before an end make an image of it that is fainter than this.
 const IMAGE: f64 = 1e-5;
 
+/// An image that falls began no more pulses before.
+const IMAGE_PULSES: f64 = 2.0;
+
 /// A rise stands on the light of so many pulses before it.
 const TAIL_PULSES: f64 = 1.5;
 
 /// Twice the logarithm of the odds that glass goes on.
 const CLEAR_ODDS: f64 = 12.0;
 
-/// Where light stops and where it last rises behind an end, if it went on up to there as glass may.
-pub(super) fn stops(trace: &Trace, end: &EndOfFibre, line: &Line, noise: f64) -> [Option<Stop>; 2] {
+/// How much light between two samples is an image, at the most, as a power.
+type Image<'a> = &'a dyn Fn([usize; 2]) -> f64;
+
+/// Where light stops and where it last rises behind an end, if it went on up to there as glass may and is no
+/// `image`.
+pub(super) fn stops(
+    trace: &Trace,
+    (end, line): (&EndOfFibre, &Line),
+    noise: f64,
+    image: Image<'_>,
+) -> [Option<Stop>; 2] {
     let onset = trace.index_at(end.at.get());
     let pulse = trace.pulse().get() / trace.step_m();
     if line.at(onset) - noise < FAINT_DB {
         return [None; 2];
     }
     let gone = |reach: f64| {
-        let walk = Walk::new(trace, (end, line), [pulse, reach], noise);
+        let walk = Walk::new((trace, image), (end, line), [pulse, reach], noise);
         let seen = walk.along()?;
         Some((walk, seen))
     };
@@ -78,6 +90,7 @@ struct Walk<'a> {
     level: f64,
     /// The peak at the onset.
     peak: f64,
+    image: Image<'a>,
 }
 
 /// What the light did, in samples from the first.
@@ -87,6 +100,8 @@ struct Seen {
     since: usize,
     /// The foot of the last rise, and from where on nothing else was before it.
     rise: Option<Rise>,
+    /// The last place where it rose as an image may.
+    image: Option<usize>,
     /// Where the light is gone.
     gone: usize,
 }
@@ -100,7 +115,7 @@ struct Rise {
 impl<'a> Walk<'a> {
     /// Behind an end on a line, over so many pulses of so many samples; `level` is that of the noise.
     fn new(
-        trace: &'a Trace,
+        (trace, image): (&'a Trace, Image<'a>),
         (end, line): (&EndOfFibre, &'a Line),
         [pulse, reach]: [f64; 2],
         level: f64,
@@ -134,6 +149,7 @@ impl<'a> Walk<'a> {
             } else {
                 top
             },
+            image,
         }
     }
 
@@ -144,13 +160,18 @@ impl<'a> Walk<'a> {
 
     /// Follows the light to where it is gone.
     fn along(&self) -> Option<Seen> {
-        let (mut since, mut rise) = (0, None);
+        let (mut since, mut rise, mut image) = (0, None, None);
         let (mut lowest, mut low_at) = (f64::MAX, 0);
         let run = (self.half / 2).max(1);
         let scatter = self.noise / (run as f64).sqrt();
         let mut at = 0;
         loop {
-            let seen = |gone: usize| Seen { since, rise, gone };
+            let seen = |gone: usize| Seen {
+                since,
+                rise,
+                image,
+                gone,
+            };
             let Some(here) = self.mean(at, self.half) else {
                 // A bright end lingers.
                 let far = at as f64 > NEAR * 2.0 * self.pulse;
@@ -161,19 +182,30 @@ impl<'a> Walk<'a> {
             }
             let here = self.mean(at, run)?;
             let doubt = scatter.hypot(UNEVEN * lowest);
-            let image = IMAGE * self.peak;
-            if here > RISES * lowest && here - lowest > (SURE * doubt).max(image) {
+            let faintest = IMAGE * self.peak;
+            let rises = here > RISES * lowest && here - lowest > (SURE * doubt).max(faintest);
+            if rises {
                 let foot = self.foot(low_at, at, [lowest, here]);
-                rise = Some(Rise { foot, since });
-                since = foot + whole((PASSED * self.pulse).ceil()).max(2);
-                (lowest, low_at, at) = (f64::MAX, since, since);
-                continue;
+                if here - lowest > self.image(foot) {
+                    rise = Some(Rise { foot, since });
+                    since = foot + whole((PASSED * self.pulse).ceil()).max(2);
+                    (lowest, low_at, at) = (f64::MAX, since, since);
+                    continue;
+                }
+                image = Some(at);
             }
             if here < lowest {
                 (lowest, low_at) = (here, at);
             }
             at += 1;
         }
+    }
+
+    /// The most light that an image may have there, or have had where it falls there.
+    fn image(&self, at: usize) -> f64 {
+        let to = self.first + at;
+        let from = to.saturating_sub(self.samples(IMAGE_PULSES));
+        (self.image)([from, to]) * 10_f64.powf(-self.line.at(to as f64) / 5.0)
     }
 
     /// The last place before a rise where the light is as low as it was.
@@ -201,7 +233,10 @@ impl<'a> Walk<'a> {
         let gone = (seen.gone - seen.since) as f64 / self.pulse;
         let glass = light.glass([(gone - 1.2).max(0.0), gone + 0.6])?;
         let at = seen.since + self.samples(glass.at);
-        let fits = (GONE..GLASS).contains(&glass.height) && glass.sure > CLEAR_ODDS;
+        // What rises as an image falls as one.
+        let near = |image: usize| at < image + self.samples(IMAGE_PULSES);
+        let real = (GONE..GLASS).contains(&glass.height) && !seen.image.is_some_and(near);
+        let fits = real && glass.sure > CLEAR_ODDS;
         let from = level_from.max(at.saturating_sub(self.samples(6.0)));
         (fits && at >= from + 4).then(|| self.stop([from, at], seen.gone))
     }

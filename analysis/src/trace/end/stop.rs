@@ -32,6 +32,16 @@ const BEHIND_SAMPLES: f64 = 4.0;
 /// A peak may stand over a stop for so many pulses.
 const PEAK_PULSES: f64 = 12.0;
 
+/// An image that falls at a stop began no more pulses before it.
+const IMAGE_PULSES: f64 = 2.5;
+
+/// Light rises where means over the first part of the pulse, the second apart, do by such a share, so many
+/// deviations, and such a part of what falls then: it may rise on a tail.
+const RISE_PULSES: [f64; 2] = [0.25, 0.75];
+const RISE: f64 = 0.1;
+const RISE_SIGMAS: f64 = 3.0;
+const RISE_OF_FALL: f64 = 0.3;
+
 /// Light falls by so many deviations more than it would have.
 const SURE: f64 = 7.0;
 
@@ -66,15 +76,24 @@ pub(super) struct Stop {
 }
 
 /// The last stop between two samples of light no brighter than glass can be there; none where light
-/// goes on behind it.
+/// goes on behind it. `image` tells how much light that rises between two samples no glass need have sent.
 pub(super) fn last(
     trace: &Trace,
     [from, to]: [usize; 2],
     [noise, brightest]: [f64; 2],
+    image: impl Fn([usize; 2]) -> f64,
 ) -> Option<Stop> {
     let light = Light::of(trace, [from, to], noise);
+    let before = whole((IMAGE_PULSES * light.pulse).ceil());
+    let unit = 10_f64.powf(noise / 5.0);
     let mut best: Option<(f64, usize, Kink)> = None;
-    for (at, kink) in light.kinks(brightest - noise) {
+    let kinks = light.kinks(brightest - noise);
+    let real = |(at, kink): &(usize, Kink)| {
+        let falls = kink.expected - kink.seen;
+        let rise = light.rise([at.saturating_sub(before), kink.behind], falls);
+        rise.is_none_or(|foot| falls * unit > image(foot.map(|sample| from + sample)))
+    };
+    for (at, kink) in kinks.filter(real) {
         let apart = light.fall + light.behind;
         let better = best.is_none_or(|(sure, old, _)| at > old + apart || kink.sure > sure);
         if better {
@@ -216,6 +235,20 @@ impl Light {
             behind,
             sure,
         })
+    }
+
+    /// Between which samples light first rises, from one on and before another, as at the foot of a peak
+    /// that falls by so much.
+    fn rise(&self, [from, to]: [usize; 2], falls: f64) -> Option<[usize; 2]> {
+        let [size, apart] = RISE_PULSES.map(|pulses| whole((pulses * self.pulse).ceil()).max(1));
+        let noise = RISE_SIGMAS * (2.0 / size as f64).sqrt();
+        let least = noise.max(RISE_OF_FALL * falls);
+        let rises = |at: &usize| {
+            let means = [*at, at + apart].map(|at| self.mean(at, size));
+            matches!(means, [Some(low), Some(high)] if high - low > least.max(RISE * low))
+        };
+        let foot = (from..to).find(rises)?;
+        Some([foot, foot + apart + size])
     }
 
     /// Whether each part of the light from a sample on, so many of them, lies on its line: a peak does not.
