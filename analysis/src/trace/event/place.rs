@@ -48,7 +48,9 @@ pub(crate) struct Place {
     pub(crate) settled: f64,
     /// The receiver's time constant in points.
     pub(crate) constant: f64,
-    /// By how many times what noise does the best of all responses misses the edge.
+    /// By what the best of all responses misses the edge, in squared deviations, and how many times what
+    /// noise does that is.
+    misfit: f64,
     excess: f64,
 }
 
@@ -59,6 +61,13 @@ const STRANGER: f64 = 1e-3;
 /// where the samples follow the model to their noise, no more than so many deviations of it.
 const PULSE_SHAPE: f64 = 0.018;
 const UNSEEN: f64 = 1.0;
+
+/// The same for a round pulse as a part of its deviation, for real ones are no Gaussians: of a step, and
+/// of a reflection, whose flank does not tell whether its top is cut off. By trial, on drawn traces.
+const ROUND_SHAPE: f64 = 0.25;
+const ROUND_FLANK: f64 = 0.5;
+
+/// What misses no more than so many times what noise does is a fit.
 const GOOD_FIT: f64 = 1.5;
 
 /// No event speaks louder than this against a response, in logarithms: it may be two events.
@@ -390,10 +399,20 @@ impl Tries {
     }
 
     fn excess(&self) -> f64 {
-        let least = self.starts.iter().map(|start| start.misfit);
+        self.over_noise(self.least())
+    }
+
+    /// By how many times what noise does a misfit misses the points.
+    fn over_noise(&self, misfit: f64) -> f64 {
         let freedom = (self.points.len() as f64 - 4.0).max(1.0);
         // A model that misses more than noise does makes everything less sure.
-        (least.fold(f64::MAX, f64::min) / freedom).max(1.0)
+        (misfit / freedom).max(1.0)
+    }
+
+    /// What the best response misses the points by.
+    fn least(&self) -> f64 {
+        let each = self.starts.iter().map(|start| start.misfit);
+        each.fold(f64::MAX, f64::min)
     }
 
     /// Logarithm of each response's likelihood, averaged over starts.
@@ -433,8 +452,14 @@ impl Tries {
         }
         let at = at / sum;
         let sigma = (square / sum - at * at).max(own / sum).max(0.0).sqrt();
-        let shape = PULSE_SHAPE * grid.pulse_points;
-        let shape = if excess < GOOD_FIT {
+        let softly = if self.reflects {
+            ROUND_FLANK
+        } else {
+            ROUND_SHAPE
+        };
+        let shape = (PULSE_SHAPE + softly * grid.round) * grid.pulse_points;
+        // How a round pulse begins no fit tells: its start goes with it.
+        let shape = if excess < GOOD_FIT && grid.round <= 0.0 {
             shape.min(UNSEEN * sigma)
         } else {
             shape
@@ -444,6 +469,7 @@ impl Tries {
             sigma: sigma.hypot(shape),
             settled: settled / sum * grid.pulse_points,
             constant: constant / sum * grid.pulse_points,
+            misfit: self.least(),
             excess,
         }
     }

@@ -539,6 +539,8 @@ fn what_a_round_pulse_shows_lies_where_a_rectangle_would_show_it() {
         assert_eq!(events.len(), 4, "{seed}: {events:?}");
         for (event, feature) in events.iter().zip(&plan.features) {
             assert!(near(event, feature.at_m, 15.0), "{seed}: {event:?}");
+            let half = event.plus_minus.get();
+            assert!(near(event, feature.at_m, half), "{seed}: {event:?}");
         }
     }
 }

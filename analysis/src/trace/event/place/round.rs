@@ -4,7 +4,9 @@
 //! own, softer the less either pulse explains it, and rectangles have it where the edges say little.
 
 use super::super::response::{RESPONSES, ROUND};
-use super::{Edge, GOOD_FIT, Grid, MOST_EVIDENCE, Place, TOE, Tries, add, offsets, sampling};
+use super::{
+    Edge, GOOD_FIT, Grid, MOST_EVIDENCE, Place, Start, TOE, Tries, add, offsets, sampling,
+};
 
 /// Logarithm of the odds against a pulse that is no rectangle: few instruments have one that shows.
 const ODDS: f64 = 5.0;
@@ -17,8 +19,7 @@ pub(crate) fn roundness(grid: &Grid, edges: &[Edge], places: &[Place]) -> Option
     let odd = |place: &Place| place.excess > GOOD_FIT;
     let votes = |asked: bool| {
         let pairs = edges.iter().zip(places);
-        let asked = pairs.filter(|(_, place)| odd(place) == asked);
-        said(grid, asked.map(|(edge, _)| edge))
+        said(grid, pairs.filter(|(_, place)| odd(place) == asked))
     };
     let prior: Vec<f64> = ROUND.iter().map(|node| node.prior() - ODDS).collect();
     // The edges that rectangles explain can but speak for them.
@@ -32,30 +33,42 @@ pub(crate) fn roundness(grid: &Grid, edges: &[Edge], places: &[Place]) -> Option
 }
 
 /// What some edges say together of each of [`ROUND`].
-fn said<'a>(grid: &Grid, edges: impl Iterator<Item = &'a Edge>) -> Vec<f64> {
+fn said<'a>(grid: &Grid, edges: impl Iterator<Item = (&'a Edge, &'a Place)>) -> Vec<f64> {
     let offsets = offsets(grid);
-    let mut tries: Vec<Tries> = edges.map(|edge| Tries::of(grid, edge, TOE)).collect();
+    let sampling = sampling(grid, &offsets);
     let mut nodes = Vec::new();
-    add(&mut tries, &mut nodes, &RESPONSES, sampling(grid, &offsets));
-    add(&mut tries, &mut nodes, &ROUND, sampling(grid, &offsets));
+    let (mut bright, mut plain, mut known) = (Vec::new(), Vec::new(), Vec::new());
+    for (edge, place) in edges {
+        let tries = Tries::of(grid, edge, TOE);
+        if tries.reflects {
+            bright.push(tries);
+        } else {
+            plain.push(tries);
+            known.push(place.misfit);
+        }
+    }
+    // By what rectangles miss a step is known from placing it.
+    add(&mut bright, &mut nodes, &RESPONSES, sampling);
+    let flat: Vec<f64> = bright.iter().map(Tries::least).chain(known).collect();
+    bright.append(&mut plain);
+    bright.iter_mut().for_each(|tries| tries.starts.clear());
+    add(&mut bright, &mut nodes, &ROUND, sampling);
     let none = vec![0.0; ROUND.len()];
-    tries.iter().fold(none, |all, one| sum(&all, &votes(one)))
+    let all = bright.iter().zip(flat);
+    all.fold(none, |all, (tries, flat)| sum(&all, &votes(tries, flat)))
 }
 
 fn sum(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a + b).collect()
 }
 
-/// Logarithm of the odds that an edge passed each of [`ROUND`], tried last, rather than the best of the
-/// responses before them.
-fn votes(tries: &Tries) -> Vec<f64> {
-    let misfits: Vec<f64> = tries.starts.iter().map(|start| start.misfit).collect();
-    let (flat, round) = misfits.split_at(misfits.len().saturating_sub(ROUND.len()));
-    let flat = flat.iter().copied().fold(f64::MAX, f64::min);
-    let excess = tries.excess();
+/// Logarithm of the odds that an edge passed each of [`ROUND`], which were tried on it, rather than
+/// rectangles, which miss it by `flat` at the best.
+fn votes(tries: &Tries, flat: f64) -> Vec<f64> {
+    let excess = tries.excess().min(tries.over_noise(flat));
     let most = MOST_EVIDENCE / excess;
-    let vote = |round: &f64| (0.5 * (flat - round) / excess).clamp(-most, most);
-    round.iter().map(vote).collect()
+    let vote = |round: &Start| (0.5 * (flat - round.misfit) / excess).clamp(-most, most);
+    tries.starts.iter().map(vote).collect()
 }
 
 #[cfg(test)]
